@@ -1,0 +1,328 @@
+// Every error a person or a program can meet, in one table.
+//
+// 1. A code (`SPW_…`) is a public contract: once released it keeps its meaning and its exit code.
+// 2. An error is told in three lines: what failed and to what, why (the cause), and a hint that names the next step.
+// 3. Only the command line turns an error into an exit code; everything below throws `SpillwayError`.
+
+/** Exit codes of the command line. A program must treat an unknown code as a failure. */
+export const exitCodes = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  warnings: 3,
+  unauthorised: 4,
+  noRepository: 10,
+  locked: 11,
+  wrongKey: 12,
+  damaged: 13,
+  objectiveMissed: 14,
+  refused: 15,
+  postgresUnreachable: 20,
+  storageUnreachable: 21,
+  interrupted: 130,
+  terminated: 143,
+} as const;
+
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
+
+interface ErrorEntry {
+  readonly exit: ExitCode;
+  /** Whether the same call may succeed later with nothing changed by a person. */
+  readonly retryable: boolean;
+  /** What the code means, in a sentence; shown by `spillway explain`. */
+  readonly meaning: string;
+  /** The next step, used when the place that throws knows no better one. */
+  readonly hint: string;
+}
+
+const entry = (exit: ExitCode, retryable: boolean, meaning: string, hint: string): ErrorEntry => ({
+  exit,
+  retryable,
+  meaning,
+  hint,
+});
+
+export const errorTable = {
+  // Use and configuration
+  SPW_USAGE: entry(exitCodes.usage, false, 'The command was called with wrong words.', 'add --help to see how it is called'),
+  SPW_CONFIG_MISSING: entry(
+    exitCodes.usage,
+    false,
+    'No configuration file was found.',
+    'write spillway.yaml here, or name one with --config',
+  ),
+  SPW_CONFIG_INVALID: entry(
+    exitCodes.usage,
+    false,
+    'The configuration has an unknown key, a missing one, or a value of the wrong form.',
+    'mend the named line of the configuration file',
+  ),
+  SPW_CLUSTER_UNKNOWN: entry(
+    exitCodes.usage,
+    false,
+    'No cluster of that name is configured, or several are and none was named.',
+    'name one of the configured clusters with --cluster',
+  ),
+  SPW_SECRET_UNREADABLE: entry(
+    exitCodes.usage,
+    false,
+    'A secret could not be had from the file, variable or command that the configuration names.',
+    'check that the file, variable or command gives the secret to this user',
+  ),
+  SPW_PASSPHRASE_SHORT: entry(
+    exitCodes.usage,
+    false,
+    'The repository passphrase has fewer than 32 characters.',
+    'use at least 32 characters, for example from: openssl rand -base64 32',
+  ),
+  SPW_CONFIRMATION_NEEDED: entry(
+    exitCodes.refused,
+    false,
+    'The command could lose data and was not confirmed.',
+    'run it on a terminal and type the name asked for, or add --yes --confirm <name>',
+  ),
+  // Repository
+  SPW_REPOSITORY_MISSING: entry(
+    exitCodes.noRepository,
+    false,
+    'There is no Spillway repository at that place.',
+    'check the path, or make a repository with: spillway init',
+  ),
+  SPW_REPOSITORY_EXISTS: entry(
+    exitCodes.refused,
+    false,
+    'There is something at that place already, so no repository was made there.',
+    'use the repository that is there, or name an empty place',
+  ),
+  SPW_REPOSITORY_NEWER: entry(
+    exitCodes.failed,
+    false,
+    'The repository has a format that this version of Spillway does not know.',
+    'use the version of Spillway that wrote it, or a newer one',
+  ),
+  SPW_KEY_WRONG: entry(
+    exitCodes.wrongKey,
+    false,
+    'The passphrase or recovery key opens none of the key slots of the repository.',
+    'check which secret the configuration names; the recovery key printed by init opens it too',
+  ),
+  SPW_LOCKED: entry(
+    exitCodes.locked,
+    true,
+    'Another process is doing the same work and holds the lock.',
+    'wait until it ends; the lock of a process that died is taken over by itself',
+  ),
+  SPW_LOCK_LOST: entry(
+    exitCodes.failed,
+    true,
+    'The lock was taken over by another process, because this one did not renew it in time.',
+    'run the command again; nothing was recorded as done',
+  ),
+  SPW_OBJECT_DAMAGED: entry(
+    exitCodes.damaged,
+    false,
+    'An object of the repository was changed, cut short or swapped since it was written.',
+    'keep the repository as it is, and restore from another backup or another repository',
+  ),
+  SPW_OBJECT_MISSING: entry(
+    exitCodes.damaged,
+    false,
+    'An object that the repository refers to is not there.',
+    'keep the repository as it is, and restore from another backup or another repository',
+  ),
+  SPW_BACKUP_UNKNOWN: entry(
+    exitCodes.usage,
+    false,
+    'No backup has that id, or several begin with it.',
+    'list the backups with: spillway backups',
+  ),
+  // Storage
+  SPW_STORAGE_UNREACHABLE: entry(
+    exitCodes.storageUnreachable,
+    true,
+    'The storage of the repository did not answer or refused the request.',
+    'check that the storage is mounted or reachable, and its permissions',
+  ),
+  SPW_STORAGE_FULL: entry(
+    exitCodes.storageUnreachable,
+    true,
+    'The storage of the repository has no space left.',
+    'free space or enlarge the storage; what is in the repository is unharmed',
+  ),
+  SPW_OBJECT_EXISTS: entry(
+    exitCodes.failed,
+    false,
+    'An object of that name exists already, and objects are never overwritten.',
+    'run the command again; a second failure is worth a report',
+  ),
+  // PostgreSQL
+  SPW_POSTGRES_UNREACHABLE: entry(
+    exitCodes.postgresUnreachable,
+    true,
+    'The PostgreSQL server did not answer.',
+    'check host, port and that the server runs, then try again',
+  ),
+  SPW_POSTGRES_DENIED: entry(
+    exitCodes.postgresUnreachable,
+    false,
+    'PostgreSQL refused the login.',
+    'check user and password in the configuration, and pg_hba.conf on the server',
+  ),
+  SPW_POSTGRES_FAILED: entry(
+    exitCodes.failed,
+    false,
+    'PostgreSQL answered with an error.',
+    "read the server's message above and its log",
+  ),
+  SPW_POSTGRES_UNSUITABLE: entry(
+    exitCodes.failed,
+    false,
+    'The server is of a version, or has a setting, that Spillway cannot work with.',
+    'change the named setting or version',
+  ),
+  SPW_POSTGRES_PROGRAM: entry(
+    exitCodes.failed,
+    false,
+    'A program of PostgreSQL was not found or could not be run.',
+    'install the PostgreSQL server package, or name its folder as bin_directory in the configuration',
+  ),
+  SPW_SYSTEM_MISMATCH: entry(
+    exitCodes.refused,
+    false,
+    'The system identifier is that of another cluster than the one in the repository.',
+    'check the connection; a cluster made anew needs a name of its own in the configuration',
+  ),
+  SPW_DATA_DIRECTORY: entry(
+    exitCodes.failed,
+    false,
+    'The data directory of the cluster could not be read as one.',
+    'check data_directory in the configuration, and that this user may read it',
+  ),
+  // Backup and WAL
+  SPW_BACKUP_VOID: entry(
+    exitCodes.failed,
+    true,
+    'The backup was not finished and is not listed; earlier backups are unharmed.',
+    'run the backup again',
+  ),
+  SPW_PAGE_DAMAGED: entry(
+    exitCodes.warnings,
+    false,
+    'Pages of the cluster have wrong checksums: the data was damaged before it was backed up.',
+    'find out which relation it is, and restore it from a backup made before the damage',
+  ),
+  SPW_WAL_WAIT: entry(
+    exitCodes.failed,
+    true,
+    'The WAL that a backup needs did not reach the repository in time.',
+    'check that spillway wal receive runs and is not behind, then run the backup again',
+  ),
+  SPW_WAL_CONFLICT: entry(
+    exitCodes.refused,
+    false,
+    'The repository holds a WAL file of that name with other content.',
+    'two servers write WAL as the same cluster: stop one, and give it a name of its own',
+  ),
+  SPW_WAL_INVALID: entry(
+    exitCodes.failed,
+    false,
+    'A WAL file is not what its name says, or is damaged.',
+    'check the disk of the server; keep the file',
+  ),
+  SPW_WAL_ABSENT: entry(
+    exitCodes.failed,
+    false,
+    'The repository was reached and has no WAL file of that name.',
+    'at the end of recovery this is expected',
+  ),
+  SPW_WAL_GAP: entry(
+    exitCodes.failed,
+    false,
+    'WAL is missing between two positions.',
+    'make a new backup now; restores are possible up to the gap and from the new backup on',
+  ),
+  // Restore
+  SPW_TARGET_UNREACHABLE: entry(
+    exitCodes.refused,
+    false,
+    'The recovery target cannot be reached from any backup with the WAL in the repository.',
+    'choose a target inside the recovery window shown by: spillway backups',
+  ),
+  SPW_FOLDER_NOT_EMPTY: entry(
+    exitCodes.refused,
+    false,
+    'The folder to restore into is not empty, and nothing is overwritten.',
+    'name an empty or new folder',
+  ),
+  SPW_SERVER_RUNNING: entry(
+    exitCodes.refused,
+    false,
+    'A PostgreSQL server runs in that data directory.',
+    'stop the server first, or name another folder',
+  ),
+  SPW_DISK_SPACE: entry(
+    exitCodes.refused,
+    false,
+    'There is not enough free space for the restore.',
+    'free space, or name a folder on a larger file system',
+  ),
+  SPW_RESTORE_FAILED: entry(
+    exitCodes.failed,
+    true,
+    'The restore did not finish; the folder cannot be started as a server.',
+    'remove the folder and run the restore again',
+  ),
+  SPW_RECOVERY_FAILED: entry(
+    exitCodes.failed,
+    false,
+    'PostgreSQL did not finish its recovery, or stopped before the target.',
+    "read the last lines of the server's log above",
+  ),
+  // The process itself
+  SPW_INTERRUPTED: entry(exitCodes.interrupted, true, 'The command was interrupted.', 'run it again to go on'),
+  SPW_LAB: entry(exitCodes.failed, false, 'The lab could not do that.', 'spillway lab down, then up again'),
+  SPW_INTERNAL: entry(
+    exitCodes.failed,
+    false,
+    'Something happened that Spillway did not foresee.',
+    'run it again with --debug and report what it prints',
+  ),
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof errorTable;
+
+export interface ErrorDetail {
+  /** Why, in a phrase; by default the message of `cause`. */
+  readonly why?: string;
+  /** The next step, where it is known better than the table's. */
+  readonly hint?: string;
+  readonly cause?: unknown;
+}
+
+/** The one error class. `message` names what failed and to what object; lower case, no full stop. */
+export class SpillwayError extends Error {
+  override readonly name = 'SpillwayError';
+  readonly code: ErrorCode;
+  readonly why: string | undefined;
+  readonly hint: string;
+
+  constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}) {
+    super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
+    this.code = code;
+    this.why = detail.why ?? (detail.cause instanceof Error ? detail.cause.message : undefined);
+    this.hint = detail.hint ?? errorTable[code].hint;
+  }
+
+  get exitCode(): ExitCode {
+    return errorTable[this.code].exit;
+  }
+
+  get retryable(): boolean {
+    return errorTable[this.code].retryable;
+  }
+}
+
+/** Whether `error` is a SpillwayError, of one of `codes` if any are named. */
+export function isSpillwayError(error: unknown, ...codes: readonly ErrorCode[]): error is SpillwayError {
+  return error instanceof SpillwayError && (codes.length === 0 || codes.includes(error.code));
+}

@@ -1,0 +1,59 @@
+// What a repository asks of the place it lives in: five verbs over whole, immutable objects.
+//
+// Every store passes the same conformance suite (`conformance.ts`). What must be true of each:
+// 1. `put` returns only when the object is durable under its name, whole. A reader never sees a part of it.
+// 2. `put` never overwrites: of two puts of one name, one wins and the other returns `exists`.
+// 3. A name that `put` returned for is found at once by `get`, `stat` and `list`.
+// 4. Errors are SpillwayErrors: SPW_STORAGE_UNREACHABLE, SPW_STORAGE_FULL, SPW_OBJECT_MISSING. An unreachable store
+//    never looks like a missing object.
+
+/** Lower-case path of `[a-zA-Z0-9._-]` parts joined by `/`; never begins with `/`, no part begins with `.`. */
+export type ObjectName = string;
+
+export interface ObjectStat {
+  readonly name: ObjectName;
+  readonly bytes: number;
+}
+
+export interface ByteRange {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+export interface Storage {
+  /** Where this is, for messages. */
+  readonly description: string;
+  /** The whole object, or a range of it; a range that ends past the object's end gives what there is. */
+  get(name: ObjectName, options?: { range?: ByteRange; signal?: AbortSignal }): Promise<Uint8Array>;
+  /** Creates the object from `parts`, one after the other. */
+  put(
+    name: ObjectName,
+    parts: readonly Uint8Array[],
+    options?: { signal?: AbortSignal },
+  ): Promise<'created' | 'exists'>;
+  /** All objects whose names begin with `prefix`, ordered by name. */
+  list(prefix: string, options?: { signal?: AbortSignal }): AsyncIterable<ObjectStat>;
+  /** Undefined where there is no such object. */
+  stat(name: ObjectName, options?: { signal?: AbortSignal }): Promise<ObjectStat | undefined>;
+  /** Removes the object; nothing where it is gone already. */
+  remove(name: ObjectName, options?: { signal?: AbortSignal }): Promise<void>;
+}
+
+/** Plain data that says where a store is, so that worker threads can open it too. */
+export interface FilesystemLocation {
+  readonly kind: 'filesystem';
+  /** Absolute path of the folder. */
+  readonly path: string;
+}
+
+/** Seeded faults for tests, thrown by `wrap/fault.ts`. */
+export interface FaultPlan {
+  readonly seed: number;
+  /** Chance, 0 to 1, that a put stores nothing and fails with `failure`. */
+  readonly putFailure?: number;
+  readonly failure?: 'full' | 'unreachable';
+  /** Puts after this many bytes fail with SPW_STORAGE_FULL. */
+  readonly capacityBytes?: number;
+}
+
+export type StorageLocation = FilesystemLocation & { readonly fault?: FaultPlan };
