@@ -21,6 +21,8 @@ export const exitCodes = {
   storageUnreachable: 21,
   interrupted: 130,
   terminated: 143,
+  /** Every failure of `wal fetch` but "not there": PostgreSQL takes 1 to 125 as the end of WAL, and stops on more. */
+  walFetchFailed: 150,
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
@@ -44,7 +46,12 @@ const entry = (exit: ExitCode, retryable: boolean, meaning: string, hint: string
 
 export const errorTable = {
   // Use and configuration
-  SPW_USAGE: entry(exitCodes.usage, false, 'The command was called with wrong words.', 'add --help to see how it is called'),
+  SPW_USAGE: entry(
+    exitCodes.usage,
+    false,
+    'The command was called with wrong words.',
+    'add --help to see how it is called',
+  ),
   SPW_CONFIG_MISSING: entry(
     exitCodes.usage,
     false,

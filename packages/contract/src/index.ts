@@ -1,2 +1,6 @@
+export * from './configuration.ts';
+export * from './documents.ts';
 export * from './errors.ts';
 export * from './progress.ts';
+export * from './quantity.ts';
+export * from './spelling.ts';

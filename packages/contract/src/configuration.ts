@@ -1,0 +1,223 @@
+// What spillway.yaml may say, as one schema from which types, defaults and messages come.
+//
+// 1. Every object is strict: an unknown key is a problem, with the known key it resembles.
+// 2. Quantities carry units in the file (`5s`) and are milliseconds afterwards; a number may also come as text, because
+//    an environment variable knows nothing else.
+// 3. Secrets are never values: only where to get them from. No message repeats a value, so a misplaced secret stays dark.
+// 4. `parseConfiguration` gives the whole configuration with its defaults, or every problem with its key path.
+
+import { z } from 'zod';
+import { type Milliseconds, parseDuration } from './quantity.ts';
+import { nearest } from './spelling.ts';
+
+export interface ConfigurationProblem {
+  /** The way to the key: `['clusters', 'main', 'wal', 'slot']`. */
+  readonly path: readonly (string | number)[];
+  /** Whether the key itself is wrong, or its value. */
+  readonly at: 'key' | 'value';
+  /** What is wrong, in a phrase that follows the key's name. */
+  readonly message: string;
+}
+
+export type ConfigurationResult =
+  | { readonly ok: true; readonly configuration: Configuration }
+  | { readonly ok: false; readonly problems: readonly ConfigurationProblem[] };
+
+/** Where a secret comes from. */
+export type SecretSource =
+  | { readonly kind: 'file'; readonly file: string }
+  | { readonly kind: 'env'; readonly variable: string }
+  | { readonly kind: 'command'; readonly command: string };
+
+const MINUTE = 60_000;
+
+const duration = (least: number, most: number, range: string) =>
+  z
+    .string({ error: 'must be a duration with its unit, such as 5s or 10min' })
+    .transform((text, context): Milliseconds => {
+      const value = parseDuration(text);
+      if (value === undefined) {
+        context.addIssue({
+          code: 'custom',
+          message: 'must be a duration with its unit (ms, s, min, h, d), such as 5s',
+        });
+        return z.NEVER;
+      }
+      if (value < least || value > most) context.addIssue({ code: 'custom', message: `must be ${range}` });
+      return value;
+    });
+
+const milliseconds = (value: number): Milliseconds => value as Milliseconds;
+
+const wholeNumber = (least: number, most: number) => {
+  const error = `must be a whole number from ${least} to ${most}`;
+  return z
+    .union(
+      [
+        z.number(),
+        z
+          .string()
+          .regex(/^\d{1,9}$/)
+          .transform(Number),
+      ],
+      { error },
+    )
+    .refine((value) => Number.isInteger(value) && value >= least && value <= most, { error });
+};
+
+const text = z.string({ error: 'must be a text' }).min(1, { error: 'must not be empty' });
+
+const secret = (what: string) =>
+  z
+    .strictObject(
+      { file: text.optional(), env: text.optional(), command: text.optional() },
+      {
+        error: (issue) =>
+          issue.code === 'invalid_type'
+            ? `says where the ${what} is, never the ${what} itself: { file: PATH }, { env: NAME } or { command: "..." }`
+            : undefined,
+      },
+    )
+    .transform((source, context): SecretSource => {
+      const sources: SecretSource[] = [];
+      if (source.file !== undefined) sources.push({ kind: 'file', file: source.file });
+      if (source.env !== undefined) sources.push({ kind: 'env', variable: source.env });
+      if (source.command !== undefined) sources.push({ kind: 'command', command: source.command });
+      const [only, second] = sources;
+      if (only === undefined || second !== undefined) {
+        context.addIssue({ code: 'custom', message: 'must have exactly one of file, env and command' });
+        return z.NEVER;
+      }
+      return only;
+    });
+
+const isLocal = (host: string): boolean =>
+  host.startsWith('/') || host === 'localhost' || host === '::1' || host.startsWith('127.');
+
+const connection = z
+  .strictObject({
+    host: text,
+    port: wholeNumber(1, 65_535).default(5432),
+    user: text,
+    database: text.default('postgres'),
+    password: secret('password').optional(),
+    ssl: z.enum(['disable', 'require', 'verify-full'], { error: 'must be disable, require or verify-full' }).optional(),
+    ssl_root_certificate_file: text.optional(),
+  })
+  // A server on this machine needs no encryption; one over a network gets it, checked, unless told otherwise.
+  .transform((given) => ({ ...given, ssl: given.ssl ?? (isLocal(given.host) ? 'disable' : 'verify-full') }));
+
+const wal = z.strictObject({
+  slot: z
+    .string()
+    .regex(/^[a-z0-9_]{1,63}$/, { error: 'must be 1 to 63 lower-case letters, digits and underscores' })
+    .optional(),
+  flush_interval: duration(100, 60 * MINUTE, 'from 100ms to 1h').default(milliseconds(5000)),
+});
+
+const backup = z.strictObject({
+  /** By default the cores of the machine, at most 8. */
+  workers: wholeNumber(1, 64).optional(),
+  /** 0 stores without compression. */
+  compression_level: wholeNumber(0, 19).default(3),
+  wal_timeout: duration(1000, 24 * 60 * MINUTE, 'from 1s to 1d').default(milliseconds(10 * MINUTE)),
+});
+
+const cluster = z.strictObject({
+  connection,
+  data_directory: text.optional(),
+  bin_directory: text.optional(),
+  wal: wal.prefault({}),
+  backup: backup.prefault({}),
+});
+
+const clusterNameForm = /^[a-z0-9][a-z0-9_-]{0,39}$/;
+
+const configuration = z
+  .strictObject({
+    repository: z
+      .strictObject({
+        path: text,
+        passphrase: secret('passphrase').optional(),
+        recovery_key: secret('recovery key').optional(),
+      })
+      .refine((repository) => (repository.passphrase === undefined) !== (repository.recovery_key === undefined), {
+        error: 'must have exactly one of passphrase and recovery_key',
+      }),
+    clusters: z.record(z.string().regex(clusterNameForm), cluster).default({}),
+  })
+  .transform((given) => ({
+    ...given,
+    clusters: Object.fromEntries(
+      Object.entries(given.clusters).map(([name, one]) => [
+        name,
+        { ...one, wal: { ...one.wal, slot: one.wal.slot ?? defaultSlot(name) } },
+      ]),
+    ),
+  }));
+
+/** The whole configuration, defaults filled in. */
+export type Configuration = z.output<typeof configuration>;
+export type ClusterConfiguration = Configuration['clusters'][string];
+
+/** The replication slot of a cluster for which none is configured. */
+export const defaultSlot = (clusterName: string): string => `spillway_${clusterName.replaceAll('-', '_')}`;
+
+/** Whether a cluster can be called that, in a configuration and in a repository. */
+export const isClusterName = (name: string): boolean => clusterNameForm.test(name);
+
+export function parseConfiguration(raw: unknown): ConfigurationResult {
+  const parsed = configuration.safeParse(raw, { error: plainMessage });
+  return parsed.success
+    ? { ok: true, configuration: parsed.data }
+    : { ok: false, problems: parsed.error.issues.flatMap((issue) => problemsOf(issue)) };
+}
+
+function plainMessage(issue: { code?: string | undefined; input?: unknown; expected?: unknown }): string | undefined {
+  if (issue.code !== 'invalid_type') return undefined;
+  if (issue.input === undefined) return 'is missing';
+  const expected: Readonly<Record<string, string>> = { object: 'a group of settings', record: 'a group of settings' };
+  return `must be ${expected[String(issue.expected)] ?? `a ${String(issue.expected)}`}`;
+}
+
+function problemsOf(issue: z.core.$ZodIssue): ConfigurationProblem[] {
+  const path = issue.path.filter((part) => typeof part !== 'symbol');
+  switch (issue.code) {
+    case 'unrecognized_keys': {
+      const known = keysAt(configuration, path);
+      return issue.keys.map((key) => {
+        const meant = nearest(key, known);
+        return {
+          path: [...path, key],
+          at: 'key',
+          message:
+            meant === undefined
+              ? `is not known here; known are ${known.join(', ')}`
+              : `is not known; did you mean ${meant}?`,
+        };
+      });
+    }
+    case 'invalid_key':
+      return [
+        {
+          path,
+          at: 'key',
+          message: 'must be 1 to 40 lower-case letters, digits, - and _, beginning with a letter or digit',
+        },
+      ];
+    default:
+      return [{ path, at: 'value', message: issue.message }];
+  }
+}
+
+/** The keys that the schema knows in the object at `path`. */
+function keysAt(schema: unknown, path: readonly (string | number)[]): string[] {
+  if (schema instanceof z.ZodPipe) return keysAt(schema.in, path);
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) {
+    return keysAt(schema.def.innerType, path);
+  }
+  const [first, ...rest] = path;
+  if (schema instanceof z.ZodRecord) return keysAt(schema.valueType, rest);
+  if (!(schema instanceof z.ZodObject)) return [];
+  return first === undefined ? Object.keys(schema.shape) : keysAt(schema.shape[first], rest);
+}
