@@ -1,0 +1,147 @@
+// An ordinary session with a server: one query after the other, in the order they were asked for.
+//
+// 1. Queries wait for each other here; pg gets one at a time.
+// 2. A query that is aborted or runs out of time is cancelled at the server and ends the session: what a half-done
+//    statement left behind is not worth guessing. Open another session.
+// 3. A session that breaks tells its listeners once; every query on it after that throws SPW_POSTGRES_UNREACHABLE.
+
+import { createConnection } from 'node:net';
+import { SpillwayError } from '@spillway/contract';
+import type { Client } from 'pg';
+import { closeClient, destroyClient, openClient, type ConnectOptions } from './client.ts';
+import { describeServer, lostError, postgresError } from './failure.ts';
+import type { ConnectionSettings } from './settings.ts';
+
+export interface QueryOptions {
+  readonly signal?: AbortSignal;
+  /** No limit by default: a checkpoint before a backup takes as long as it takes. */
+  readonly timeoutMs?: number;
+}
+
+export interface Session extends AsyncDisposable {
+  readonly settings: ConnectionSettings;
+  /** Rows as pg gives them: int8 and numeric as strings, timestamps as Date. */
+  query<Row>(sql: string, parameters?: readonly unknown[], options?: QueryOptions): Promise<readonly Row[]>;
+  /** Calls `listener` once when the connection breaks other than by closing it. Gives a function that takes it off. */
+  onLost(listener: (error: SpillwayError) => void): () => void;
+}
+
+/** Opens a session. Throws SPW_POSTGRES_UNREACHABLE, SPW_POSTGRES_DENIED, SPW_POSTGRES_FAILED, or the signal's reason. */
+export async function connect(settings: ConnectionSettings, options: ConnectOptions = {}): Promise<Session> {
+  return new ClientSession(settings, await openClient(settings, options));
+}
+
+class ClientSession implements Session {
+  readonly settings: ConnectionSettings;
+  readonly #client: Client;
+  readonly #listeners = new Set<(error: SpillwayError) => void>();
+  #last: Promise<unknown> = Promise.resolve();
+  #lost: SpillwayError | undefined;
+  #closed = false;
+
+  constructor(settings: ConnectionSettings, client: Client) {
+    this.settings = settings;
+    this.#client = client;
+    client.on('error', (error) => this.#lose(lostError(settings, error)));
+    client.on('end', () => this.#lose(lostError(settings, new Error('the connection was closed by the other side'))));
+  }
+
+  query<Row>(sql: string, parameters: readonly unknown[] = [], options: QueryOptions = {}): Promise<readonly Row[]> {
+    const run = this.#last.then(() => this.#run<Row>(sql, parameters, options));
+    this.#last = run.catch(() => undefined);
+    return run;
+  }
+
+  onLost(listener: (error: SpillwayError) => void): () => void {
+    const lost = this.#lost;
+    if (lost !== undefined && !this.#closed) queueMicrotask(() => listener(lost));
+    else this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#listeners.clear();
+    if (this.#lost === undefined) await closeClient(this.#client);
+    else destroyClient(this.#client);
+  }
+
+  async #run<Row>(sql: string, parameters: readonly unknown[], options: QueryOptions): Promise<readonly Row[]> {
+    options.signal?.throwIfAborted();
+    if (this.#closed) throw lostError(this.settings, new Error('the session was closed here'));
+    if (this.#lost !== undefined) throw this.#lost;
+    let stopped: (() => unknown) | undefined;
+    const stop = (reason: () => unknown): void => {
+      stopped ??= reason;
+      this.#cancel();
+    };
+    const abort = (): void => stop(() => options.signal?.reason);
+    const { timeoutMs } = options;
+    const timer =
+      timeoutMs === undefined ? undefined : setTimeout(() => stop(() => this.#timeoutError(timeoutMs)), timeoutMs);
+    options.signal?.addEventListener('abort', abort, { once: true });
+    try {
+      // Without parameters the simple protocol is used, as some commands allow no other.
+      const values = parameters.length === 0 ? undefined : [...parameters];
+      const result = await this.#client.query<Record<string, unknown>>(sql, values);
+      return result.rows as readonly Row[];
+    } catch (error) {
+      if (stopped !== undefined) throw stopped();
+      throw postgresError(error, 'run a statement', this.settings);
+    } finally {
+      clearTimeout(timer);
+      options.signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  #timeoutError(timeoutMs: number): SpillwayError {
+    return new SpillwayError(
+      'SPW_POSTGRES_UNREACHABLE',
+      `${describeServer(this.settings)} did not answer a statement`,
+      {
+        why: `no answer within ${timeoutMs} ms`,
+      },
+    );
+  }
+
+  /** Asks the server to stop the statement, then drops the connection: the server may be past hearing us. */
+  #cancel(): void {
+    requestCancel(this.#client, this.settings);
+    this.#lose(lostError(this.settings, new Error('a statement was cancelled')));
+    destroyClient(this.#client);
+  }
+
+  #lose(error: SpillwayError): void {
+    if (this.#lost !== undefined) return;
+    this.#lost = error;
+    if (this.#closed) return;
+    const listeners = [...this.#listeners];
+    this.#listeners.clear();
+    for (const listener of listeners) listener(error);
+  }
+}
+
+const CANCEL_REQUEST = 80_877_102;
+const CANCEL_TIMEOUT_MS = 2_000;
+
+/** Sends a CancelRequest over a connection of its own. Best effort: the connection is dropped whatever comes of it. */
+function requestCancel(client: Client, settings: ConnectionSettings): void {
+  // Over TLS the request would show the secret of the session in clear text; there the dropped connection must do.
+  if (settings.ssl !== undefined && settings.ssl !== 'disable') return;
+  const processId: unknown = Reflect.get(client, 'processID');
+  const secret: unknown = Reflect.get(client, 'secretKey');
+  if (typeof processId !== 'number' || typeof secret !== 'number') return;
+  const message = Buffer.alloc(16);
+  message.writeInt32BE(16, 0);
+  message.writeInt32BE(CANCEL_REQUEST, 4);
+  message.writeInt32BE(processId, 8);
+  message.writeInt32BE(secret, 12);
+  const socket = settings.host.startsWith('/')
+    ? createConnection(`${settings.host}/.s.PGSQL.${settings.port}`)
+    : createConnection(settings.port, settings.host);
+  socket.setTimeout(CANCEL_TIMEOUT_MS, () => socket.destroy());
+  socket.on('error', () => socket.destroy());
+  socket.unref();
+  socket.end(message);
+}
