@@ -7,7 +7,7 @@
 // 4. Errors are SpillwayErrors: SPW_STORAGE_UNREACHABLE, SPW_STORAGE_FULL, SPW_OBJECT_MISSING. An unreachable store
 //    never looks like a missing object.
 
-/** Lower-case path of `[a-zA-Z0-9._-]` parts joined by `/`; never begins with `/`, no part begins with `.`. */
+/** Parts of `[a-zA-Z0-9._-]` joined by `/`; never begins with `/`, no part begins with `.`. */
 export type ObjectName = string;
 
 export interface ObjectStat {

@@ -1,0 +1,192 @@
+// Keys, from a secret somebody holds down to the key of one object.
+//
+//   passphrase --scrypt-->  slot key --unwraps--> key ring: numbered random data keys
+//   recovery key --HKDF-->  slot key --unwraps--> the same key ring
+//   data key --HKDF(object's salt; kind, name)--> object key: one for each object, never used for another
+//   first data key --HKDF--> id key (chunk ids) and the seed of the Ed25519 key that signs evidence
+//
+// 1. A slot is clear JSON whose wrapped part is bound to the repository's id and to every word of the slot.
+// 2. Adding or removing a slot is an object more or less; neither data nor other slots change.
+// 3. A secret that opens no slot is refused: there is no way to go on without the key ring.
+
+import {
+  createCipheriv,
+  createDecipheriv,
+  createPrivateKey,
+  createPublicKey,
+  hkdfSync,
+  type KeyObject,
+  randomBytes,
+  randomUUID,
+  scrypt,
+} from 'node:crypto';
+import { SpillwayError } from '@spillway/contract';
+import { FORMAT_VERSION, type ObjectKind, SALT_BYTES, TAG_BYTES } from '../format/object.ts';
+import { parseRecoveryKey } from './recovery-key.ts';
+
+export const DATA_KEY_BYTES = 32;
+export const PASSPHRASE_CHARACTERS_MIN = 32;
+
+/** A passphrase has at least 32 characters, so scrypt only has to slow guessing down, and every command pays for it. */
+const SCRYPT = { n: 32768, r: 8, p: 1 } as const;
+
+/** Data keys by their numbers; the highest one seals what is written from now on. Plain data: workers get it too. */
+export interface KeyRing {
+  readonly dataKeys: readonly { readonly number: number; readonly key: Uint8Array }[];
+}
+
+export type Secret =
+  | { readonly kind: 'passphrase'; readonly passphrase: string }
+  | { readonly kind: 'recovery-key'; readonly recoveryKey: string };
+
+/** A key slot as it lies in the repository. */
+export interface KeySlot {
+  readonly format: number;
+  readonly repository: string;
+  readonly slot: string;
+  readonly kind: Secret['kind'];
+  readonly created_at: string;
+  readonly kdf:
+    | { readonly name: 'scrypt'; readonly n: number; readonly r: number; readonly p: number; readonly salt: string }
+    | { readonly name: 'hkdf-sha256'; readonly salt: string };
+  /** Nonce (12 bytes), ciphertext and tag, in base64. */
+  readonly wrapped: string;
+}
+
+export const newKeyRing = (): KeyRing => ({
+  dataKeys: [{ number: 1, key: new Uint8Array(randomBytes(DATA_KEY_BYTES)) }],
+});
+
+const derive = (key: Uint8Array, salt: Uint8Array | string, info: string, bytes: number): Buffer =>
+  Buffer.from(hkdfSync('sha256', key, salt, info, bytes));
+
+const firstKey = (ring: KeyRing): Uint8Array => {
+  const first = ring.dataKeys[0];
+  if (first === undefined) throw new SpillwayError('SPW_INTERNAL', 'the key ring is empty');
+  return first.key;
+};
+
+/** The number of the key that seals new objects. */
+export const currentKeyNumber = (ring: KeyRing): number => ring.dataKeys.at(-1)?.number ?? 0;
+
+/** Undefined where the ring has no data key of that number. */
+export function objectKey(
+  ring: KeyRing,
+  dataKeyNumber: number,
+  salt: Uint8Array,
+  kind: ObjectKind,
+  name: string,
+): Buffer | undefined {
+  const key = ring.dataKeys.find((entry) => entry.number === dataKeyNumber)?.key;
+  return key && derive(key, salt, `spillway object v${FORMAT_VERSION}\0${kind}\0${name}`, 32);
+}
+
+export const idKey = (ring: KeyRing): Buffer => derive(firstKey(ring), '', 'spillway chunk id', 32);
+
+/** PKCS #8 wrapping of an Ed25519 seed, RFC 8410. */
+const ED25519_PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
+
+export function evidenceKey(ring: KeyRing): KeyObject {
+  const seed = derive(firstKey(ring), '', 'spillway evidence signing', 32);
+  return createPrivateKey({ key: Buffer.concat([ED25519_PKCS8_PREFIX, seed]), format: 'der', type: 'pkcs8' });
+}
+
+/** SPKI in base64. */
+export const evidencePublicKey = (ring: KeyRing): string =>
+  createPublicKey(evidenceKey(ring)).export({ format: 'der', type: 'spki' }).toString('base64');
+
+export async function wrapKeyRing(
+  ring: KeyRing,
+  repository: string,
+  secret: Secret,
+  createdAt: string,
+): Promise<KeySlot> {
+  if (secret.kind === 'passphrase' && [...secret.passphrase].length < PASSPHRASE_CHARACTERS_MIN) {
+    throw new SpillwayError('SPW_PASSPHRASE_SHORT', 'the passphrase was refused', {
+      why: `it has ${[...secret.passphrase].length} characters, and at least ${PASSPHRASE_CHARACTERS_MIN} are needed`,
+    });
+  }
+  const salt = randomBytes(SALT_BYTES).toString('base64');
+  const slot = {
+    format: FORMAT_VERSION,
+    repository,
+    slot: randomUUID(),
+    kind: secret.kind,
+    created_at: createdAt,
+    kdf:
+      secret.kind === 'passphrase'
+        ? ({ name: 'scrypt', ...SCRYPT, salt } as const)
+        : ({ name: 'hkdf-sha256', salt } as const),
+  };
+  const nonce = randomBytes(12);
+  const cipher = createCipheriv('aes-256-gcm', await slotKey(slot.kdf, secret), nonce);
+  cipher.setAAD(boundWords(slot));
+  const sealed = Buffer.concat([cipher.update(encodeRing(ring)), cipher.final(), cipher.getAuthTag()]);
+  return { ...slot, wrapped: Buffer.concat([nonce, sealed]).toString('base64') };
+}
+
+/** Undefined where the secret is not this slot's. */
+export async function unwrapKeyRing(slot: KeySlot, secret: Secret): Promise<KeyRing | undefined> {
+  if (slot.kind !== secret.kind) return undefined;
+  const wrapped = Buffer.from(slot.wrapped, 'base64');
+  if (wrapped.length < 12 + TAG_BYTES) return undefined;
+  const decipher = createDecipheriv('aes-256-gcm', await slotKey(slot.kdf, secret), wrapped.subarray(0, 12));
+  decipher.setAAD(boundWords(slot));
+  decipher.setAuthTag(wrapped.subarray(wrapped.length - TAG_BYTES));
+  try {
+    const plain = Buffer.concat([decipher.update(wrapped.subarray(12, wrapped.length - TAG_BYTES)), decipher.final()]);
+    return decodeRing(plain);
+  } catch {
+    // The tag did not fit: another secret, or a slot that was tampered with. Either way this slot does not open.
+    return undefined;
+  }
+}
+
+async function slotKey(kdf: KeySlot['kdf'], secret: Secret): Promise<Buffer> {
+  const salt = Buffer.from(kdf.salt, 'base64');
+  if (secret.kind === 'recovery-key') {
+    return derive(parseRecoveryKey(secret.recoveryKey), salt, 'spillway recovery key slot', 32);
+  }
+  if (kdf.name !== 'scrypt') throw new SpillwayError('SPW_OBJECT_DAMAGED', 'a passphrase slot names no scrypt');
+  const { n, r, p } = kdf;
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+  scrypt(secret.passphrase.normalize('NFKC'), salt, 32, { N: n, r, p, maxmem: 256 * n * r }, (error, key) =>
+    error ? reject(error) : resolve(key),
+  );
+  return promise;
+}
+
+const boundWords = (slot: Omit<KeySlot, 'wrapped'>): Buffer =>
+  Buffer.from(
+    JSON.stringify([
+      'spillway key slot',
+      slot.format,
+      slot.repository,
+      slot.slot,
+      slot.kind,
+      slot.created_at,
+      slot.kdf.name,
+      slot.kdf.salt,
+      slot.kdf.name === 'scrypt' ? [slot.kdf.n, slot.kdf.r, slot.kdf.p] : [],
+    ]),
+  );
+
+/** For each data key its number (u16) and its 32 bytes. */
+function encodeRing(ring: KeyRing): Buffer {
+  return Buffer.concat(
+    ring.dataKeys.map(({ number, key }) => {
+      const numbered = Buffer.alloc(2 + DATA_KEY_BYTES);
+      numbered.writeUInt16LE(number, 0);
+      numbered.set(key, 2);
+      return numbered;
+    }),
+  );
+}
+
+function decodeRing(bytes: Buffer): KeyRing {
+  const dataKeys = [];
+  for (let at = 0; at + 2 + DATA_KEY_BYTES <= bytes.length; at += 2 + DATA_KEY_BYTES) {
+    dataKeys.push({ number: bytes.readUInt16LE(at), key: new Uint8Array(bytes.subarray(at + 2, at + 2 + DATA_KEY_BYTES)) });
+  }
+  return { dataKeys };
+}

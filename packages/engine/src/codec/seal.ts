@@ -1,0 +1,192 @@
+// Sealing and opening objects: zstd where it helps, then AES-256-GCM, in the form of `format/object.ts`.
+//
+// 1. An object's key is made from its own random salt, its kind and its name (`keys.ts`), so an object that was changed,
+//    renamed or swapped for another of the repository does not open.
+// 2. A frame is compressed only when that makes it smaller; its length alone tells which it was.
+// 3. The final frame is marked in its nonce: an object cut short at a frame's end does not open either.
+
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { promisify } from 'node:util';
+import { constants, zstdCompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { SpillwayError } from '@spillway/contract';
+import {
+  encodeHead,
+  FORMAT_VERSION,
+  FRAME_HEADER_BYTES,
+  frameNonce,
+  HEAD_BYTES,
+  type ObjectKind,
+  objectKinds,
+  parseFrameHeader,
+  parseHead,
+  SALT_BYTES,
+  TAG_BYTES,
+  writeFrameHeader,
+} from '../format/object.ts';
+import { currentKeyNumber, type KeyRing, objectKey } from './keys.ts';
+
+/** zstd level, or 0 to store frames as they are. */
+export type CompressionLevel = number;
+export const DEFAULT_COMPRESSION_LEVEL: CompressionLevel = 3;
+
+export const newSalt = (): Buffer => randomBytes(SALT_BYTES);
+
+const COMPRESSIBLE_BYTES_MIN = 64;
+
+/** Compressed bytes, or `plain` itself where compressing does not make it smaller. */
+export function compress(plain: Uint8Array, level: CompressionLevel): Uint8Array {
+  if (level <= 0 || plain.byteLength < COMPRESSIBLE_BYTES_MIN) return plain;
+  const packed = zstdCompressSync(plain, zstdOptions(plain, level));
+  return packed.byteLength < plain.byteLength ? packed : plain;
+}
+
+const zstdCompressInPool = promisify(zstdCompress);
+
+/** The same outside the calling thread. */
+async function compressAside(plain: Uint8Array, level: CompressionLevel): Promise<Uint8Array> {
+  if (level <= 0 || plain.byteLength < COMPRESSIBLE_BYTES_MIN) return plain;
+  const packed = await zstdCompressInPool(plain, zstdOptions(plain, level));
+  return packed.byteLength < plain.byteLength ? packed : plain;
+}
+
+// chunkSize is the size of the output buffers: one that holds the whole result is 2.5 times faster than many.
+const zstdOptions = (plain: Uint8Array, level: CompressionLevel) => ({
+  chunkSize: Math.max(1024, plain.byteLength),
+  params: { [constants.ZSTD_c_compressionLevel]: level },
+});
+
+/** Seals the frames of one object, in order, into a buffer of the caller's. */
+export class FrameSealer {
+  readonly #key: Buffer;
+  readonly head: Buffer;
+  readonly dataKeyNumber: number;
+  readonly salt: Uint8Array;
+
+  constructor(ring: KeyRing, kind: ObjectKind, name: string, salt: Uint8Array = newSalt()) {
+    this.dataKeyNumber = currentKeyNumber(ring);
+    this.salt = salt;
+    const key = objectKey(ring, this.dataKeyNumber, salt, kind, name);
+    if (key === undefined) throw new SpillwayError('SPW_INTERNAL', 'the key ring has no current key');
+    this.#key = key;
+    this.head = encodeHead(kind, this.dataKeyNumber, salt);
+  }
+
+  /** Bytes that a frame of `plainBytes` takes at most. */
+  static frameBytesMax(plainBytes: number): number {
+    return FRAME_HEADER_BYTES + plainBytes + TAG_BYTES;
+  }
+
+  /**
+   * Writes the frame at `offset`, which must be its offset in the object (counted from `offsetBase`), and returns its
+   * length with header and tag. `body` is what `compress` gave for `plainBytes` of plain data.
+   */
+  seal(body: Uint8Array, plainBytes: number, target: Buffer, offset: number, final: boolean): number {
+    const cipher = createCipheriv('aes-256-gcm', this.#key, frameNonce(offset, final));
+    const sealedBytes = body.byteLength + TAG_BYTES;
+    writeFrameHeader(target, offset, sealedBytes, plainBytes);
+    cipher.setAAD(target.subarray(offset, offset + FRAME_HEADER_BYTES));
+    const ciphertext = cipher.update(body);
+    ciphertext.copy(target, offset + FRAME_HEADER_BYTES);
+    cipher.final();
+    cipher.getAuthTag().copy(target, offset + FRAME_HEADER_BYTES + ciphertext.length);
+    return FRAME_HEADER_BYTES + sealedBytes;
+  }
+}
+
+/** A whole object of `frames`. For objects that fit in memory: all but packs, which are written as they fill. */
+export async function sealObject(
+  ring: KeyRing,
+  kind: ObjectKind,
+  name: string,
+  frames: readonly Uint8Array[],
+  level: CompressionLevel = DEFAULT_COMPRESSION_LEVEL,
+): Promise<Buffer> {
+  const sealer = new FrameSealer(ring, kind, name);
+  const bodies = await Promise.all(frames.map((plain) => compressAside(plain, level)));
+  const size = bodies.reduce((sum, body) => sum + FrameSealer.frameBytesMax(body.byteLength), HEAD_BYTES);
+  const object = Buffer.allocUnsafeSlow(size);
+  sealer.head.copy(object);
+  let at = HEAD_BYTES;
+  bodies.forEach((body, i) => {
+    at += sealer.seal(body, frames[i]?.byteLength ?? 0, object, at, i === bodies.length - 1);
+  });
+  return object.subarray(0, at);
+}
+
+/** Opens the frames of one object; every failure is SPW_OBJECT_DAMAGED with the object's name. */
+export class FrameOpener {
+  readonly #key: Buffer;
+  readonly #name: string;
+
+  constructor(ring: KeyRing, kind: ObjectKind, name: string, head: Uint8Array) {
+    this.#name = name;
+    const parsed = parseHead(head);
+    if (typeof parsed === 'string') throw damaged(name, parsed);
+    if (parsed.format > FORMAT_VERSION) {
+      throw new SpillwayError('SPW_REPOSITORY_NEWER', `${name} cannot be read`, {
+        why: `it has format ${parsed.format}, and this version knows formats up to ${FORMAT_VERSION}`,
+      });
+    }
+    if (parsed.kind !== objectKinds[kind]) throw damaged(name, `it is not an object of kind ${kind}`);
+    const key = objectKey(ring, parsed.dataKeyNumber, parsed.salt, kind, name);
+    if (key === undefined) throw damaged(name, `its data key ${parsed.dataKeyNumber} is not in the key ring`);
+    this.#key = key;
+  }
+
+  /** The plain bytes of the frame that begins at `start` of `bytes` and at `offset` of the object. */
+  open(bytes: Uint8Array, start: number, offset: number, final: boolean): { plain: Uint8Array; frameBytes: number } {
+    const header = parseFrameHeader(bytes, start);
+    if (typeof header === 'string') throw damaged(this.#name, header);
+    const { sealedBytes, plainBytes } = header;
+    const bodyStart = start + FRAME_HEADER_BYTES;
+    if (bodyStart + sealedBytes > bytes.byteLength) throw damaged(this.#name, 'it was cut short');
+    const decipher = createDecipheriv('aes-256-gcm', this.#key, frameNonce(offset, final));
+    decipher.setAAD(bytes.subarray(start, bodyStart));
+    decipher.setAuthTag(bytes.subarray(bodyStart + sealedBytes - TAG_BYTES, bodyStart + sealedBytes));
+    let body: Buffer;
+    try {
+      body = decipher.update(bytes.subarray(bodyStart, bodyStart + sealedBytes - TAG_BYTES));
+      decipher.final();
+    } catch (cause) {
+      throw new SpillwayError('SPW_OBJECT_DAMAGED', `${this.#name} is damaged`, {
+        why: `the frame at byte ${offset} does not authenticate`,
+        cause,
+      });
+    }
+    return { plain: this.#expand(body, plainBytes), frameBytes: FRAME_HEADER_BYTES + sealedBytes };
+  }
+
+  #expand(body: Uint8Array, plainBytes: number): Uint8Array {
+    if (body.byteLength === plainBytes) return body;
+    const plain = zstdDecompressSync(body, { chunkSize: Math.max(1024, plainBytes), maxOutputLength: plainBytes });
+    if (plain.byteLength !== plainBytes) throw damaged(this.#name, 'a frame has another length than its header says');
+    return plain;
+  }
+}
+
+/** The frames of a whole object, or its first `limit` ones: then what follows them need not be in `bytes`. */
+export function openObject(
+  ring: KeyRing,
+  kind: ObjectKind,
+  name: string,
+  bytes: Uint8Array,
+  limit = Number.POSITIVE_INFINITY,
+): readonly Uint8Array[] {
+  const opener = new FrameOpener(ring, kind, name, bytes);
+  const frames: Uint8Array[] = [];
+  let at = HEAD_BYTES;
+  while (frames.length < limit) {
+    const header = parseFrameHeader(bytes, at);
+    if (typeof header === 'string') throw damaged(name, header);
+    const end = at + FRAME_HEADER_BYTES + header.sealedBytes;
+    const final = limit === Number.POSITIVE_INFINITY && end === bytes.byteLength;
+    frames.push(opener.open(bytes, at, at, final).plain);
+    if (final) break;
+    at = end;
+  }
+  return frames;
+}
+
+export function damaged(name: string, why: string): SpillwayError {
+  return new SpillwayError('SPW_OBJECT_DAMAGED', `${name} is damaged`, { why });
+}

@@ -1,0 +1,128 @@
+// A backup's manifest: a sealed object of three frames.
+//
+//   1  the summary, JSON: all that listing and choosing a backup needs, so that a list reads only this frame
+//   2  the entries, JSON: every folder, file and link with its attributes, ordered by root and path
+//   3… the chunk ids of all files, one after the other in the order of the entries; cut into frames of 8 MiB
+//
+// A file's chunks are the next `ceil(bytes / chunk size)` ids. Files that PostgreSQL gave in words (backup_label,
+// tablespace_map) stand in the summary. A manifest is complete by itself: it refers to no other manifest.
+
+import { CHUNK_ID_BYTES, chunkCount } from './chunk.ts';
+
+export const CHUNK_IDS_FRAME_BYTES = 8 * 1024 * 1024;
+
+/** What people and programs see of a backup; times are RFC 3339 in UTC. */
+export interface BackupSummary {
+  /** `20261123T181500Z-1a2b3c4d`: when it began, and eight random hexadecimal digits. */
+  readonly id: string;
+  readonly cluster: string;
+  readonly type: 'full' | 'incremental';
+  readonly source: 'local';
+  readonly started_at: string;
+  readonly finished_at: string;
+  readonly duration_seconds: number;
+  readonly system_identifier: string;
+  /** As `server_version_num`: 180004 is 18.4. */
+  readonly postgres_version: number;
+  readonly timeline: number;
+  readonly start_lsn: string;
+  readonly stop_lsn: string;
+  readonly wal_segment_bytes: number;
+  readonly block_bytes: number;
+  readonly catalog_version: number;
+  /** Whether the cluster has page checksums, and so whether they were verified. */
+  readonly checksums: boolean;
+  readonly files: number;
+  /** Size of all files. */
+  readonly bytes: number;
+  /** What was read of them; an incremental backup leaves unchanged files unread. */
+  readonly read_bytes: number;
+  /** What of that the repository did not hold yet, before compression. */
+  readonly new_bytes: number;
+  /** What was written to the repository for it, WAL aside. */
+  readonly stored_bytes: number;
+  readonly chunks: number;
+  readonly new_chunks: number;
+  /** Pages whose checksum was wrong. The backup holds them as they are. */
+  readonly damaged_pages: readonly { readonly file: string; readonly block: number }[];
+  readonly tablespaces: readonly { readonly oid: number; readonly path: string; readonly bytes: number }[];
+}
+
+export interface FileEntry {
+  readonly kind: 'file';
+  /** Relative to its root, `/` between parts. */
+  readonly path: string;
+  /** Undefined for the data directory, else the tablespace's oid. */
+  readonly tablespace?: number;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Length as backed up. */
+  readonly bytes: number;
+  /** Nanoseconds, in decimal: what the file system said before the file was read. */
+  readonly mtime: string;
+  readonly ctime: string;
+  readonly inode: string;
+}
+
+export interface DirectoryEntry {
+  readonly kind: 'directory';
+  readonly path: string;
+  readonly tablespace?: number;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface LinkEntry {
+  readonly kind: 'link';
+  readonly path: string;
+  readonly target: string;
+}
+
+export type Entry = FileEntry | DirectoryEntry | LinkEntry;
+
+/** What restore and the next backup need beside the summary that people see. */
+export interface ManifestHead {
+  readonly summary: BackupSummary;
+  readonly chunk_bytes: number;
+  /** Byte for byte what pg_backup_stop returned. */
+  readonly backup_label: string;
+  readonly tablespace_map: string;
+  /** Nanoseconds since 1970 when reading began; files touched later than this less a margin are read again. */
+  readonly read_started_at: string;
+  /** Parameters that a server needs at least as large to replay this cluster's WAL. */
+  readonly standby_parameters: Readonly<Record<string, number>>;
+}
+
+export interface Manifest {
+  readonly head: ManifestHead;
+  readonly entries: readonly Entry[];
+  readonly chunkIds: Uint8Array;
+}
+
+/** The frames of a manifest in order; the last is the final one. */
+export function encodeManifest(manifest: Manifest): readonly Uint8Array[] {
+  const frames: Uint8Array[] = [
+    Buffer.from(JSON.stringify(manifest.head)),
+    Buffer.from(JSON.stringify(manifest.entries)),
+  ];
+  for (let at = 0; at < manifest.chunkIds.length; at += CHUNK_IDS_FRAME_BYTES) {
+    frames.push(manifest.chunkIds.subarray(at, at + CHUNK_IDS_FRAME_BYTES));
+  }
+  return frames;
+}
+
+export const parseManifestHead = (frame: Uint8Array): ManifestHead =>
+  JSON.parse(Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength).toString('utf8')) as ManifestHead;
+
+/** Throws where the frames do not fit one another. */
+export function parseManifest(frames: readonly Uint8Array[]): Manifest {
+  const [head, entriesFrame, ...idFrames] = frames;
+  if (head === undefined || entriesFrame === undefined) throw new Error('it has fewer than two frames');
+  const entries = JSON.parse(Buffer.from(entriesFrame).toString('utf8')) as readonly Entry[];
+  const chunkIds = Buffer.concat(idFrames);
+  const chunks = entries.reduce((sum, entry) => sum + (entry.kind === 'file' ? chunkCount(entry.bytes) : 0), 0);
+  if (chunkIds.length !== chunks * CHUNK_ID_BYTES) throw new Error('its chunk ids do not fit its files');
+  return { head: parseManifestHead(head), entries, chunkIds };
+}

@@ -1,0 +1,23 @@
+// Where each object of a repository stands. Names are relative to the repository's root.
+
+/** See `storage/port.ts`. */
+type ObjectName = string;
+
+export const HEAD_NAME = 'spillway.json';
+
+export const keySlotName = (id: string): ObjectName => `keys/${id}`;
+export const packName = (id: string): ObjectName => `packs/${id.slice(0, 2)}/${id}`;
+export const indexName = (id: string): ObjectName => `index/${id}`;
+
+/** Names of clusters stand in object names, so they are kept to what every storage can hold. */
+export const isClusterName = (name: string): boolean => /^[a-z0-9][a-z0-9._-]{0,62}$/.test(name);
+
+export const systemName = (cluster: string, systemIdentifier: string): ObjectName =>
+  `clusters/${cluster}/systems/${systemIdentifier}`;
+export const manifestName = (cluster: string, id: string): ObjectName => `clusters/${cluster}/backups/${id}`;
+
+/** WAL is kept apart by system identifier too: after pg_upgrade timelines start again at 1. */
+export const walPrefix = (cluster: string, systemIdentifier: string): string =>
+  `clusters/${cluster}/wal/${systemIdentifier}/`;
+
+export const lockPrefix = (purpose: string): string => `locks/${purpose}/`;

@@ -1,0 +1,248 @@
+// A cluster's WAL in the repository: finished segments, pieces of segments in progress, and timeline history files.
+//
+//   clusters/<name>/wal/<system identifier>/<timeline>/<segment>                a finished segment
+//   clusters/<name>/wal/<system identifier>/<timeline>/<segment>.<from>-<to>    bytes [from, to) of one in progress
+//   clusters/<name>/wal/<system identifier>/<timeline>/<timeline>.history       as PostgreSQL wrote it
+//
+// 1. The first frame of a segment or piece is its `WalStamp`; the others are its bytes. A list of names tells which WAL
+//    there is; only the time of the last commit needs a look inside.
+// 2. A name never gets other content: the same bytes again are success, other bytes are SPW_WAL_CONFLICT.
+// 3. A finished segment replaces its pieces: they are removed once it is durable and found to agree with it.
+
+import { isSpillwayError, SpillwayError } from '@spillway/contract';
+import { damaged } from '../../codec/seal.ts';
+import { walPrefix } from '../../format/names.ts';
+import {
+  formatLsn,
+  historyName,
+  type Lsn,
+  lsn,
+  parseHistoryName,
+  parseLsn,
+  parseSegmentName,
+  type SegmentSize,
+  segmentName,
+  type TimelineId,
+} from '../../postgres/lsn.ts';
+import type { Repository } from '../../repository/repository.ts';
+
+const DATA_FRAME_BYTES = 4 * 1024 * 1024;
+
+/** What a WAL object says of itself. */
+export interface WalStamp {
+  readonly system_identifier: string;
+  readonly timeline: number;
+  readonly segment_bytes: number;
+  readonly start_lsn: string;
+  readonly end_lsn: string;
+  /** The server's clock when it sent the last of these bytes; RFC 3339. */
+  readonly sent_at: string;
+}
+
+/** Bytes [start, end) of a timeline, in one object. */
+export interface WalObject {
+  readonly name: string;
+  readonly kind: 'segment' | 'piece';
+  readonly timeline: TimelineId;
+  readonly start: Lsn;
+  readonly end: Lsn;
+  readonly storedBytes: number;
+}
+
+/** All WAL of one system identifier, by timeline and ordered by start; and the timelines' history files. */
+export interface WalCatalog {
+  readonly objects: ReadonlyMap<TimelineId, readonly WalObject[]>;
+  readonly histories: ReadonlySet<TimelineId>;
+}
+
+export class WalArchive {
+  readonly #repository: Repository;
+  readonly #prefix: string;
+  readonly systemIdentifier: string;
+  readonly segmentSize: SegmentSize;
+
+  constructor(repository: Repository, cluster: string, systemIdentifier: string, size: SegmentSize) {
+    this.#repository = repository;
+    this.#prefix = walPrefix(cluster, systemIdentifier);
+    this.systemIdentifier = systemIdentifier;
+    this.segmentSize = size;
+  }
+
+  async catalog(signal?: AbortSignal): Promise<WalCatalog> {
+    const objects = new Map<TimelineId, WalObject[]>();
+    const histories = new Set<TimelineId>();
+    for await (const { name, bytes } of this.#repository.storage.list(this.#prefix, signal && { signal })) {
+      const fileName = name.slice(name.lastIndexOf('/') + 1);
+      const history = parseHistoryName(fileName);
+      if (history !== undefined) histories.add(history);
+      const object = this.#parse(name, fileName, bytes);
+      if (object === undefined) continue;
+      const ofTimeline = objects.get(object.timeline);
+      if (ofTimeline === undefined) objects.set(object.timeline, [object]);
+      else ofTimeline.push(object);
+    }
+    for (const ofTimeline of objects.values()) ofTimeline.sort(byStart);
+    return { objects, histories };
+  }
+
+  /** What there is of one segment: itself, or its pieces. */
+  async find(timeline: TimelineId, start: Lsn, signal?: AbortSignal): Promise<readonly WalObject[]> {
+    const found: WalObject[] = [];
+    const prefix = this.#name(timeline, segmentName(timeline, start, this.segmentSize));
+    for await (const { name, bytes } of this.#repository.storage.list(prefix, signal && { signal })) {
+      const object = this.#parse(name, name.slice(name.lastIndexOf('/') + 1), bytes);
+      if (object !== undefined) found.push(object);
+    }
+    return found.sort(byStart);
+  }
+
+  async read(object: WalObject, signal?: AbortSignal): Promise<{ readonly stamp: WalStamp; readonly bytes: Buffer }> {
+    const kind = object.kind === 'segment' ? 'walSegment' : 'walPiece';
+    const [stampFrame, ...data] = await this.#repository.read(kind, object.name, signal);
+    const stamp = JSON.parse(Buffer.from(stampFrame ?? []).toString('utf8')) as WalStamp;
+    const bytes = Buffer.concat(data);
+    if (BigInt(bytes.length) !== object.end - object.start || parseLsn(stamp.start_lsn) !== object.start) {
+      throw damaged(object.name, 'it holds other WAL than its name says');
+    }
+    return { stamp, bytes };
+  }
+
+  /**
+   * A segment as a file of full size: itself, or what its pieces give up to their first gap, then zeros, at which
+   * PostgreSQL sees the end of WAL. Undefined where there is nothing of it from its start on.
+   */
+  async assemble(
+    timeline: TimelineId,
+    start: Lsn,
+    signal?: AbortSignal,
+  ): Promise<{ readonly bytes: Buffer; readonly end: Lsn; readonly sentAt: string } | undefined> {
+    for (;;) {
+      const objects = await this.find(timeline, start, signal);
+      const whole = objects.find(({ kind }) => kind === 'segment');
+      try {
+        if (whole !== undefined) {
+          const { bytes, stamp } = await this.read(whole, signal);
+          return { bytes, end: whole.end, sentAt: stamp.sent_at };
+        }
+        return await this.#join(objects, start, signal);
+      } catch (error) {
+        // A piece may be replaced by its finished segment between list and read: then look again.
+        if (!isSpillwayError(error, 'SPW_OBJECT_MISSING') || whole !== undefined) throw error;
+        if ((await this.find(timeline, start, signal)).every(({ name }) => objects.some((o) => o.name === name))) {
+          throw error;
+        }
+      }
+    }
+  }
+
+  async #join(
+    objects: readonly WalObject[],
+    start: Lsn,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly bytes: Buffer; readonly end: Lsn; readonly sentAt: string } | undefined> {
+    const bytes = Buffer.alloc(this.segmentSize);
+    let end = start;
+    let sentAt = '';
+    for (const piece of objects) {
+      if (piece.start > end) break;
+      if (piece.end <= end) continue;
+      const read = await this.read(piece, signal);
+      read.bytes.copy(bytes, Number(piece.start - start));
+      end = piece.end;
+      sentAt = read.stamp.sent_at;
+    }
+    return end === start ? undefined : { bytes, end, sentAt };
+  }
+
+  /** Durable when it returns; `bytes` from the start of a segment, or a part of one. */
+  async write(
+    timeline: TimelineId,
+    start: Lsn,
+    bytes: Uint8Array,
+    sentAt: Date,
+    signal?: AbortSignal,
+  ): Promise<{ readonly object: WalObject; readonly created: boolean }> {
+    const size = BigInt(this.segmentSize);
+    const end = lsn(start + BigInt(bytes.byteLength));
+    const kind = start % size === 0n && end - start === size ? 'segment' : 'piece';
+    const segment = segmentName(timeline, start, this.segmentSize);
+    const from = Number(start % size);
+    const fileName = kind === 'segment' ? segment : `${segment}.${hex(from)}-${hex(from + bytes.byteLength)}`;
+    const name = this.#name(timeline, fileName);
+    const stamp: WalStamp = {
+      system_identifier: this.systemIdentifier,
+      timeline,
+      segment_bytes: this.segmentSize,
+      start_lsn: formatLsn(start),
+      end_lsn: formatLsn(end),
+      sent_at: sentAt.toISOString(),
+    };
+    const frames: Uint8Array[] = [Buffer.from(JSON.stringify(stamp))];
+    for (let at = 0; at < bytes.byteLength; at += DATA_FRAME_BYTES) frames.push(bytes.subarray(at, at + DATA_FRAME_BYTES));
+    const { outcome, storedBytes } = await this.#repository.write(
+      kind === 'segment' ? 'walSegment' : 'walPiece',
+      name,
+      frames,
+      signal && { signal },
+    );
+    const object: WalObject = { name, kind, timeline, start, end, storedBytes };
+    if (outcome === 'exists' && !(await this.read(object, signal)).bytes.equals(bytes)) {
+      throw new SpillwayError('SPW_WAL_CONFLICT', `WAL ${fileName} was refused`, {
+        why: 'the repository holds WAL of that name with other content',
+      });
+    }
+    return { object, created: outcome === 'created' };
+  }
+
+  /** For pieces whose segment is durable. */
+  async remove(pieces: readonly WalObject[], signal?: AbortSignal): Promise<void> {
+    for (const piece of pieces) {
+      if (piece.kind === 'piece') await this.#repository.storage.remove(piece.name, signal && { signal });
+    }
+  }
+
+  /** Undefined where the repository has none. */
+  async readHistory(timeline: TimelineId, signal?: AbortSignal): Promise<Buffer | undefined> {
+    try {
+      const name = this.#name(timeline, historyName(timeline));
+      return Buffer.concat(await this.#repository.read('walHistory', name, signal));
+    } catch (error) {
+      if (isSpillwayError(error, 'SPW_OBJECT_MISSING')) return undefined;
+      throw error;
+    }
+  }
+
+  /** Refuses a history that differs from the one there: two servers were promoted to one timeline number. */
+  async writeHistory(timeline: TimelineId, content: Uint8Array, signal?: AbortSignal): Promise<void> {
+    const fileName = historyName(timeline);
+    const name = this.#name(timeline, fileName);
+    const { outcome } = await this.#repository.write('walHistory', name, [content], signal && { signal });
+    if (outcome === 'exists' && !(await this.readHistory(timeline, signal))?.equals(content)) {
+      throw new SpillwayError('SPW_WAL_CONFLICT', `${fileName} was refused`, {
+        why: `the repository holds another history of timeline ${timeline}: two servers were promoted to the same timeline`,
+      });
+    }
+  }
+
+  #name(timeline: TimelineId, fileName: string): string {
+    return `${this.#prefix}${hex(timeline)}/${fileName}`;
+  }
+
+  #parse(name: string, fileName: string, storedBytes: number): WalObject | undefined {
+    const match = /^([0-9A-F]{24})(?:\.([0-9A-F]{8})-([0-9A-F]{8}))?$/.exec(fileName);
+    const segment = match?.[1] === undefined ? undefined : parseSegmentName(match[1], this.segmentSize);
+    if (match === null || segment === undefined) return undefined;
+    const { timeline, start } = segment;
+    const [, , from, to] = match;
+    if (from === undefined || to === undefined) {
+      return { name, kind: 'segment', timeline, start, end: lsn(start + BigInt(this.segmentSize)), storedBytes };
+    }
+    const at = (offset: string): Lsn => lsn(start + BigInt(`0x${offset}`));
+    return { name, kind: 'piece', timeline, start: at(from), end: at(to), storedBytes };
+  }
+}
+
+const hex = (value: number): string => value.toString(16).toUpperCase().padStart(8, '0');
+
+const byStart = (a: WalObject, b: WalObject): number =>
+  a.start === b.start ? Number(b.end - a.end) : a.start < b.start ? -1 : 1;

@@ -1,0 +1,103 @@
+// The index: which packs there are and what they hold, merged from index objects into one chunk table.
+//
+// Writing: packs first, then one index object that names them, then whatever refers to their chunks. A pack that no
+// index names is garbage of an interrupted run.
+// Reading: all index objects, then a list of the packs themselves. A pack that is missing or has another length than
+// its index says is left out, so that nothing new is ever built upon it: a backup stores such chunks again.
+
+import { randomBytes } from 'node:crypto';
+import { CHUNK_ID_BYTES } from '../format/chunk.ts';
+import { indexName, packName } from '../format/names.ts';
+import { chunkOffsets, encodeDirectory, type PackDirectory, parseDirectories } from '../format/pack.ts';
+import { damaged } from '../codec/seal.ts';
+import { ChunkTable } from './chunk-table.ts';
+import type { Repository } from './repository.ts';
+
+const INDEX_FRAME_BYTES = 8 * 1024 * 1024;
+
+/** What a worker needs to open a pack's chunks. */
+export interface PackReference {
+  readonly packId: string;
+  readonly dataKeyNumber: number;
+  readonly salt: Uint8Array;
+  readonly packBytes: number;
+}
+
+export interface RepositoryIndex {
+  readonly table: ChunkTable;
+  /** By the pack numbers that stand in the table. */
+  readonly packs: readonly PackReference[];
+  /** Packs that an index names and that are missing or cut short. */
+  readonly damagedPacks: readonly string[];
+  readonly chunks: number;
+}
+
+/** Durable when it returns. */
+export async function writeIndex(
+  repository: Repository,
+  directories: readonly PackDirectory[],
+  signal?: AbortSignal,
+): Promise<{ readonly storedBytes: number }> {
+  if (directories.length === 0) return { storedBytes: 0 };
+  const frames: Buffer[] = [];
+  let gathered: Buffer[] = [];
+  let bytes = 0;
+  for (const directory of directories) {
+    const encoded = encodeDirectory(directory);
+    if (bytes + encoded.length > INDEX_FRAME_BYTES && bytes > 0) {
+      frames.push(Buffer.concat(gathered));
+      gathered = [];
+      bytes = 0;
+    }
+    gathered.push(encoded);
+    bytes += encoded.length;
+  }
+  frames.push(Buffer.concat(gathered));
+  const name = indexName(randomBytes(16).toString('hex'));
+  return repository.write('index', name, frames, signal && { signal });
+}
+
+/** Reads the whole index; `newChunks` is how many more the table must have room for. */
+export async function readIndex(
+  repository: Repository,
+  options: { readonly newChunks?: number; readonly signal?: AbortSignal } = {},
+): Promise<RepositoryIndex> {
+  const { signal } = options;
+  const directories = await readDirectories(repository, signal);
+  const lengths = new Map<string, number>();
+  for await (const object of repository.storage.list('packs/', signal && { signal })) {
+    lengths.set(object.name, object.bytes);
+  }
+  const whole = directories.filter(({ packId, packBytes }) => lengths.get(packName(packId)) === packBytes);
+  const chunks = whole.reduce((sum, directory) => sum + directory.storedBytes.length, 0);
+  const table = ChunkTable.create(chunks + (options.newChunks ?? 0));
+  whole.forEach((directory, pack) => {
+    const offsets = chunkOffsets(directory);
+    for (let i = 0; i < offsets.length; i++) {
+      table.insert(directory.ids, i * CHUNK_ID_BYTES, {
+        pack,
+        offset: offsets[i] ?? 0,
+        storedBytes: directory.storedBytes[i] ?? 0,
+        plainBytes: directory.plainBytes[i] ?? 0,
+      });
+    }
+  });
+  return {
+    table,
+    packs: whole.map(({ packId, dataKeyNumber, salt, packBytes }) => ({ packId, dataKeyNumber, salt, packBytes })),
+    damagedPacks: directories.filter((directory) => !whole.includes(directory)).map(({ packId }) => packId),
+    chunks,
+  };
+}
+
+async function readDirectories(repository: Repository, signal: AbortSignal | undefined): Promise<PackDirectory[]> {
+  const all = new Map<string, PackDirectory>();
+  for await (const { name } of repository.storage.list('index/', signal && { signal })) {
+    for (const frame of await repository.read('index', name, signal)) {
+      const directories = parseDirectories(frame);
+      if (typeof directories === 'string') throw damaged(name, directories);
+      for (const directory of directories) all.set(directory.packId, directory);
+    }
+  }
+  return [...all.values()];
+}

@@ -1,0 +1,212 @@
+// Locks: at most one process at a time does a purpose's work, over any store that can create an object conditionally.
+//
+//   locks/<purpose>/<n>   n from 1, in 12 digits; the highest one is what counts, lower ones are remains
+//
+// 1. To hold a lock is to have created its highest number. Taking, renewing and releasing all create the next number,
+//    so each is one conditional create, and of two processes one wins.
+// 2. A release is a number too (`released`), never a removal of the highest: numbers only rise, so somebody who slept
+//    through a takeover finds a higher number than the one it makes, and knows that it lost.
+// 3. A holder that died is told by its host and process where they are ours; elsewhere by its number standing still for
+//    `staleMs` on the observer's own monotonic clock. Wall clocks of two hosts are never compared.
+// 4. A holder that could not renew within `staleMs` counts itself as having lost the lock.
+
+import { readFile, readlink } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { setTimeout as wait } from 'node:timers/promises';
+import { SpillwayError } from '@spillway/contract';
+import { lockPrefix } from '../format/names.ts';
+import type { Repository } from './repository.ts';
+
+const RENEW_MS = 20_000;
+const STALE_MS = 120_000;
+const POLL_MS = 1_000;
+const DIGITS = 12;
+const UNKNOWN = 'unknown';
+
+export interface LockRecord {
+  readonly state: 'held' | 'released';
+  readonly host: string;
+  /** Changes with each start of the host, so that a process number of before it is not mistaken. */
+  readonly boot: string;
+  /** A process number means something only inside its namespace. */
+  readonly pid_namespace: string;
+  readonly pid: number;
+  readonly holder: string;
+  /** For people; nothing is decided by it. */
+  readonly at: string;
+}
+
+export interface Lock extends AsyncDisposable {
+  /** Aborted when the lock was lost; work under the lock must stop. */
+  readonly lost: AbortSignal;
+  /** Throws SPW_LOCK_LOST unless the store says now that the lock is still ours: the last look before a commit. */
+  assertHeld(): Promise<void>;
+}
+
+export interface LockOptions {
+  /** What is done, and to what: `backup of cluster main`. */
+  readonly holder: string;
+  /** How long to wait for a holder that may be dead; 0 gives up at once where it may be alive. */
+  readonly waitMs?: number;
+  readonly renewMs?: number;
+  readonly staleMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Takes the lock or throws SPW_LOCKED, which names the holder. */
+export async function takeLock(repository: Repository, purpose: string, options: LockOptions): Promise<Lock> {
+  const self = await describeSelf(options.holder);
+  const staleMs = options.staleMs ?? STALE_MS;
+  const began = performance.now();
+  let seen: { number: number; since: number } | undefined;
+  for (;;) {
+    const top = await readTop(repository, purpose, options.signal);
+    if (seen?.number !== top.number) seen = { number: top.number, since: performance.now() };
+    const free =
+      top.record === undefined ||
+      top.record.state === 'released' ||
+      (await isDead(top.record, self)) ||
+      performance.now() - seen.since >= staleMs;
+    if (free && (await create(repository, purpose, top.number + 1, self, options.signal))) {
+      return hold(repository, purpose, top.number + 1, self, options);
+    }
+    if (!free && top.record !== undefined && performance.now() - began >= (options.waitMs ?? 0)) {
+      throw locked(purpose, top.record, self);
+    }
+    if (!free) await wait(POLL_MS, undefined, options.signal && { signal: options.signal });
+  }
+}
+
+async function hold(
+  repository: Repository,
+  purpose: string,
+  first: number,
+  self: LockRecord,
+  options: LockOptions,
+): Promise<Lock> {
+  const lost = new AbortController();
+  const staleMs = options.staleMs ?? STALE_MS;
+  let number = first;
+  let renewedAt = performance.now();
+  let turn: Promise<void> = Promise.resolve();
+
+  const loose = (why: string, cause?: unknown): SpillwayError => {
+    const error = new SpillwayError('SPW_LOCK_LOST', `the lock for the ${self.holder} was lost`, { why, cause });
+    lost.abort(error);
+    return error;
+  };
+  const advance = async (state: LockRecord['state']): Promise<void> => {
+    if (lost.signal.aborted) throw lost.signal.reason;
+    const startedAt = performance.now();
+    const created = await create(repository, purpose, number + 1, { ...self, state }, undefined);
+    const top = await readTop(repository, purpose, undefined);
+    if (!created || top.number !== number + 1) throw loose('another process took it over');
+    await repository.storage.remove(lockName(purpose, number));
+    number += 1;
+    renewedAt = startedAt;
+  };
+  /** One step at a time, whoever asks. */
+  const inTurn = (act: () => Promise<void>): Promise<void> => {
+    const next = turn.then(act, act);
+    turn = next.catch(() => undefined);
+    return next;
+  };
+  const renew = async (): Promise<void> => {
+    try {
+      await advance('held');
+    } catch (error) {
+      if (!lost.signal.aborted && performance.now() - renewedAt >= staleMs / 2) {
+        loose('it could not be renewed in time', error);
+      }
+    }
+  };
+  const timer = setInterval(() => void inTurn(renew), options.renewMs ?? RENEW_MS);
+  timer.unref();
+  await removeRemains(repository, purpose, number);
+  return {
+    lost: lost.signal,
+    assertHeld: () => inTurn(() => advance('held')),
+    [Symbol.asyncDispose]: async () => {
+      clearInterval(timer);
+      await inTurn(async () => {
+        if (!lost.signal.aborted) await advance('released');
+      });
+    },
+  };
+}
+
+const lockName = (purpose: string, number: number): string =>
+  lockPrefix(purpose) + String(number).padStart(DIGITS, '0');
+
+async function create(
+  repository: Repository,
+  purpose: string,
+  number: number,
+  record: LockRecord,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const words = Buffer.from(JSON.stringify({ ...record, at: new Date().toISOString() }));
+  const { outcome } = await repository.write('lock', lockName(purpose, number), [words], signal && { signal });
+  return outcome === 'created';
+}
+
+async function readTop(
+  repository: Repository,
+  purpose: string,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly number: number; readonly record: LockRecord | undefined }> {
+  const prefix = lockPrefix(purpose);
+  for (;;) {
+    let top: string | undefined;
+    for await (const { name } of repository.storage.list(prefix, signal && { signal })) top = name;
+    if (top === undefined) return { number: 0, record: undefined };
+    try {
+      const [frame] = await repository.read('lock', top, signal);
+      const record = JSON.parse(Buffer.from(frame ?? []).toString('utf8')) as LockRecord;
+      return { number: Number.parseInt(top.slice(prefix.length), 10), record };
+    } catch (error) {
+      // Renewed and removed between list and read: there is a higher number now.
+      if (!(error instanceof SpillwayError) || error.code !== 'SPW_OBJECT_MISSING') throw error;
+    }
+  }
+}
+
+async function removeRemains(repository: Repository, purpose: string, current: number): Promise<void> {
+  for await (const { name } of repository.storage.list(lockPrefix(purpose))) {
+    if (name < lockName(purpose, current)) await repository.storage.remove(name);
+  }
+}
+
+async function describeSelf(holder: string): Promise<LockRecord> {
+  const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => UNKNOWN);
+  const pidNamespace = await readlink('/proc/self/ns/pid').catch(() => UNKNOWN);
+  return {
+    state: 'held',
+    host: hostname(),
+    boot: boot.trim(),
+    pid_namespace: pidNamespace,
+    pid: process.pid,
+    holder,
+    at: '',
+  };
+}
+
+/** Only where it is certain: same host, and the process, or the whole run of the host, is gone. */
+async function isDead(record: LockRecord, self: LockRecord): Promise<boolean> {
+  if (record.host !== self.host || self.boot === UNKNOWN || record.boot === UNKNOWN) return false;
+  if (record.boot !== self.boot) return true;
+  if (self.pid_namespace === UNKNOWN || record.pid_namespace !== self.pid_namespace) return false;
+  try {
+    process.kill(record.pid, 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
+  }
+}
+
+function locked(purpose: string, record: LockRecord, self: LockRecord): SpillwayError {
+  const where = record.host === self.host ? `process ${record.pid}` : `process ${record.pid} on ${record.host}`;
+  return new SpillwayError('SPW_LOCKED', `the ${self.holder} was not started`, {
+    why: `${where} holds the lock ${purpose} for the ${record.holder}, renewed ${record.at}`,
+  });
+}

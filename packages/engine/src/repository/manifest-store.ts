@@ -1,0 +1,101 @@
+// Manifests: writing one is what makes a backup exist; everything it refers to is durable before.
+
+import { isSpillwayError, SpillwayError } from '@spillway/contract';
+import { damaged, openObject } from '../codec/seal.ts';
+import {
+  type BackupSummary,
+  encodeManifest,
+  type Manifest,
+  type ManifestHead,
+  parseManifest,
+  parseManifestHead,
+} from '../format/manifest.ts';
+import { manifestName } from '../format/names.ts';
+import { HEAD_BYTES, FRAME_HEADER_BYTES } from '../format/object.ts';
+import type { Repository } from './repository.ts';
+
+/** Enough for the first frame of nearly every manifest; a longer one is read again, whole. */
+const HEAD_READ_BYTES = 64 * 1024;
+
+export async function writeManifest(repository: Repository, manifest: Manifest, signal?: AbortSignal): Promise<number> {
+  const { cluster, id } = manifest.head.summary;
+  const { outcome, storedBytes } = await repository.write(
+    'manifest',
+    manifestName(cluster, id),
+    encodeManifest(manifest),
+    signal && { signal },
+  );
+  if (outcome === 'exists') throw new SpillwayError('SPW_OBJECT_EXISTS', `backup ${id} exists already`);
+  return storedBytes;
+}
+
+export async function readManifest(
+  repository: Repository,
+  cluster: string,
+  id: string,
+  signal?: AbortSignal,
+): Promise<Manifest> {
+  const name = manifestName(cluster, id);
+  const frames = await repository.read('manifest', name, signal);
+  try {
+    return parseManifest(frames);
+  } catch (cause) {
+    throw new SpillwayError('SPW_OBJECT_DAMAGED', `${name} is damaged`, { cause });
+  }
+}
+
+/** A manifest that cannot be read is listed with its error: it must not hide the others. */
+export interface UnreadableManifest {
+  readonly id: string;
+  readonly error: SpillwayError;
+}
+
+/** The heads of all backups of a cluster, oldest first by when they began. */
+export async function listManifests(
+  repository: Repository,
+  cluster: string,
+  signal?: AbortSignal,
+): Promise<{ readonly heads: readonly ManifestHead[]; readonly unreadable: readonly UnreadableManifest[] }> {
+  const heads: ManifestHead[] = [];
+  const unreadable: UnreadableManifest[] = [];
+  const prefix = manifestName(cluster, '');
+  for await (const { name, bytes } of repository.storage.list(prefix, signal && { signal })) {
+    try {
+      heads.push(await readHead(repository, name, bytes, signal));
+    } catch (error) {
+      if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING', 'SPW_REPOSITORY_NEWER')) throw error;
+      unreadable.push({ id: name.slice(prefix.length), error });
+    }
+  }
+  heads.sort((a, b) => a.summary.started_at.localeCompare(b.summary.started_at));
+  return { heads, unreadable };
+}
+
+/** The backup whose id, or the hexadecimal end of it, begins with `id`. */
+export function chooseById(backups: readonly BackupSummary[], cluster: string, id: string): BackupSummary {
+  const matches = backups.filter((backup) => backup.id.startsWith(id) || backup.id.split('-')[1]?.startsWith(id));
+  const [match, ...others] = matches;
+  if (match !== undefined && others.length === 0) return match;
+  throw new SpillwayError('SPW_BACKUP_UNKNOWN', `cluster ${cluster} has no single backup ${id}`, {
+    why: match === undefined ? 'no backup has an id like that' : `${matches.length} backups have ids like that`,
+  });
+}
+
+async function readHead(
+  repository: Repository,
+  name: string,
+  bytes: number,
+  signal: AbortSignal | undefined,
+): Promise<ManifestHead> {
+  const range = { offset: 0, bytes: Math.min(bytes, HEAD_READ_BYTES) };
+  let start = await repository.storage.get(name, { range, ...(signal && { signal }) });
+  if (start.byteLength >= HEAD_BYTES + FRAME_HEADER_BYTES) {
+    const sealed = new DataView(start.buffer, start.byteOffset).getUint32(HEAD_BYTES, true);
+    if (HEAD_BYTES + FRAME_HEADER_BYTES + sealed > start.byteLength && start.byteLength < bytes) {
+      start = await repository.storage.get(name, signal && { signal });
+    }
+  }
+  const [frame] = openObject(repository.keys, 'manifest', name, start, 1);
+  if (frame === undefined) throw damaged(name, 'it has no frame');
+  return parseManifestHead(frame);
+}

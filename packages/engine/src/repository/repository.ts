@@ -1,0 +1,189 @@
+// A repository: making one, opening one, and reading and writing its whole objects.
+//
+// 1. `spillway.json`, the head, is clear text and never rewritten. It is written last, so a repository either has a head
+//    and at least two key slots, or is none.
+// 2. Opening: read the head, refuse a newer format, try the secret on each slot, and check that the head's evidence key
+//    is the one that follows from the key ring, so that a swapped head is noticed.
+// 3. What the key ring unlocks never leaves this process except to its own worker threads (`RepositoryHandle`).
+
+import { randomUUID } from 'node:crypto';
+import { isSpillwayError, SpillwayError } from '@spillway/contract';
+import {
+  evidencePublicKey,
+  type KeyRing,
+  type KeySlot,
+  newKeyRing,
+  type Secret,
+  unwrapKeyRing,
+  wrapKeyRing,
+} from '../codec/keys.ts';
+import { newRecoveryKey } from '../codec/recovery-key.ts';
+import { type CompressionLevel, openObject, sealObject } from '../codec/seal.ts';
+import { HEAD_NAME, keySlotName } from '../format/names.ts';
+import { FORMAT_VERSION, type ObjectKind } from '../format/object.ts';
+import { openStorage } from '../storage/open.ts';
+import type { ObjectName, Storage, StorageLocation } from '../storage/port.ts';
+
+/** Plain data from which a worker thread has the same repository without unlocking it again. */
+export interface RepositoryHandle {
+  readonly id: string;
+  readonly location: StorageLocation;
+  readonly keys: KeyRing;
+}
+
+interface Head {
+  readonly format: number;
+  readonly repository: string;
+  readonly created_at: string;
+  /** Ed25519, SPKI in base64: with it anybody can check signed evidence without any secret. */
+  readonly evidence_public_key: string;
+}
+
+export class Repository {
+  readonly id: string;
+  readonly location: StorageLocation;
+  readonly storage: Storage;
+  readonly keys: KeyRing;
+
+  constructor(handle: RepositoryHandle) {
+    this.id = handle.id;
+    this.location = handle.location;
+    this.keys = handle.keys;
+    this.storage = openStorage(handle.location);
+  }
+
+  get handle(): RepositoryHandle {
+    return { id: this.id, location: this.location, keys: this.keys };
+  }
+
+  /** The frames of a whole object. */
+  async read(kind: ObjectKind, name: ObjectName, signal?: AbortSignal): Promise<readonly Uint8Array[]> {
+    return openObject(this.keys, kind, name, await this.storage.get(name, signal && { signal }));
+  }
+
+  /** Durable when it returns. `exists` where the name was taken: what is there was left as it is. */
+  async write(
+    kind: ObjectKind,
+    name: ObjectName,
+    frames: readonly Uint8Array[],
+    options: { level?: CompressionLevel; signal?: AbortSignal } = {},
+  ): Promise<{ readonly outcome: 'created' | 'exists'; readonly storedBytes: number }> {
+    const object = await sealObject(this.keys, kind, name, frames, options.level);
+    const outcome = await this.storage.put(name, [object], options.signal && { signal: options.signal });
+    return { outcome, storedBytes: object.byteLength };
+  }
+}
+
+/** Makes an empty repository. The recovery key is returned here once and kept nowhere. */
+export async function initRepository(options: {
+  readonly location: StorageLocation;
+  readonly passphrase: string;
+  readonly now?: Date;
+  readonly signal?: AbortSignal;
+}): Promise<{ readonly repositoryId: string; readonly recoveryKey: string }> {
+  const { signal } = options;
+  const storage = openStorage(options.location);
+  for await (const object of storage.list('', signal && { signal })) {
+    throw new SpillwayError('SPW_REPOSITORY_EXISTS', `no repository was made at ${storage.description}`, {
+      why: object.name === HEAD_NAME ? 'there is one already' : `${object.name} lies there already`,
+    });
+  }
+  const createdAt = (options.now ?? new Date()).toISOString();
+  const repositoryId = randomUUID();
+  const recoveryKey = newRecoveryKey();
+  const ring = newKeyRing();
+  const secrets: readonly Secret[] = [
+    { kind: 'passphrase', passphrase: options.passphrase },
+    { kind: 'recovery-key', recoveryKey },
+  ];
+  const slots = await Promise.all(secrets.map((secret) => wrapKeyRing(ring, repositoryId, secret, createdAt)));
+  for (const slot of slots) await storage.put(keySlotName(slot.slot), [encodeJson(slot)], signal && { signal });
+  const head: Head = {
+    format: FORMAT_VERSION,
+    repository: repositoryId,
+    created_at: createdAt,
+    evidence_public_key: evidencePublicKey(ring),
+  };
+  if ((await storage.put(HEAD_NAME, [encodeJson(head)], signal && { signal })) === 'exists') {
+    throw new SpillwayError('SPW_REPOSITORY_EXISTS', `no repository was made at ${storage.description}`, {
+      why: 'another process made one at the same moment',
+    });
+  }
+  return { repositoryId, recoveryKey };
+}
+
+export async function openRepository(options: {
+  readonly location: StorageLocation;
+  readonly secret: Secret;
+  readonly signal?: AbortSignal;
+}): Promise<Repository> {
+  const { location, secret, signal } = options;
+  const storage = openStorage(location);
+  const head = await readHead(storage, signal);
+  const keys = await unlock(storage, head.repository, secret, signal);
+  if (evidencePublicKey(keys) !== head.evidence_public_key) {
+    throw new SpillwayError('SPW_OBJECT_DAMAGED', `${HEAD_NAME} is damaged`, {
+      why: 'its evidence key is not the one that belongs to this repository',
+    });
+  }
+  return new Repository({ id: head.repository, location, keys });
+}
+
+async function readHead(storage: Storage, signal: AbortSignal | undefined): Promise<Head> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await storage.get(HEAD_NAME, signal && { signal });
+  } catch (cause) {
+    if (!isSpillwayError(cause, 'SPW_OBJECT_MISSING')) throw cause;
+    throw new SpillwayError('SPW_REPOSITORY_MISSING', `there is no repository at ${storage.description}`, {
+      why: `it has no ${HEAD_NAME}`,
+      cause,
+    });
+  }
+  const head = parseJson(bytes, HEAD_NAME) as Partial<Head>;
+  if (typeof head.format === 'number' && head.format > FORMAT_VERSION) {
+    throw new SpillwayError('SPW_REPOSITORY_NEWER', `the repository at ${storage.description} cannot be opened`, {
+      why: `it has format ${head.format}, and this version of Spillway knows formats up to ${FORMAT_VERSION}`,
+    });
+  }
+  const { format, repository, created_at, evidence_public_key } = head;
+  if (
+    typeof format !== 'number' ||
+    typeof repository !== 'string' ||
+    typeof created_at !== 'string' ||
+    typeof evidence_public_key !== 'string'
+  ) {
+    throw new SpillwayError('SPW_OBJECT_DAMAGED', `${HEAD_NAME} is damaged`, { why: 'a member of it is missing' });
+  }
+  return { format, repository, created_at, evidence_public_key };
+}
+
+async function unlock(
+  storage: Storage,
+  repository: string,
+  secret: Secret,
+  signal: AbortSignal | undefined,
+): Promise<KeyRing> {
+  let slots = 0;
+  for await (const { name } of storage.list('keys/', signal && { signal })) {
+    slots++;
+    const slot = parseJson(await storage.get(name, signal && { signal }), name) as KeySlot;
+    const ring = slot.repository === repository ? await unwrapKeyRing(slot, secret) : undefined;
+    if (ring !== undefined) return ring;
+  }
+  throw new SpillwayError('SPW_KEY_WRONG', `the repository at ${storage.description} stays closed`, {
+    why: `the ${secret.kind === 'passphrase' ? 'passphrase' : 'recovery key'} opens none of its ${slots} key slots`,
+  });
+}
+
+const encodeJson = (value: unknown): Buffer => Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
+
+function parseJson(bytes: Uint8Array, name: string): unknown {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'));
+    if (typeof value === 'object' && value !== null) return value;
+  } catch (cause) {
+    throw new SpillwayError('SPW_OBJECT_DAMAGED', `${name} is damaged`, { why: 'it is not JSON', cause });
+  }
+  throw new SpillwayError('SPW_OBJECT_DAMAGED', `${name} is damaged`, { why: 'it is not a JSON object' });
+}

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { isSpillwayError } from '@spillway/contract';
+import { testConformance } from './conformance.ts';
+import { FilesystemStorage } from './filesystem.ts';
+
+const made: string[] = [];
+const folder = async (): Promise<string> => {
+  const path = await mkdtemp(join(tmpdir(), 'spillway-storage-'));
+  made.push(path);
+  return path;
+};
+after(async () => {
+  for (const path of made) await rm(path, { recursive: true, force: true });
+});
+
+testConformance('filesystem', async () => new FilesystemStorage(await folder()));
+
+test('a folder that is not there is unreachable, never an empty store', async () => {
+  const storage = new FilesystemStorage(join(await folder(), 'unmounted'));
+  const unreachable = (error: unknown) => isSpillwayError(error, 'SPW_STORAGE_UNREACHABLE');
+  await assert.rejects(storage.get('a'), unreachable);
+  await assert.rejects(storage.stat('a'), unreachable);
+  await assert.rejects(storage.put('a', []), unreachable);
+  await assert.rejects(async () => {
+    for await (const _ of storage.list('')) assert.fail('listed something');
+  }, unreachable);
+});
+
+test('a put leaves nothing but the object', async () => {
+  const path = await folder();
+  const storage = new FilesystemStorage(path);
+  await storage.put('packs/ab/abcd', [Buffer.from('x')]);
+  await storage.put('packs/ab/abcd', [Buffer.from('y')]);
+  assert.deepEqual(await readdir(join(path, '.incoming')), []);
+  assert.deepEqual(await readdir(join(path, 'packs/ab')), ['abcd']);
+});

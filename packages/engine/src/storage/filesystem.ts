@@ -1,0 +1,230 @@
+// A store in a folder: each object a file.
+//
+// 1. An object is written to `.incoming/`, synced, and then linked to its name. `link` fails where the name is taken, so
+//    of two writers one wins and nothing is overwritten, and a reader never sees half an object.
+// 2. The folder of the name is synced before `put` returns; so is every folder made on the way.
+// 3. Where the file system has no hard links, an exclusive reservation beside the name takes the place of `link`.
+//
+// Files are made read-only (0400): what is written once has no reason to be opened for writing.
+
+import { constants, type Dirent } from 'node:fs';
+import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { SpillwayError } from '@spillway/contract';
+import type { ByteRange, ObjectName, ObjectStat, Storage } from './port.ts';
+
+const INCOMING = '.incoming';
+
+export class FilesystemStorage implements Storage {
+  readonly description: string;
+  readonly #root: string;
+  /** Folders known to exist and to be durable. */
+  readonly #folders = new Set<string>();
+  #sequence = 0;
+
+  constructor(root: string) {
+    this.#root = root;
+    this.description = root;
+  }
+
+  async get(name: ObjectName, options: { range?: ByteRange; signal?: AbortSignal } = {}): Promise<Uint8Array> {
+    options.signal?.throwIfAborted();
+    return this.#told(`reading ${name}`, name, async () => {
+      await using file = await open(this.#path(name), 'r');
+      if (options.range === undefined) return await file.readFile();
+      const { offset, bytes } = options.range;
+      const wanted = Math.max(0, Math.min(bytes, (await file.stat()).size - offset));
+      const buffer = Buffer.allocUnsafeSlow(wanted);
+      let at = 0;
+      while (at < wanted) {
+        const { bytesRead } = await file.read(buffer, at, wanted - at, offset + at);
+        if (bytesRead === 0) break;
+        at += bytesRead;
+      }
+      return buffer.subarray(0, at);
+    });
+  }
+
+  async put(
+    name: ObjectName,
+    parts: readonly Uint8Array[],
+    options: { signal?: AbortSignal } = {},
+  ): Promise<'created' | 'exists'> {
+    options.signal?.throwIfAborted();
+    return this.#told(`writing ${name}`, undefined, async () => {
+      const target = this.#path(name);
+      const incoming = join(this.#root, INCOMING, `${process.pid}-${threadNumber}-${this.#sequence++}-${uniqueRun}`);
+      await this.#makeFolder(dirname(incoming));
+      await this.#makeFolder(dirname(target));
+      try {
+        await writeDurably(incoming, parts);
+        return await this.#publish(incoming, target);
+      } finally {
+        await rm(incoming, { force: true });
+      }
+    });
+  }
+
+  async *list(prefix: string, options: { signal?: AbortSignal } = {}): AsyncIterable<ObjectStat> {
+    const folder = prefix.includes('/') ? prefix.slice(0, prefix.lastIndexOf('/')) : '';
+    for await (const found of this.#walk(folder, options.signal)) {
+      if (found.name.startsWith(prefix)) yield found;
+    }
+  }
+
+  async stat(name: ObjectName, options: { signal?: AbortSignal } = {}): Promise<ObjectStat | undefined> {
+    options.signal?.throwIfAborted();
+    return this.#told(`looking at ${name}`, undefined, async () => {
+      try {
+        const found = await stat(this.#path(name));
+        return found.isFile() ? { name, bytes: found.size } : undefined;
+      } catch (error) {
+        if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return this.#absent(undefined);
+        throw error;
+      }
+    });
+  }
+
+  async remove(name: ObjectName, options: { signal?: AbortSignal } = {}): Promise<void> {
+    options.signal?.throwIfAborted();
+    await this.#told(`removing ${name}`, undefined, async () => {
+      try {
+        await unlink(this.#path(name));
+      } catch (error) {
+        if (codeOf(error) !== 'ENOENT') throw error;
+      }
+    });
+  }
+
+  #path(name: ObjectName): string {
+    if (!/^[a-zA-Z0-9_-][a-zA-Z0-9._-]*(\/[a-zA-Z0-9_-][a-zA-Z0-9._-]*)*$/.test(name)) {
+      throw new SpillwayError('SPW_INTERNAL', `${JSON.stringify(name)} is no name of an object`);
+    }
+    return join(this.#root, name);
+  }
+
+  /** Ordered by name: a folder `a` sorts as `a/` among its siblings. */
+  async *#walk(folder: string, signal: AbortSignal | undefined): AsyncIterable<ObjectStat> {
+    signal?.throwIfAborted();
+    const entries = await this.#told(`listing ${folder || '/'}`, undefined, async () => {
+      try {
+        return await readdir(join(this.#root, folder), { withFileTypes: true });
+      } catch (error) {
+        if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return this.#absent<Dirent[]>([]);
+        throw error;
+      }
+    });
+    const key = (entry: Dirent): string => (entry.isDirectory() ? `${entry.name}/` : entry.name);
+    entries.sort((a, b) => (key(a) < key(b) ? -1 : 1));
+    for (const entry of entries) {
+      if (entry.name.startsWith('.')) continue;
+      const name = folder === '' ? entry.name : `${folder}/${entry.name}`;
+      if (entry.isDirectory()) {
+        yield* this.#walk(name, signal);
+      } else {
+        const found = await this.stat(name);
+        if (found !== undefined) yield found;
+      }
+    }
+  }
+
+  /** `value`, for an object that is absent, once the root itself is seen: an unmounted disk is not an empty store. */
+  async #absent<T>(value: T): Promise<T> {
+    await stat(this.#root);
+    return value;
+  }
+
+  async #makeFolder(folder: string): Promise<void> {
+    if (this.#folders.has(folder)) return;
+    if (folder !== this.#root) await this.#makeFolder(dirname(folder));
+    if (folder === this.#root) {
+      await stat(folder);
+    } else {
+      try {
+        await mkdir(folder, { mode: 0o700 });
+      } catch (error) {
+        if (codeOf(error) !== 'EEXIST') throw error;
+      }
+      await syncFolder(dirname(folder));
+    }
+    this.#folders.add(folder);
+  }
+
+  async #publish(incoming: string, target: string): Promise<'created' | 'exists'> {
+    try {
+      await link(incoming, target);
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === 'EEXIST') return 'exists';
+      if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'ENOSYS') throw error;
+      if ((await renameUnlessThere(incoming, target)) === 'exists') return 'exists';
+    }
+    await syncFolder(dirname(target));
+    return 'created';
+  }
+
+  /** Runs `act`; what fails becomes a SpillwayError that names what was done, and to which store. */
+  async #told<T>(doing: string, wanted: ObjectName | undefined, act: () => Promise<T>): Promise<T> {
+    try {
+      return await act();
+    } catch (error) {
+      if (error instanceof SpillwayError) throw error;
+      const code = codeOf(error);
+      if (code === 'ENOENT' && wanted !== undefined) {
+        await stat(this.#root).catch((cause: unknown) => {
+          throw unreachable(doing, this.#root, cause);
+        });
+        throw new SpillwayError('SPW_OBJECT_MISSING', `${wanted} is not in the repository at ${this.#root}`, {
+          why: 'there is no such file',
+        });
+      }
+      if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') {
+        throw new SpillwayError('SPW_STORAGE_FULL', `${doing} failed in the repository at ${this.#root}`, {
+          cause: error,
+        });
+      }
+      throw unreachable(doing, this.#root, error);
+    }
+  }
+}
+
+const uniqueRun = Math.random().toString(36).slice(2, 10);
+const threadNumber = (await import('node:worker_threads')).threadId;
+
+const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | undefined)?.code;
+
+const unreachable = (doing: string, root: string, cause: unknown): SpillwayError =>
+  new SpillwayError('SPW_STORAGE_UNREACHABLE', `${doing} failed in the repository at ${root}`, { cause });
+
+async function writeDurably(path: string, parts: readonly Uint8Array[]): Promise<void> {
+  await using file: FileHandle = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o400);
+  for (const part of parts) {
+    for (let at = 0; at < part.byteLength; ) {
+      at += (await file.write(part, at, part.byteLength - at)).bytesWritten;
+    }
+  }
+  await file.datasync();
+}
+
+async function syncFolder(path: string): Promise<void> {
+  await using folder = await open(path, 'r');
+  await folder.sync();
+}
+
+/** For file systems without hard links: whoever makes the reservation may rename; it stays beside a crash's remains. */
+async function renameUnlessThere(incoming: string, target: string): Promise<'created' | 'exists'> {
+  const reservation = join(dirname(target), `.reserved-${target.slice(target.lastIndexOf('/') + 1)}`);
+  try {
+    await (await open(reservation, 'wx')).close();
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error;
+    return 'exists';
+  }
+  const there = await stat(target).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (there === undefined) await rename(incoming, target);
+  await rm(reservation, { force: true });
+  return there === undefined ? 'created' : 'exists';
+}
