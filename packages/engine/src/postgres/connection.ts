@@ -7,7 +7,7 @@
 
 import { createConnection } from 'node:net';
 import { SpillwayError } from '@spillway/contract';
-import type { Client } from 'pg';
+import type { Client, QueryResultRow } from 'pg';
 import { closeClient, destroyClient, openClient, type ConnectOptions } from './client.ts';
 import { describeServer, lostError, postgresError } from './failure.ts';
 import type { ConnectionSettings } from './settings.ts';
@@ -84,8 +84,8 @@ class ClientSession implements Session {
     try {
       // Without parameters the simple protocol is used, as some commands allow no other.
       const values = parameters.length === 0 ? undefined : [...parameters];
-      const result = await this.#client.query<Record<string, unknown>>(sql, values);
-      return result.rows as readonly Row[];
+      const result = await this.#client.query<QueryResultRow & Row>(sql, values);
+      return result.rows;
     } catch (error) {
       if (stopped !== undefined) throw stopped();
       throw postgresError(error, 'run a statement', this.settings);

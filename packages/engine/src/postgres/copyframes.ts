@@ -1,0 +1,155 @@
+// Takes the bytes of a replication connection apart before pg does.
+//
+// pg's parser joins each message in a buffer that it grows and moves, and hands out slices of it: a slice kept beyond
+// the next packet can be overwritten. So the socket's bytes come here first.
+// 1. Every message but CopyData is passed on to pg as one whole piece; they are few and small.
+// 2. WAL inside CopyData is handed on in pieces as they arrive, never joined and never copied. A piece is a slice of the
+//    chunk that Node read, which nobody writes to again: it is safe to keep for as long as one likes.
+// Invariant: installed at a message boundary, when the session is idle.
+
+import type { Duplex } from 'node:stream';
+import type { Client } from 'pg';
+import { lsn, type Lsn } from './lsn.ts';
+
+export interface CopyListener {
+  /** CopyBothResponse: streaming begins. */
+  started(): void;
+  wal(start: Lsn, end: Lsn, sentAt: Date, bytes: Uint8Array): void;
+  keepalive(end: Lsn, sentAt: Date, replyRequested: boolean): void;
+  /** CopyDone: the server sends no more WAL. */
+  done(): void;
+  /** A CopyData message of a kind that is neither. */
+  unknown(kind: number): void;
+}
+
+export interface CopyFrames {
+  /** Whom copy messages are told to; they are dropped while it is undefined. */
+  listener: CopyListener | undefined;
+}
+
+/** Puts itself between the socket of `client`, which must be connected and idle, and pg. */
+export function tapCopyFrames(client: Client): CopyFrames {
+  const socket: Duplex = client.connection.stream;
+  const parsers = socket.listeners('data');
+  socket.removeAllListeners('data');
+  const framer = new Framer((message) => {
+    for (const parser of parsers) parser.call(socket, message);
+  });
+  socket.on('data', (chunk: Buffer) => framer.feed(chunk));
+  return framer;
+}
+
+/** The moment of a time stamp of PostgreSQL: microseconds since 2000. */
+export const fromTimestamp = (microseconds: bigint): Date => new Date(Number(microseconds / 1000n) + EPOCH_2000_MS);
+export const toTimestamp = (milliseconds: number): bigint => BigInt(Math.round(milliseconds - EPOCH_2000_MS)) * 1000n;
+
+const EPOCH_2000_MS = 946_684_800_000;
+
+const COPY_BOTH = 0x57; // W
+const COPY_DATA = 0x64; // d
+const COPY_DONE = 0x63; // c
+const WAL_DATA = 0x77; // w
+const KEEPALIVE = 0x6b; // k
+
+const MESSAGE_HEAD = 5;
+const WAL_HEAD = MESSAGE_HEAD + 25;
+const KEEPALIVE_HEAD = MESSAGE_HEAD + 18;
+
+class Framer implements CopyFrames {
+  listener: CopyListener | undefined;
+  readonly #pass: (message: Buffer) => void;
+  readonly #head = Buffer.alloc(WAL_HEAD);
+  #headLength = 0;
+  /** How many bytes of the message must be in `#head` before it is known what to do with the rest. */
+  #headNeeded = MESSAGE_HEAD;
+  /** Bytes of the message that are still to come. */
+  #remaining = 0;
+  /** What becomes of the rest of the message: undefined while the head is being read. */
+  #body: 'pass' | 'wal' | 'drop' | undefined;
+  #pieces: Buffer[] = [];
+  #position = 0n;
+  #end = lsn(0n);
+  #sentAt = new Date(0);
+
+  constructor(pass: (message: Buffer) => void) {
+    this.#pass = pass;
+  }
+
+  feed(chunk: Buffer): void {
+    let offset = 0;
+    while (offset < chunk.length) {
+      if (this.#body === undefined) {
+        const taken = Math.min(this.#headNeeded - this.#headLength, chunk.length - offset);
+        chunk.copy(this.#head, this.#headLength, offset, offset + taken);
+        this.#headLength += taken;
+        offset += taken;
+        if (this.#headLength === this.#headNeeded) this.#readHead();
+      } else {
+        const taken = Math.min(this.#remaining, chunk.length - offset);
+        this.#takeBody(chunk.subarray(offset, offset + taken));
+        offset += taken;
+      }
+    }
+  }
+
+  #readHead(): void {
+    const head = this.#head;
+    const bodyLength = head.readUInt32BE(1) - 4;
+    if (head[0] !== COPY_DATA || bodyLength === 0) return this.#begin('pass', bodyLength);
+    if (this.#headLength === MESSAGE_HEAD) {
+      this.#headNeeded = MESSAGE_HEAD + 1;
+      return;
+    }
+    const kind = head.readUInt8(MESSAGE_HEAD);
+    const needed = kind === WAL_DATA ? WAL_HEAD : kind === KEEPALIVE ? KEEPALIVE_HEAD : this.#headLength;
+    if (this.#headLength < needed && bodyLength >= needed - MESSAGE_HEAD) {
+      this.#headNeeded = needed;
+      return;
+    }
+    const rest = bodyLength - (this.#headLength - MESSAGE_HEAD);
+    if (this.#headLength === WAL_HEAD && kind === WAL_DATA) {
+      this.#position = head.readBigUInt64BE(MESSAGE_HEAD + 1);
+      this.#end = lsn(head.readBigUInt64BE(MESSAGE_HEAD + 9));
+      this.#sentAt = fromTimestamp(head.readBigInt64BE(MESSAGE_HEAD + 17));
+      this.#begin('wal', rest);
+    } else if (this.#headLength === KEEPALIVE_HEAD && kind === KEEPALIVE) {
+      const end = lsn(head.readBigUInt64BE(MESSAGE_HEAD + 1));
+      const sentAt = fromTimestamp(head.readBigInt64BE(MESSAGE_HEAD + 9));
+      this.listener?.keepalive(end, sentAt, head[MESSAGE_HEAD + 17] === 1);
+      this.#begin('drop', rest);
+    } else {
+      this.listener?.unknown(kind);
+      this.#begin('drop', rest);
+    }
+  }
+
+  #begin(body: 'pass' | 'wal' | 'drop', remaining: number): void {
+    this.#body = body;
+    this.#remaining = remaining;
+    if (body === 'pass') this.#pieces.push(Buffer.from(this.#head.subarray(0, MESSAGE_HEAD)));
+    if (remaining === 0) this.#finish();
+  }
+
+  #takeBody(bytes: Buffer): void {
+    this.#remaining -= bytes.length;
+    if (this.#body === 'wal') {
+      this.listener?.wal(lsn(this.#position), this.#end, this.#sentAt, bytes);
+      this.#position += BigInt(bytes.length);
+    } else if (this.#body === 'pass') {
+      this.#pieces.push(bytes);
+    }
+    if (this.#remaining === 0) this.#finish();
+  }
+
+  #finish(): void {
+    const passed = this.#body === 'pass' ? Buffer.concat(this.#pieces) : undefined;
+    this.#body = undefined;
+    this.#pieces = [];
+    this.#headLength = 0;
+    this.#headNeeded = MESSAGE_HEAD;
+    if (passed === undefined) return;
+    this.#pass(passed);
+    if (passed[0] === COPY_BOTH) this.listener?.started();
+    else if (passed[0] === COPY_DONE) this.listener?.done();
+  }
+}
