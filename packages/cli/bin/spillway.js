@@ -1,0 +1,57 @@
+#!/usr/bin/env node
+// The entry that npm links. Plain, old syntax, because the machine's own Node may be too old to read the rest:
+// then the newer one that the `node` package installed beside us is run instead, with signals and exit code passed on.
+
+import { spawn } from 'node:child_process';
+import { accessSync, constants, realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = realpathSync(fileURLToPath(import.meta.url));
+const main = join(dirname(here), '..', 'src', 'main.ts');
+
+if (Number.parseInt(process.versions.node, 10) >= 24) {
+  await import('../src/main.ts');
+} else {
+  const newer = newerNode();
+  if (newer === undefined) {
+    process.stderr.write(
+      `spillway: this is Node ${process.versions.node}, and Spillway needs Node 24 or newer\n` +
+        '  its TypeScript, zstd and resource handling are not there in older versions\n' +
+        '  hint: install Node 24, or run npm install in the checkout, which brings one [SPW_USAGE]\n',
+    );
+    process.exitCode = 150; // above 125: should this be a restore_command, PostgreSQL must stop, not end its recovery
+  } else {
+    runWith(newer);
+  }
+}
+
+/** node_modules/.bin/node of this folder or one above it. */
+function newerNode() {
+  for (let folder = dirname(here); ; folder = dirname(folder)) {
+    const candidate = join(folder, 'node_modules', '.bin', 'node');
+    try {
+      accessSync(candidate, constants.X_OK);
+      if (realpathSync(candidate) !== realpathSync(process.execPath)) return candidate;
+    } catch {
+      // not in this folder: look in the one above
+    }
+    if (folder === dirname(folder)) return undefined;
+  }
+}
+
+function runWith(node) {
+  const child = spawn(node, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+  const pass = (signal) => child.kill(signal);
+  for (const signal of signals) process.on(signal, pass);
+  child.on('error', (error) => {
+    process.stderr.write(`spillway: cannot run ${node}: ${error.message}\n`);
+    process.exitCode = 150;
+  });
+  child.on('exit', (code, signal) => {
+    for (const name of signals) process.off(name, pass);
+    if (signal === null) process.exitCode = code ?? 150;
+    else process.kill(process.pid, signal);
+  });
+}

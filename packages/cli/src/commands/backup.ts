@@ -1,0 +1,65 @@
+// `spillway backup`: one backup, complete in itself, with the WAL it needs.
+// Damaged pages of the cluster are kept and told: the backup is there, and the exit code says that it has warnings.
+
+import { errorTable, exitCodes, type BackupSummary } from '@spillway/contract';
+import type { Command } from '../context.ts';
+import { loadEngine } from '../engine.ts';
+import { clusterName, clusterSource, defaultWorkers, loadFor, openConfigured } from '../session.ts';
+import { formatBytes, formatCount, formatDuration, formatRate, shortId } from '../ui/format.ts';
+
+export interface BackupOptions {
+  readonly type: 'full' | 'incremental';
+  readonly workers?: number;
+  readonly compressionLevel?: number;
+}
+
+const DAMAGE_SHOWN_MAX = 10;
+
+export const backup: Command<BackupOptions> = async (context, options) => {
+  const loaded = await loadFor(context);
+  const name = clusterName(context, loaded.configuration);
+  const { settings, ...cluster } = await clusterSource(context, loaded, name);
+  const engine = await loadEngine();
+  await using repository = await openConfigured(context, loaded);
+  const summary = await engine.backup({
+    repository,
+    cluster,
+    type: options.type,
+    workers: options.workers ?? settings.backup.workers ?? defaultWorkers(),
+    compressionLevel: options.compressionLevel ?? settings.backup.compression_level,
+    walTimeoutMs: settings.backup.wal_timeout,
+    slot: settings.wal.slot,
+    flushIntervalMs: settings.wal.flush_interval,
+    signal: context.signal,
+    report: context.output.report,
+  });
+  context.output.result(summary, () => renderBackup(summary));
+  if (summary.damaged_pages.length === 0) return exitCodes.ok;
+  context.output.warn(describeDamage(summary));
+  return exitCodes.warnings;
+};
+
+export function renderBackup(summary: BackupSummary): string {
+  const {
+    id,
+    cluster,
+    type,
+    bytes,
+    files,
+    duration_seconds: seconds,
+    new_bytes: added,
+    stored_bytes: stored,
+  } = summary;
+  const rate = seconds > 0 ? `, ${formatRate(bytes / seconds)}` : '';
+  return `Backup ${shortId(id)} of ${cluster} is complete (${type}).
+  ${formatBytes(bytes)} in ${formatCount(files, 'file')}, in ${formatDuration(seconds)}${rate}
+  new ${formatBytes(added)}, stored as ${formatBytes(stored)}
+
+Next: spillway backups`;
+}
+
+export function describeDamage({ damaged_pages: pages }: BackupSummary): string {
+  const shown = pages.slice(0, DAMAGE_SHOWN_MAX).map(({ file, block }) => `${file} block ${block}`);
+  const more = pages.length > shown.length ? `, and ${pages.length - shown.length} more` : '';
+  return `${formatCount(pages.length, 'page')} with a wrong checksum: ${shown.join(', ')}${more}; ${errorTable.SPW_PAGE_DAMAGED.hint} [SPW_PAGE_DAMAGED]`;
+}

@@ -1,0 +1,69 @@
+// `spillway check`: every probe that tells whether backup, WAL and restore will work, each with what to do.
+// A repository that cannot be opened or a server that does not answer is a failed probe, not the end of the table.
+
+import { SpillwayError, type CheckDocument, type Probe } from '@spillway/contract';
+import type { Command, Context } from '../context.ts';
+import { loadEngine, type Repository } from '../engine.ts';
+import { clusterName, clusterSource, loadFor, locationOf, openConfigured } from '../session.ts';
+import type { LoadedConfiguration } from '../configuration/load.ts';
+import type { Colours } from '../ui/colour.ts';
+import { renderTable } from '../ui/table.ts';
+
+export const check: Command<object> = async (context) => {
+  const loaded = await loadFor(context);
+  const name = clusterName(context, loaded.configuration);
+  const probes: Probe[] = [
+    { name: 'configuration', status: 'ok', message: loaded.file ?? 'from the environment' },
+    ...(await probeAll(context, loaded, name)),
+  ];
+  const document: CheckDocument = { status: worst(probes), probes };
+  context.output.result(document, (colours) => renderCheck(document, colours));
+  return document.status === 'failed' ? 1 : 0;
+};
+
+async function probeAll(context: Context, loaded: LoadedConfiguration, name: string): Promise<Probe[]> {
+  let opened: Repository;
+  try {
+    opened = await openConfigured(context, loaded);
+  } catch (error) {
+    return [
+      failed('repository', error),
+      { name: 'server', status: 'warning', message: 'not asked: the repository comes first' },
+    ];
+  }
+  await using repository = opened;
+  const first: Probe = { name: 'repository', status: 'ok', message: locationOf(loaded).path };
+  try {
+    const { settings, ...cluster } = await clusterSource(context, loaded, name);
+    const { checkCluster } = await loadEngine();
+    return [first, ...(await checkCluster({ repository, cluster, slot: settings.wal.slot, signal: context.signal }))];
+  } catch (error) {
+    return [first, failed('server', error)];
+  }
+}
+
+/** Throws again what is no SpillwayError, and the stop by a signal. */
+function failed(name: string, error: unknown): Probe {
+  if (!(error instanceof SpillwayError) || error.code === 'SPW_INTERRUPTED') throw error;
+  const message = error.why === undefined ? error.message : `${error.message}: ${error.why}`;
+  return { name, status: 'failed', message: `${message} [${error.code}]`, hint: error.hint };
+}
+
+const worst = (probes: readonly Probe[]): Probe['status'] =>
+  probes.some(({ status }) => status === 'failed')
+    ? 'failed'
+    : probes.some(({ status }) => status === 'warning')
+      ? 'warning'
+      : 'ok';
+
+export function renderCheck({ probes }: CheckDocument, colours: Colours): string {
+  const words = { ok: colours.green('OK'), warning: colours.yellow('WARN'), failed: colours.red('FAIL') } as const;
+  const table = renderTable(
+    [{ title: 'PROBE' }, { title: 'STATE' }, { title: 'FOUND' }],
+    probes.map((probe) => [probe.name, words[probe.status], probe.message]),
+  );
+  const hints = probes
+    .filter((probe) => probe.status !== 'ok' && probe.hint !== undefined)
+    .map((probe) => `${probe.name}: ${probe.hint}`);
+  return hints.length === 0 ? table : `${table}\n\nTo do:\n  ${hints.join('\n  ')}`;
+}

@@ -1,0 +1,74 @@
+// `spillway config check` and `config show`: is the configuration right, and what is in force, from where.
+// Secrets are never fetched here: what is shown is where each would come from.
+
+import type { ConfigCheckDocument, ConfigShowDocument, Configuration, SecretSource } from '@spillway/contract';
+import { formatDurationSetting } from '@spillway/contract';
+import type { Command } from '../context.ts';
+import { defaultWorkers, loadFor, locationOf } from '../session.ts';
+import { renderTable } from '../ui/table.ts';
+
+export const check: Command<object> = async (context) => {
+  const { file, configuration } = await loadFor(context);
+  const document: ConfigCheckDocument = { file, valid: true, clusters: Object.keys(configuration.clusters) };
+  context.output.result(
+    document,
+    () =>
+      `${file ?? 'The configuration from the environment'} is valid. Clusters: ${document.clusters.join(', ') || 'none'}.`,
+  );
+  return 0;
+};
+
+export const show: Command<object> = async (context) => {
+  const loaded = await loadFor(context);
+  const document: ConfigShowDocument = {
+    file: loaded.file,
+    settings: [...settingsOf(loaded.configuration, locationOf(loaded).path)].map(({ path, value }) => ({
+      path: path.join('.'),
+      value,
+      origin: loaded.originOf(path),
+    })),
+  };
+  context.output.result(document, () =>
+    renderTable(
+      [{ title: 'SETTING' }, { title: 'VALUE' }, { title: 'FROM' }],
+      document.settings.map(({ path, value, origin }) => [path, String(value), origin]),
+    ),
+  );
+  return 0;
+};
+
+interface Setting {
+  readonly path: readonly string[];
+  readonly value: string | number;
+}
+
+function* settingsOf({ repository, clusters }: Configuration, repositoryPath: string): Generator<Setting> {
+  yield { path: ['repository', 'path'], value: repositoryPath };
+  yield* secret(['repository', 'passphrase'], repository.passphrase);
+  yield* secret(['repository', 'recovery_key'], repository.recovery_key);
+  for (const [name, { connection, data_directory: data, bin_directory: bin, wal, backup }] of Object.entries(
+    clusters,
+  )) {
+    const at = ['clusters', name];
+    const { password, ssl_root_certificate_file: certificate, ...plain } = connection;
+    for (const [key, value] of Object.entries(plain)) yield { path: [...at, 'connection', key], value };
+    yield* secret([...at, 'connection', 'password'], password);
+    if (certificate !== undefined)
+      yield { path: [...at, 'connection', 'ssl_root_certificate_file'], value: certificate };
+    yield { path: [...at, 'data_directory'], value: data ?? 'asked from the server' };
+    if (bin !== undefined) yield { path: [...at, 'bin_directory'], value: bin };
+    yield { path: [...at, 'wal', 'slot'], value: wal.slot };
+    yield { path: [...at, 'wal', 'flush_interval'], value: formatDurationSetting(wal.flush_interval) };
+    yield { path: [...at, 'backup', 'workers'], value: backup.workers ?? defaultWorkers() };
+    yield { path: [...at, 'backup', 'compression_level'], value: backup.compression_level };
+    yield { path: [...at, 'backup', 'wal_timeout'], value: formatDurationSetting(backup.wal_timeout) };
+  }
+}
+
+/** A command may have a secret among its words, so it is not shown. */
+function* secret(path: readonly string[], source: SecretSource | undefined): Generator<Setting> {
+  if (source === undefined) return;
+  const value =
+    source.kind === 'file' ? `file ${source.file}` : source.kind === 'env' ? `variable ${source.variable}` : 'command';
+  yield { path, value };
+}

@@ -1,0 +1,81 @@
+// `spillway lab up|down|list|psql`: throw-away clusters to try things on. The one place outside tests, demo and bench that
+// loads the lab; labs lie in ./.lab, with a configuration each.
+
+import { resolve } from 'node:path';
+import { labDown, labList, labPsql, labUp } from '@spillway/lab';
+import type { Command } from '../context.ts';
+import { shellQuoted } from '../restore-command.ts';
+import { renderPairs, renderTable } from '../ui/table.ts';
+
+const FOLDER = '.lab';
+const DEFAULT_NAME = 'main';
+
+export const up: Command<{ readonly major?: number; readonly port?: number }> = async (context, options, name) => {
+  const { output, signal } = context;
+  const state = await labUp({
+    folder: resolve(context.directory, FOLDER),
+    name: name ?? DEFAULT_NAME,
+    signal,
+    report: output.report,
+    ...(options.major === undefined ? {} : { major: options.major }),
+    ...(options.port === undefined ? {} : { port: options.port }),
+  });
+  output.result(
+    state,
+    () => `${renderPairs([
+      ['lab', state.name],
+      ['PostgreSQL', state.version],
+      ['address', `${state.host}:${state.port}, user ${state.user}`],
+      ['data', state.data_directory],
+      ['configuration', state.config_file],
+    ])}
+
+Next: spillway --config ${shellQuoted(state.config_file)} init`,
+  );
+  return 0;
+};
+
+export const down: Command<{ readonly keep?: boolean }> = async (context, options, name) => {
+  const state = await labDown({
+    folder: resolve(context.directory, FOLDER),
+    name: name ?? DEFAULT_NAME,
+    ...(options.keep === undefined ? {} : { keep: options.keep }),
+  });
+  context.output.result(state, () =>
+    options.keep === true ? `Stopped the lab ${state.name}; it is kept.` : `Stopped and removed the lab ${state.name}.`,
+  );
+  return 0;
+};
+
+export const list: Command<object> = async (context) => {
+  const labs = await labList({ folder: resolve(context.directory, FOLDER) });
+  context.output.result(labs, () =>
+    labs.length === 0
+      ? 'No labs here.\n\nNext: spillway lab up'
+      : renderTable(
+          [
+            { title: 'LAB' },
+            { title: 'POSTGRESQL' },
+            { title: 'ADDRESS' },
+            { title: 'STATE' },
+            { title: 'CONFIGURATION' },
+          ],
+          labs.map((lab) => [
+            lab.name,
+            lab.version,
+            `${lab.host}:${lab.port}`,
+            lab.pid === null ? 'down' : `up, pid ${lab.pid}`,
+            lab.config_file,
+          ]),
+        ),
+  );
+  return 0;
+};
+
+export const psql: Command<object> = async (context, _options, name, ...words) =>
+  labPsql({
+    folder: resolve(context.directory, FOLDER),
+    name: name ?? DEFAULT_NAME,
+    words,
+    signal: context.signal,
+  });

@@ -1,0 +1,42 @@
+// `spillway show <backup-id>`: all that is known of one backup.
+
+import type { BackupSummary } from '@spillway/contract';
+import type { Command } from '../context.ts';
+import { loadEngine } from '../engine.ts';
+import { clusterName, loadFor, openConfigured } from '../session.ts';
+import { formatBytes, formatCount, formatDuration, formatRelative, formatTime, formatVersion } from '../ui/format.ts';
+import { renderPairs } from '../ui/table.ts';
+
+export const show: Command<object> = async (context, _options, id = '') => {
+  const loaded = await loadFor(context);
+  const cluster = clusterName(context, loaded.configuration);
+  const { findBackup } = await loadEngine();
+  await using repository = await openConfigured(context, loaded);
+  const summary = await findBackup({ repository, cluster, id, signal: context.signal });
+  context.output.result(summary, () => renderSummary(summary, new Date()));
+  return 0;
+};
+
+export function renderSummary(backup: BackupSummary, now: Date): string {
+  const finished = new Date(backup.finished_at);
+  return renderPairs([
+    ['id', backup.id],
+    ['cluster', `${backup.cluster} (system identifier ${backup.system_identifier})`],
+    ['type', `${backup.type}, from the ${backup.source} data directory`],
+    ['started', formatTime(new Date(backup.started_at))],
+    ['finished', `${formatTime(finished)}, ${formatRelative(finished, now)}`],
+    ['took', formatDuration(backup.duration_seconds)],
+    ['PostgreSQL', `${formatVersion(backup.postgres_version)} (catalog ${backup.catalog_version})`],
+    ['WAL', `timeline ${backup.timeline}, ${backup.start_lsn} to ${backup.stop_lsn}`],
+    ['files', formatCount(backup.files, 'file')],
+    ['size', formatBytes(backup.bytes)],
+    ['read', formatBytes(backup.read_bytes)],
+    ['new', `${formatBytes(backup.new_bytes)} in ${formatCount(backup.new_chunks, 'chunk')} of ${backup.chunks}`],
+    ['stored', formatBytes(backup.stored_bytes)],
+    ['page checksums', backup.checksums ? 'on' : 'off: damage cannot be seen while backing up'],
+    ...backup.tablespaces.map(
+      ({ oid, path, bytes }) => ['tablespace', `${oid} at ${path}, ${formatBytes(bytes)}`] as const,
+    ),
+    ...backup.damaged_pages.map(({ file, block }) => ['DAMAGED PAGE', `${file} block ${block}`] as const),
+  ]);
+}

@@ -1,0 +1,100 @@
+// `spillway wal receive`, `wal fetch` and `wal check`.
+
+import { resolve } from 'node:path';
+import { exitCodes, type ReceiveSummary, type WalFetchDocument, type WalReport } from '@spillway/contract';
+import type { Command } from '../context.ts';
+import { loadEngine } from '../engine.ts';
+import { clusterName, clusterSource, loadFor, openConfigured } from '../session.ts';
+import type { Colours } from '../ui/colour.ts';
+import { formatBytes, formatCount, formatTime } from '../ui/format.ts';
+import { renderTable } from '../ui/table.ts';
+
+/** Runs until a signal stops it; what was received is flushed by then, so that is success. */
+export const receive: Command<object> = async (context) => {
+  const loaded = await loadFor(context);
+  const name = clusterName(context, loaded.configuration);
+  const { settings, ...cluster } = await clusterSource(context, loaded, name);
+  const { receiveWal } = await loadEngine();
+  await using repository = await openConfigured(context, loaded);
+  const summary = await receiveWal({
+    repository,
+    cluster,
+    slot: settings.wal.slot,
+    flushIntervalMs: settings.wal.flush_interval,
+    signal: context.signal,
+    report: context.output.report,
+  });
+  context.output.result(summary, () => renderReceived(name, summary));
+  return 0;
+};
+
+/** Success means the whole file is at the destination. How failures leave the process is told in `run.ts`. */
+export const fetch: Command<{ readonly prefetch?: number }> = async (context, options, file = '', destination = '') => {
+  const loaded = await loadFor(context);
+  const cluster = clusterName(context, loaded.configuration);
+  const { fetchWal } = await loadEngine();
+  await using repository = await openConfigured(context, loaded);
+  const document: WalFetchDocument = { file, destination: resolve(context.directory, destination) };
+  await fetchWal({
+    repository,
+    cluster,
+    fileName: file,
+    destination: document.destination,
+    signal: context.signal,
+    ...(options.prefetch === undefined ? {} : { prefetch: options.prefetch }),
+  });
+  context.output.result(document, () => '');
+  return 0;
+};
+
+/** A gap is a warning: what lies before it and after the next backup can still be restored. */
+export const check: Command<object> = async (context) => {
+  const loaded = await loadFor(context);
+  const cluster = clusterName(context, loaded.configuration);
+  const { checkWal } = await loadEngine();
+  await using repository = await openConfigured(context, loaded);
+  const report = await checkWal({ repository, cluster, signal: context.signal });
+  context.output.result(report, (colours) => renderWal(cluster, report, colours));
+  return report.gaps.length > 0 || report.backups_without_wal.length > 0 ? exitCodes.warnings : exitCodes.ok;
+};
+
+const renderReceived = (
+  name: string,
+  { timeline, durable_lsn: durable, bytes, stored_bytes: stored }: ReceiveSummary,
+): string =>
+  `WAL of ${name} is durable to ${durable} on timeline ${timeline}: received ${formatBytes(bytes)}, stored ${formatBytes(stored)}.`;
+
+export function renderWal(
+  cluster: string,
+  { timelines, gaps, backups_without_wal: lost }: WalReport,
+  colours: Colours,
+): string {
+  if (timelines.length === 0) return `No WAL of ${cluster} yet.\n\nNext: spillway wal receive`;
+  const table = renderTable(
+    [
+      { title: 'TIMELINE', align: 'right' },
+      { title: 'FROM' },
+      { title: 'TO' },
+      { title: 'SEGMENTS', align: 'right' },
+      { title: 'PIECES', align: 'right' },
+      { title: 'LAST' },
+    ],
+    timelines.map((timeline) => [
+      String(timeline.timeline),
+      timeline.first_lsn,
+      timeline.last_lsn,
+      String(timeline.segments),
+      String(timeline.pieces),
+      timeline.last_at === null ? '-' : formatTime(new Date(timeline.last_at)),
+    ]),
+  );
+  const findings = [
+    ...gaps.map((gap) => `${colours.red('GAP')} on timeline ${gap.timeline}: ${gap.from_lsn} to ${gap.to_lsn}`),
+    ...(lost.length > 0
+      ? [`${colours.red('NOT RESTORABLE')}: ${formatCount(lost.length, 'backup')} lack WAL: ${lost.join(', ')}`]
+      : []),
+  ];
+  return findings.length === 0
+    ? `${table}\n\nNo gaps.`
+    : `${table}\n\n${findings.join('\n')}\n\nNext: spillway backup, then restores are possible from it on`;
+}
