@@ -17,14 +17,16 @@ after(async () => {
   for (const path of made) await rm(path, { recursive: true, force: true });
 });
 
+const unreachable = (error: unknown) => isSpillwayError(error, 'SPW_STORAGE_UNREACHABLE');
+
 testConformance('filesystem', async () => new FilesystemStorage(await folder()));
 
 test('a folder that is not there is unreachable, never an empty store', async () => {
   const storage = new FilesystemStorage(join(await folder(), 'unmounted'));
-  const unreachable = (error: unknown) => isSpillwayError(error, 'SPW_STORAGE_UNREACHABLE');
   await assert.rejects(storage.get('a'), unreachable);
   await assert.rejects(storage.stat('a'), unreachable);
   await assert.rejects(storage.put('a', []), unreachable);
+  await assert.rejects(storage.remove('a'), unreachable);
   await assert.rejects(async () => {
     for await (const _ of storage.list('')) assert.fail('listed something');
   }, unreachable);

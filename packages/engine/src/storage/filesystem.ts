@@ -3,15 +3,16 @@
 // 1. An object is written to `.incoming/`, synced, and then linked to its name. `link` fails where the name is taken, so
 //    of two writers one wins and nothing is overwritten, and a reader never sees half an object.
 // 2. The folder of the name is synced before `put` returns; so is every folder made on the way.
-// 3. Where the file system has no hard links, an exclusive reservation beside the name takes the place of `link`.
+// 3. Where the file system has no hard links, an exclusive reservation beside the name takes the place of `link` (`reserve.ts`).
 //
 // Files are made read-only (0400): what is written once has no reason to be opened for writing.
 
 import { constants, type Dirent } from 'node:fs';
-import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, readdir, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SpillwayError } from '@spillway/contract';
 import type { ByteRange, ObjectName, ObjectStat, Storage } from './port.ts';
+import { renameUnlessThere } from './reserve.ts';
 
 const INCOMING = '.incoming';
 
@@ -67,9 +68,7 @@ export class FilesystemStorage implements Storage {
 
   async *list(prefix: string, options: { signal?: AbortSignal } = {}): AsyncIterable<ObjectStat> {
     const folder = prefix.includes('/') ? prefix.slice(0, prefix.lastIndexOf('/')) : '';
-    for await (const found of this.#walk(folder, options.signal)) {
-      if (found.name.startsWith(prefix)) yield found;
-    }
+    yield* this.#walk(folder, prefix, options.signal);
   }
 
   async stat(name: ObjectName, options: { signal?: AbortSignal } = {}): Promise<ObjectStat | undefined> {
@@ -91,7 +90,8 @@ export class FilesystemStorage implements Storage {
       try {
         await unlink(this.#path(name));
       } catch (error) {
-        if (codeOf(error) !== 'ENOENT') throw error;
+        if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ENOTDIR') throw error;
+        await this.#absent(undefined);
       }
     });
   }
@@ -104,7 +104,7 @@ export class FilesystemStorage implements Storage {
   }
 
   /** Ordered by name: a folder `a` sorts as `a/` among its siblings. */
-  async *#walk(folder: string, signal: AbortSignal | undefined): AsyncIterable<ObjectStat> {
+  async *#walk(folder: string, prefix: string, signal: AbortSignal | undefined): AsyncIterable<ObjectStat> {
     signal?.throwIfAborted();
     const entries = await this.#told(`listing ${folder || '/'}`, undefined, async () => {
       try {
@@ -114,14 +114,14 @@ export class FilesystemStorage implements Storage {
         throw error;
       }
     });
-    const key = (entry: Dirent): string => (entry.isDirectory() ? `${entry.name}/` : entry.name);
-    entries.sort((a, b) => (key(a) < key(b) ? -1 : 1));
+    entries.sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
     for (const entry of entries) {
       if (entry.name.startsWith('.')) continue;
       const name = folder === '' ? entry.name : `${folder}/${entry.name}`;
       if (entry.isDirectory()) {
-        yield* this.#walk(name, signal);
-      } else {
+        if (`${name}/`.startsWith(prefix) || prefix.startsWith(`${name}/`)) yield* this.#walk(name, prefix, signal);
+      } else if (name.startsWith(prefix)) {
+        signal?.throwIfAborted();
         const found = await this.stat(name);
         if (found !== undefined) yield found;
       }
@@ -151,16 +151,18 @@ export class FilesystemStorage implements Storage {
   }
 
   async #publish(incoming: string, target: string): Promise<'created' | 'exists'> {
+    let outcome: 'created' | 'exists' = 'created';
     try {
       await link(incoming, target);
     } catch (error) {
       const code = codeOf(error);
-      if (code === 'EEXIST') return 'exists';
-      if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'ENOSYS') throw error;
-      if ((await renameUnlessThere(incoming, target)) === 'exists') return 'exists';
+      if (code === 'EEXIST') outcome = 'exists';
+      else if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'ENOSYS') throw error;
+      else outcome = await renameUnlessThere(incoming, target);
     }
+    // Where it exists, too: whoever made it may have died before this, and callers take `exists` for durable.
     await syncFolder(dirname(target));
-    return 'created';
+    return outcome;
   }
 
   /** Runs `act`; what fails becomes a SpillwayError that names what was done, and to which store. */
@@ -170,7 +172,7 @@ export class FilesystemStorage implements Storage {
     } catch (error) {
       if (error instanceof SpillwayError) throw error;
       const code = codeOf(error);
-      if (code === 'ENOENT' && wanted !== undefined) {
+      if ((code === 'ENOENT' || code === 'ENOTDIR') && wanted !== undefined) {
         await stat(this.#root).catch((cause: unknown) => {
           throw unreachable(doing, this.#root, cause);
         });
@@ -191,6 +193,8 @@ export class FilesystemStorage implements Storage {
 const uniqueRun = Math.random().toString(36).slice(2, 10);
 const threadNumber = (await import('node:worker_threads')).threadId;
 
+const sortKey = (entry: Dirent): string => (entry.isDirectory() ? `${entry.name}/` : entry.name);
+
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | undefined)?.code;
 
 const unreachable = (doing: string, root: string, cause: unknown): SpillwayError =>
@@ -209,22 +213,4 @@ async function writeDurably(path: string, parts: readonly Uint8Array[]): Promise
 async function syncFolder(path: string): Promise<void> {
   await using folder = await open(path, 'r');
   await folder.sync();
-}
-
-/** For file systems without hard links: whoever makes the reservation may rename; it stays beside a crash's remains. */
-async function renameUnlessThere(incoming: string, target: string): Promise<'created' | 'exists'> {
-  const reservation = join(dirname(target), `.reserved-${target.slice(target.lastIndexOf('/') + 1)}`);
-  try {
-    await (await open(reservation, 'wx')).close();
-  } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw error;
-    return 'exists';
-  }
-  const there = await stat(target).catch((error: unknown) => {
-    if (codeOf(error) === 'ENOENT') return undefined;
-    throw error;
-  });
-  if (there === undefined) await rename(incoming, target);
-  await rm(reservation, { force: true });
-  return there === undefined ? 'created' : 'exists';
 }
