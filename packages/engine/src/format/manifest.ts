@@ -1,15 +1,19 @@
-// A backup's manifest: a sealed object of three frames.
+// A backup's manifest: a sealed object of at least two frames.
 //
-//   1  the summary, JSON: all that listing and choosing a backup needs, so that a list reads only this frame
-//   2  the entries, JSON: every folder, file and link with its attributes, ordered by root and path
-//   3… the chunk ids of all files, one after the other in the order of the entries; cut into frames of 8 MiB
+//   1  the head, JSON: all that listing and choosing a backup needs, so that a list reads only this frame; its
+//      `entry_frames` is the number of the next ones
+//   2… the entries: each frame a JSON array of folders, files and links with their attributes, ordered by root and path
+//   …  the chunk ids of all files, one after the other in the order of the entries; cut into frames of 8 MiB
 //
+// Both are cut because a frame has a bound, and a cluster may have a million files.
 // A file's chunks are the next `ceil(bytes / chunk size)` ids. Files that PostgreSQL gave in words (backup_label,
 // tablespace_map) stand in the summary. A manifest is complete by itself: it refers to no other manifest.
 
-import { CHUNK_ID_BYTES, chunkCount } from './chunk.ts';
+import { CHUNK_BYTES, CHUNK_ID_BYTES, chunkCount } from './chunk.ts';
 
 export const CHUNK_IDS_FRAME_BYTES = 8 * 1024 * 1024;
+/** An entry takes some 200 bytes, so this leaves a frame far within its bound. */
+export const ENTRIES_PER_FRAME = 4096;
 
 /** What people and programs see of a backup; times are RFC 3339 in UTC. */
 export interface BackupSummary {
@@ -103,26 +107,42 @@ export interface Manifest {
 
 /** The frames of a manifest in order; the last is the final one. */
 export function encodeManifest(manifest: Manifest): readonly Uint8Array[] {
-  const frames: Uint8Array[] = [
-    Buffer.from(JSON.stringify(manifest.head)),
-    Buffer.from(JSON.stringify(manifest.entries)),
-  ];
+  const frames: Uint8Array[] = [];
+  for (let at = 0; at < Math.max(1, manifest.entries.length); at += ENTRIES_PER_FRAME) {
+    frames.push(Buffer.from(JSON.stringify(manifest.entries.slice(at, at + ENTRIES_PER_FRAME))));
+  }
+  frames.unshift(Buffer.from(JSON.stringify({ ...manifest.head, entry_frames: frames.length })));
   for (let at = 0; at < manifest.chunkIds.length; at += CHUNK_IDS_FRAME_BYTES) {
     frames.push(manifest.chunkIds.subarray(at, at + CHUNK_IDS_FRAME_BYTES));
   }
   return frames;
 }
 
-export const parseManifestHead = (frame: Uint8Array): ManifestHead =>
-  JSON.parse(Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength).toString('utf8')) as ManifestHead;
+/** Throws where the frame is no head of a manifest. */
+export const parseManifestHead = (frame: Uint8Array): ManifestHead => parseFirstFrame(frame).head;
+
+function parseFirstFrame(frame: Uint8Array): { readonly head: ManifestHead; readonly entryFrames: number } {
+  const { entry_frames: entryFrames, ...head } = parseJson(frame) as ManifestHead & { readonly entry_frames: number };
+  if (typeof head.summary?.id !== 'string' || typeof head.summary.started_at !== 'string') {
+    throw new Error('its head has no summary');
+  }
+  if (!Number.isInteger(entryFrames) || entryFrames < 1) throw new Error('its head does not count its entry frames');
+  return { head, entryFrames };
+}
+
+const parseJson = (frame: Uint8Array): unknown =>
+  JSON.parse(Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength).toString('utf8'));
 
 /** Throws where the frames do not fit one another. */
 export function parseManifest(frames: readonly Uint8Array[]): Manifest {
-  const [head, entriesFrame, ...idFrames] = frames;
-  if (head === undefined || entriesFrame === undefined) throw new Error('it has fewer than two frames');
-  const entries = JSON.parse(Buffer.from(entriesFrame).toString('utf8')) as readonly Entry[];
-  const chunkIds = Buffer.concat(idFrames);
+  const [first, ...others] = frames;
+  if (first === undefined) throw new Error('it has no frame');
+  const { head, entryFrames } = parseFirstFrame(first);
+  if (head.chunk_bytes !== CHUNK_BYTES) throw new Error(`its chunks have ${head.chunk_bytes} bytes`);
+  if (others.length < entryFrames) throw new Error('it has fewer frames than its head says');
+  const entries = others.slice(0, entryFrames).flatMap((frame) => parseJson(frame) as readonly Entry[]);
+  const chunkIds = Buffer.concat(others.slice(entryFrames));
   const chunks = entries.reduce((sum, entry) => sum + (entry.kind === 'file' ? chunkCount(entry.bytes) : 0), 0);
   if (chunkIds.length !== chunks * CHUNK_ID_BYTES) throw new Error('its chunk ids do not fit its files');
-  return { head: parseManifestHead(head), entries, chunkIds };
+  return { head, entries, chunkIds };
 }

@@ -97,5 +97,9 @@ async function readHead(
   }
   const [frame] = openObject(repository.keys, 'manifest', name, start, 1);
   if (frame === undefined) throw damaged(name, 'it has no frame');
-  return parseManifestHead(frame);
+  try {
+    return parseManifestHead(frame);
+  } catch (cause) {
+    throw new SpillwayError('SPW_OBJECT_DAMAGED', `${name} is damaged`, { cause });
+  }
 }
