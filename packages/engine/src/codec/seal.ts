@@ -13,6 +13,7 @@ import {
   encodeHead,
   FORMAT_VERSION,
   FRAME_HEADER_BYTES,
+  FRAME_PLAIN_BYTES_MAX,
   frameNonce,
   HEAD_BYTES,
   type ObjectKind,
@@ -77,10 +78,14 @@ export class FrameSealer {
   }
 
   /**
-   * Writes the frame at `offset`, which must be its offset in the object (counted from `offsetBase`), and returns its
+   * Writes the frame at `offset` of `target`, in which the whole object is laid out from its first byte, and returns its
    * length with header and tag. `body` is what `compress` gave for `plainBytes` of plain data.
    */
   seal(body: Uint8Array, plainBytes: number, target: Buffer, offset: number, final: boolean): number {
+    // What could not be read back must never be written: `copy` below would cut a frame short without a word.
+    if (plainBytes > FRAME_PLAIN_BYTES_MAX || offset + FrameSealer.frameBytesMax(body.byteLength) > target.length) {
+      throw new SpillwayError('SPW_INTERNAL', `a frame of ${plainBytes} bytes does not fit its object`);
+    }
     const cipher = createCipheriv('aes-256-gcm', this.#key, frameNonce(offset, final));
     const sealedBytes = body.byteLength + TAG_BYTES;
     writeFrameHeader(target, offset, sealedBytes, plainBytes);
@@ -101,6 +106,7 @@ export async function sealObject(
   frames: readonly Uint8Array[],
   level: CompressionLevel = DEFAULT_COMPRESSION_LEVEL,
 ): Promise<Buffer> {
+  if (frames.length === 0) throw new SpillwayError('SPW_INTERNAL', `${name} has no frames`);
   const sealer = new FrameSealer(ring, kind, name);
   const bodies = await Promise.all(frames.map((plain) => compressAside(plain, level)));
   const size = bodies.reduce((sum, body) => sum + FrameSealer.frameBytesMax(body.byteLength), HEAD_BYTES);
@@ -127,6 +133,7 @@ export class FrameOpener {
         why: `it has format ${parsed.format}, and this version knows formats up to ${FORMAT_VERSION}`,
       });
     }
+    if (parsed.format < 1) throw damaged(name, `it has format ${parsed.format}, which there never was`);
     if (parsed.kind !== objectKinds[kind]) throw damaged(name, `it is not an object of kind ${kind}`);
     const key = objectKey(ring, parsed.dataKeyNumber, parsed.salt, kind, name);
     if (key === undefined) throw damaged(name, `its data key ${parsed.dataKeyNumber} is not in the key ring`);
@@ -158,7 +165,15 @@ export class FrameOpener {
 
   #expand(body: Uint8Array, plainBytes: number): Uint8Array {
     if (body.byteLength === plainBytes) return body;
-    const plain = zstdDecompressSync(body, { chunkSize: Math.max(1024, plainBytes), maxOutputLength: plainBytes });
+    let plain: Buffer;
+    try {
+      plain = zstdDecompressSync(body, { chunkSize: Math.max(1024, plainBytes), maxOutputLength: plainBytes });
+    } catch (cause) {
+      throw new SpillwayError('SPW_OBJECT_DAMAGED', `${this.#name} is damaged`, {
+        why: 'a frame does not decompress to the length in its header',
+        cause,
+      });
+    }
     if (plain.byteLength !== plainBytes) throw damaged(this.#name, 'a frame has another length than its header says');
     return plain;
   }

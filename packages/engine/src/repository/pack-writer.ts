@@ -10,7 +10,13 @@ import { type CompressionLevel, compress, FrameSealer } from '../codec/seal.ts';
 import { CHUNK_BYTES, CHUNK_ID_BYTES } from '../format/chunk.ts';
 import { packName } from '../format/names.ts';
 import { HEAD_BYTES } from '../format/object.ts';
-import { directoryBytes, encodeDirectory, encodeTrailer, type PackDirectory, PACK_TRAILER_BYTES } from '../format/pack.ts';
+import {
+  directoryBytes,
+  encodeDirectory,
+  encodeTrailer,
+  type PackDirectory,
+  PACK_TRAILER_BYTES,
+} from '../format/pack.ts';
 import type { Repository } from './repository.ts';
 
 export const PACK_BYTES = 32 * 1024 * 1024;
@@ -54,14 +60,18 @@ export class PackWriter {
     return (this.#open?.used ?? 0) >= PACK_BYTES || (this.#open?.ids.length ?? 0) >= CHUNKS_PER_PACK_MAX;
   }
 
-  /** Seals one chunk into the open pack. `id` and `plain` may be reused at once. */
+  /** Seals one chunk into the open pack, which must not be full. `id` and `plain` may be reused at once. */
   add(id: Uint8Array, plain: Uint8Array): void {
+    if (this.full || id.byteLength !== CHUNK_ID_BYTES || plain.byteLength > CHUNK_BYTES) {
+      throw new SpillwayError('SPW_INTERNAL', `a chunk of ${plain.byteLength} bytes does not fit the open pack`);
+    }
     this.#open ??= this.#begin();
     const pack = this.#open;
     const body = compress(plain, this.#level);
     const stored = pack.sealer.seal(body, plain.byteLength, pack.buffer, pack.used, false);
     pack.used += stored;
-    pack.ids.push(id.slice());
+    // Not `id.slice()`: that of a Buffer copies nothing.
+    pack.ids.push(new Uint8Array(id));
     pack.storedBytes.push(stored);
     pack.plainBytes.push(plain.byteLength);
   }
