@@ -29,6 +29,8 @@ export const PASSPHRASE_CHARACTERS_MIN = 32;
 
 /** A passphrase has at least 32 characters, so scrypt only has to slow guessing down, and every command pays for it. */
 const SCRYPT = { n: 32768, r: 8, p: 1 } as const;
+/** A slot is clear text that anybody may have written: this much work and memory (1 GiB) is the most it can ask for. */
+const SCRYPT_MAX = { n: 1 << 20, r: 8, p: 16 } as const;
 
 /** Data keys by their numbers; the highest one seals what is written from now on. Plain data: workers get it too. */
 export interface KeyRing {
@@ -101,9 +103,10 @@ export async function wrapKeyRing(
   secret: Secret,
   createdAt: string,
 ): Promise<KeySlot> {
-  if (secret.kind === 'passphrase' && [...secret.passphrase].length < PASSPHRASE_CHARACTERS_MIN) {
+  const characters = secret.kind === 'passphrase' ? Array.from(secret.passphrase).length : PASSPHRASE_CHARACTERS_MIN;
+  if (characters < PASSPHRASE_CHARACTERS_MIN) {
     throw new SpillwayError('SPW_PASSPHRASE_SHORT', 'the passphrase was refused', {
-      why: `it has ${[...secret.passphrase].length} characters, and at least ${PASSPHRASE_CHARACTERS_MIN} are needed`,
+      why: `it has ${characters} characters, and at least ${PASSPHRASE_CHARACTERS_MIN} are needed`,
     });
   }
   const salt = randomBytes(SALT_BYTES).toString('base64');
@@ -124,6 +127,25 @@ export async function wrapKeyRing(
   const sealed = Buffer.concat([cipher.update(encodeRing(ring)), cipher.final(), cipher.getAuthTag()]);
   return { ...slot, wrapped: Buffer.concat([nonce, sealed]).toString('base64') };
 }
+
+/** A slot as it was read, or a phrase that says why it is none of this format. */
+export function parseKeySlot(value: object): KeySlot | string {
+  const slot = value as Partial<KeySlot>;
+  const { format, repository, slot: id, kind, created_at, kdf, wrapped } = slot;
+  if (typeof format !== 'number' || !Number.isInteger(format) || format < 1) return 'its format is no number from 1';
+  if (format > FORMAT_VERSION) return `it has format ${format}, and this version knows formats up to ${FORMAT_VERSION}`;
+  for (const [member, word] of Object.entries({ repository, slot: id, created_at, wrapped, salt: kdf?.salt })) {
+    if (typeof word !== 'string') return `its member ${member} is missing`;
+  }
+  if (kind === 'recovery-key' && kdf?.name === 'hkdf-sha256') return slot as KeySlot;
+  if (kind !== 'passphrase' || kdf?.name !== 'scrypt') return 'its kind and its key derivation do not fit one another';
+  const { n, r, p } = kdf;
+  const powerOfTwo = fits(n, SCRYPT_MAX.n) && n > 1 && (n & (n - 1)) === 0;
+  if (!powerOfTwo || !fits(r, SCRYPT_MAX.r) || !fits(p, SCRYPT_MAX.p)) return 'its scrypt cost is out of bounds';
+  return slot as KeySlot;
+}
+
+const fits = (cost: number, max: number): boolean => Number.isInteger(cost) && cost >= 1 && cost <= max;
 
 /** Undefined where the secret is not this slot's. */
 export async function unwrapKeyRing(slot: KeySlot, secret: Secret): Promise<KeyRing | undefined> {
@@ -186,7 +208,10 @@ function encodeRing(ring: KeyRing): Buffer {
 function decodeRing(bytes: Buffer): KeyRing {
   const dataKeys = [];
   for (let at = 0; at + 2 + DATA_KEY_BYTES <= bytes.length; at += 2 + DATA_KEY_BYTES) {
-    dataKeys.push({ number: bytes.readUInt16LE(at), key: new Uint8Array(bytes.subarray(at + 2, at + 2 + DATA_KEY_BYTES)) });
+    dataKeys.push({
+      number: bytes.readUInt16LE(at),
+      key: new Uint8Array(bytes.subarray(at + 2, at + 2 + DATA_KEY_BYTES)),
+    });
   }
   return { dataKeys };
 }

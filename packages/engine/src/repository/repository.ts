@@ -13,6 +13,7 @@ import {
   type KeyRing,
   type KeySlot,
   newKeyRing,
+  parseKeySlot,
   type Secret,
   unwrapKeyRing,
   wrapKeyRing,
@@ -86,6 +87,9 @@ export async function initRepository(options: {
   for await (const object of storage.list('', signal && { signal })) {
     throw new SpillwayError('SPW_REPOSITORY_EXISTS', `no repository was made at ${storage.description}`, {
       why: object.name === HEAD_NAME ? 'there is one already' : `${object.name} lies there already`,
+      ...(object.name.startsWith('keys/') && {
+        hint: `name an empty place; where keys/ lies alone, without ${HEAD_NAME}, an interrupted init left it, and it may be removed`,
+      }),
     });
   }
   const createdAt = (options.now ?? new Date()).toISOString();
@@ -149,11 +153,14 @@ async function readHead(storage: Storage, signal: AbortSignal | undefined): Prom
   const { format, repository, created_at, evidence_public_key } = head;
   if (
     typeof format !== 'number' ||
+    format < 1 ||
     typeof repository !== 'string' ||
     typeof created_at !== 'string' ||
     typeof evidence_public_key !== 'string'
   ) {
-    throw new SpillwayError('SPW_OBJECT_DAMAGED', `${HEAD_NAME} is damaged`, { why: 'a member of it is missing' });
+    throw new SpillwayError('SPW_OBJECT_DAMAGED', `${HEAD_NAME} is damaged`, {
+      why: 'a member of it is missing or of the wrong form',
+    });
   }
   return { format, repository, created_at, evidence_public_key };
 }
@@ -165,20 +172,47 @@ async function unlock(
   signal: AbortSignal | undefined,
 ): Promise<KeyRing> {
   let slots = 0;
+  const unusable: string[] = [];
   for await (const { name } of storage.list('keys/', signal && { signal })) {
     slots++;
-    const slot = parseJson(await storage.get(name, signal && { signal }), name) as KeySlot;
-    const ring = slot.repository === repository ? await unwrapKeyRing(slot, secret) : undefined;
-    if (ring !== undefined) return ring;
+    const slot = await readSlot(storage, name, repository, signal);
+    // A slot that is damaged must not keep the others from being tried: any one of them opens the repository.
+    if (typeof slot === 'string') unusable.push(`${name}: ${slot}`);
+    else {
+      const ring = await unwrapKeyRing(slot, secret);
+      if (ring !== undefined) return ring;
+    }
   }
+  const words = secret.kind === 'passphrase' ? 'passphrase' : 'recovery key';
+  const also = unusable.length === 0 ? '' : `; of these, unusable: ${unusable.join('; ')}`;
   throw new SpillwayError('SPW_KEY_WRONG', `the repository at ${storage.description} stays closed`, {
-    why: `the ${secret.kind === 'passphrase' ? 'passphrase' : 'recovery key'} opens none of its ${slots} key slots`,
+    why: `the ${words} opens none of its ${slots} key slots${also}`,
   });
+}
+
+/** The slot, or a phrase that says why it is none of this repository. */
+async function readSlot(
+  storage: Storage,
+  name: ObjectName,
+  repository: string,
+  signal: AbortSignal | undefined,
+): Promise<KeySlot | string> {
+  try {
+    const slot = parseKeySlot(parseJson(await storage.get(name, signal && { signal }), name));
+    if (typeof slot === 'string') return slot;
+    if (slot.repository !== repository) return 'it belongs to another repository';
+    return keySlotName(slot.slot) === name ? slot : 'it is not the slot of that name';
+  } catch (error) {
+    if (isSpillwayError(error, 'SPW_OBJECT_DAMAGED')) return error.why ?? error.message;
+    // Removed between list and read: a slot that was just revoked.
+    if (isSpillwayError(error, 'SPW_OBJECT_MISSING')) return 'it was just removed';
+    throw error;
+  }
 }
 
 const encodeJson = (value: unknown): Buffer => Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
 
-function parseJson(bytes: Uint8Array, name: string): unknown {
+function parseJson(bytes: Uint8Array, name: string): object {
   try {
     const value: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'));
     if (typeof value === 'object' && value !== null) return value;
