@@ -3,17 +3,20 @@
 //   locks/<purpose>/<n>   n from 1, in 12 digits; the highest one is what counts, lower ones are remains
 //
 // 1. To hold a lock is to have created its highest number. Taking, renewing and releasing all create the next number,
-//    so each is one conditional create, and of two processes one wins.
+//    so each is one conditional create, and of two processes one wins; then they look that it is the highest still,
+//    because lower numbers are removed and could be created a second time by somebody who slept.
 // 2. A release is a number too (`released`), never a removal of the highest: numbers only rise, so somebody who slept
 //    through a takeover finds a higher number than the one it makes, and knows that it lost.
 // 3. A holder that died is told by its host and process where they are ours; elsewhere by its number standing still for
 //    `staleMs` on the observer's own monotonic clock. Wall clocks of two hosts are never compared.
-// 4. A holder that could not renew within `staleMs` counts itself as having lost the lock.
+// 4. A holder that could not renew within half of `staleMs` counts itself as having lost the lock, also where the store
+//    does not answer at all: so it stops before anybody may take over.
 
+import { randomUUID } from 'node:crypto';
 import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
-import { SpillwayError } from '@spillway/contract';
+import { isSpillwayError, SpillwayError } from '@spillway/contract';
 import { lockPrefix } from '../format/names.ts';
 import type { Repository } from './repository.ts';
 
@@ -22,10 +25,18 @@ const STALE_MS = 120_000;
 const POLL_MS = 1_000;
 const DIGITS = 12;
 const UNKNOWN = 'unknown';
+/** The namespace of processes outside any container: PROC_PID_INIT_INO of the kernel. */
+const INITIAL_PID_NAMESPACE = 'pid:[4026531836]';
+/** A number is removed soon after the next one is there, so a list is rarely behind, and never often in a row. */
+const TOP_TRIES = 20;
 
 export interface LockRecord {
   readonly state: 'held' | 'released';
+  /** Of one taking of the lock, to know one's own record where a create was answered late or not at all. */
+  readonly token: string;
   readonly host: string;
+  /** The installation of the host's system; two hosts may have one name. */
+  readonly machine: string;
   /** Changes with each start of the host, so that a process number of before it is not mistaken. */
   readonly boot: string;
   /** A process number means something only inside its namespace. */
@@ -65,15 +76,15 @@ export async function takeLock(repository: Repository, purpose: string, options:
     const free =
       top.record === undefined ||
       top.record.state === 'released' ||
-      (await isDead(top.record, self)) ||
+      isDead(top.record, self) ||
       performance.now() - seen.since >= staleMs;
-    if (free && (await create(repository, purpose, top.number + 1, self, options.signal))) {
+    if (free && (await becomeTop(repository, purpose, top.number + 1, self, options.signal))) {
       return hold(repository, purpose, top.number + 1, self, options);
     }
     if (!free && top.record !== undefined && performance.now() - began >= (options.waitMs ?? 0)) {
       throw locked(purpose, top.record, self);
     }
-    if (!free) await wait(POLL_MS, undefined, options.signal && { signal: options.signal });
+    if (!free) await wait(Math.min(POLL_MS, staleMs / 4), undefined, options.signal && { signal: options.signal });
   }
 }
 
@@ -98,39 +109,50 @@ async function hold(
   const advance = async (state: LockRecord['state']): Promise<void> => {
     if (lost.signal.aborted) throw lost.signal.reason;
     const startedAt = performance.now();
-    const created = await create(repository, purpose, number + 1, { ...self, state }, undefined);
-    const top = await readTop(repository, purpose, undefined);
-    if (!created || top.number !== number + 1) throw loose('another process took it over');
-    await repository.storage.remove(lockName(purpose, number));
+    if (!(await becomeTop(repository, purpose, number + 1, { ...self, state }, lost.signal))) {
+      throw loose('another process took it over');
+    }
     number += 1;
     renewedAt = startedAt;
+    await repository.storage.remove(lockName(purpose, number - 1));
   };
-  /** One step at a time, whoever asks. */
+  /** One step at a time, whoever asks; a lock that is lost waits for no step that hangs. */
   const inTurn = (act: () => Promise<void>): Promise<void> => {
     const next = turn.then(act, act);
     turn = next.catch(() => undefined);
-    return next;
+    return orLost(next, lost.signal);
   };
-  const renew = async (): Promise<void> => {
-    try {
-      await advance('held');
-    } catch (error) {
-      if (!lost.signal.aborted && performance.now() - renewedAt >= staleMs / 2) {
-        loose('it could not be renewed in time', error);
-      }
+  let renewing = false;
+  let failure: unknown;
+  const renew = (): void => {
+    if (lost.signal.aborted) return;
+    if (performance.now() - renewedAt >= staleMs / 2) loose('it could not be renewed in time', failure);
+    else if (!renewing) {
+      renewing = true;
+      inTurn(() => advance('held'))
+        .then(
+          () => (failure = undefined),
+          (error: unknown) => (failure = error),
+        )
+        .finally(() => (renewing = false));
     }
   };
-  const timer = setInterval(() => void inTurn(renew), options.renewMs ?? RENEW_MS);
+  await removeRemains(repository, purpose, number, options.signal);
+  const timer = setInterval(renew, Math.min(options.renewMs ?? RENEW_MS, staleMs / 4));
   timer.unref();
-  await removeRemains(repository, purpose, number);
   return {
     lost: lost.signal,
     assertHeld: () => inTurn(() => advance('held')),
     [Symbol.asyncDispose]: async () => {
-      clearInterval(timer);
-      await inTurn(async () => {
-        if (!lost.signal.aborted) await advance('released');
-      });
+      try {
+        // The timer goes on meanwhile: it ends the wait for a store that does not answer.
+        if (!lost.signal.aborted) await inTurn(() => advance('released'));
+      } catch (error) {
+        // Somebody else has it: that is what a release is for.
+        if (!isSpillwayError(error, 'SPW_LOCK_LOST')) throw error;
+      } finally {
+        clearInterval(timer);
+      }
     },
   };
 }
@@ -138,7 +160,21 @@ async function hold(
 const lockName = (purpose: string, number: number): string =>
   lockPrefix(purpose) + String(number).padStart(DIGITS, '0');
 
-async function create(
+/** Settles as `step` does, or fails as soon as the lock is lost. */
+async function orLost(step: Promise<void>, lost: AbortSignal): Promise<void> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(lost.reason);
+  lost.addEventListener('abort', abort);
+  if (lost.aborted) abort();
+  try {
+    await Promise.race([step, promise]);
+  } finally {
+    lost.removeEventListener('abort', abort);
+  }
+}
+
+/** Whether `number` is `record`'s, be it from a create that was answered late, and the highest one. */
+async function becomeTop(
   repository: Repository,
   purpose: string,
   number: number,
@@ -146,8 +182,9 @@ async function create(
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   const words = Buffer.from(JSON.stringify({ ...record, at: new Date().toISOString() }));
-  const { outcome } = await repository.write('lock', lockName(purpose, number), [words], signal && { signal });
-  return outcome === 'created';
+  await repository.write('lock', lockName(purpose, number), [words], signal && { signal });
+  const top = await readTop(repository, purpose, signal);
+  return top.number === number && top.record?.token === record.token && top.record.state === record.state;
 }
 
 async function readTop(
@@ -156,7 +193,7 @@ async function readTop(
   signal: AbortSignal | undefined,
 ): Promise<{ readonly number: number; readonly record: LockRecord | undefined }> {
   const prefix = lockPrefix(purpose);
-  for (;;) {
+  for (let tries = 1; ; tries++) {
     let top: string | undefined;
     for await (const { name } of repository.storage.list(prefix, signal && { signal })) top = name;
     if (top === undefined) return { number: 0, record: undefined };
@@ -166,24 +203,30 @@ async function readTop(
       return { number: Number.parseInt(top.slice(prefix.length), 10), record };
     } catch (error) {
       // Renewed and removed between list and read: there is a higher number now.
-      if (!(error instanceof SpillwayError) || error.code !== 'SPW_OBJECT_MISSING') throw error;
+      if (!isSpillwayError(error, 'SPW_OBJECT_MISSING') || tries === TOP_TRIES) throw error;
     }
   }
 }
 
-async function removeRemains(repository: Repository, purpose: string, current: number): Promise<void> {
-  for await (const { name } of repository.storage.list(lockPrefix(purpose))) {
-    if (name < lockName(purpose, current)) await repository.storage.remove(name);
+async function removeRemains(
+  repository: Repository,
+  purpose: string,
+  current: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for await (const { name } of repository.storage.list(lockPrefix(purpose), signal && { signal })) {
+    if (name < lockName(purpose, current)) await repository.storage.remove(name, signal && { signal });
   }
 }
 
 async function describeSelf(holder: string): Promise<LockRecord> {
-  const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => UNKNOWN);
   const pidNamespace = await readlink('/proc/self/ns/pid').catch(() => UNKNOWN);
   return {
     state: 'held',
+    token: randomUUID(),
     host: hostname(),
-    boot: boot.trim(),
+    machine: await readWord('/etc/machine-id'),
+    boot: await readWord('/proc/sys/kernel/random/boot_id'),
     pid_namespace: pidNamespace,
     pid: process.pid,
     holder,
@@ -191,10 +234,19 @@ async function describeSelf(holder: string): Promise<LockRecord> {
   };
 }
 
-/** Only where it is certain: same host, and the process, or the whole run of the host, is gone. */
-async function isDead(record: LockRecord, self: LockRecord): Promise<boolean> {
+const readWord = async (path: string): Promise<string> =>
+  (await readFile(path, 'utf8').catch(() => UNKNOWN)).trim() || UNKNOWN;
+
+/**
+ * Only where it is certain: same host, and the process, or the whole run of the host, is gone. A name does not make two
+ * hosts one: a container that moved to another machine keeps its name, and its old self may still run.
+ */
+export function isDead(record: LockRecord, self: LockRecord): boolean {
   if (record.host !== self.host || self.boot === UNKNOWN || record.boot === UNKNOWN) return false;
-  if (record.boot !== self.boot) return true;
+  if (record.boot !== self.boot) {
+    const outside = (it: LockRecord): boolean => it.pid_namespace === INITIAL_PID_NAMESPACE;
+    return self.machine !== UNKNOWN && record.machine === self.machine && outside(record) && outside(self);
+  }
   if (self.pid_namespace === UNKNOWN || record.pid_namespace !== self.pid_namespace) return false;
   try {
     process.kill(record.pid, 0);
