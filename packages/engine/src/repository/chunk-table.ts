@@ -80,7 +80,7 @@ export class ChunkTable {
 
   #insert(ids: Uint8Array, at: number, pack: number, offset: number, stored: number, plain: number): boolean {
     const words = this.#words;
-    let slot = readWord(ids, at) >>> 0 & (this.#slots - 1);
+    let slot = (readWord(ids, at) >>> 0) & (this.#slots - 1);
     for (let probes = 0; probes < this.#slots; probes++, slot = (slot + 1) & (this.#slots - 1)) {
       const base = slot * WORDS;
       if (Atomics.load(words, base) === EMPTY && Atomics.compareExchange(words, base, EMPTY, WRITING) === EMPTY) {
@@ -101,7 +101,7 @@ export class ChunkTable {
   }
 
   #find(ids: Uint8Array, at: number): number {
-    let slot = readWord(ids, at) >>> 0 & (this.#slots - 1);
+    let slot = (readWord(ids, at) >>> 0) & (this.#slots - 1);
     for (let probes = 0; probes < this.#slots; probes++, slot = (slot + 1) & (this.#slots - 1)) {
       if (Atomics.load(this.#words, slot * WORDS) === EMPTY) return -1;
       if (this.#matches(slot * WORDS, ids, at)) return slot;

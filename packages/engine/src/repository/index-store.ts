@@ -68,7 +68,8 @@ export async function readIndex(
   for await (const object of repository.storage.list('packs/', signal && { signal })) {
     lengths.set(object.name, object.bytes);
   }
-  const whole = directories.filter(({ packId, packBytes }) => lengths.get(packName(packId)) === packBytes);
+  const isWhole = ({ packId, packBytes }: PackDirectory): boolean => lengths.get(packName(packId)) === packBytes;
+  const whole = directories.filter(isWhole);
   const chunks = whole.reduce((sum, directory) => sum + directory.storedBytes.length, 0);
   const table = ChunkTable.create(chunks + (options.newChunks ?? 0));
   whole.forEach((directory, pack) => {
@@ -85,7 +86,7 @@ export async function readIndex(
   return {
     table,
     packs: whole.map(({ packId, dataKeyNumber, salt, packBytes }) => ({ packId, dataKeyNumber, salt, packBytes })),
-    damagedPacks: directories.filter((directory) => !whole.includes(directory)).map(({ packId }) => packId),
+    damagedPacks: directories.filter((directory) => !isWhole(directory)).map(({ packId }) => packId),
     chunks,
   };
 }
