@@ -1,0 +1,83 @@
+// Who may know whom. Tests may reach further than what they test: they start servers and break storage.
+//
+// 1. contract <- engine <- cli; lab knows the contract alone; demo, bench and tests know all.
+// 2. A package is entered by its name, so through src/index.ts, never by a path into it.
+// 3. In the engine: format and codec do no I/O, storage knows no repository, repository no PostgreSQL, postgres no
+//    repository and no storage; operation joins them.
+
+import type { Source } from './sources.ts';
+
+const packageNames: Readonly<Record<string, string>> = {
+  '@spillway/contract': 'contract',
+  '@spillway/engine': 'engine',
+  '@spillway/lab': 'lab',
+};
+
+const mayKnow: Readonly<Record<string, readonly string[]>> = {
+  contract: [],
+  engine: ['contract'],
+  lab: ['contract'],
+  cli: ['contract', 'engine'],
+};
+
+const engineMayKnow: Readonly<Record<string, readonly string[]>> = {
+  format: [],
+  codec: ['format'],
+  storage: ['format', 'codec'],
+  repository: ['format', 'codec', 'storage'],
+  postgres: ['format', 'codec'],
+  operation: ['format', 'codec', 'storage', 'repository', 'postgres'],
+};
+
+const withoutInput = new Set(['format', 'codec']);
+const inputModules = /^node:(?:fs|net|http|https|http2|tls|dgram|child_process)(?:\/|$)/;
+
+export const isTest = (path: string): boolean => path.endsWith('.test.ts') || /^packages\/[^/]+\/test\//.test(path);
+
+export function layeringProblems({ path, imports }: Source): string[] {
+  const from = placeOf(path);
+  const problems: string[] = [];
+  for (const { specifier, target } of imports) {
+    const [, byName] =
+      Object.entries(packageNames).find(([name]) => specifier === name || specifier.startsWith(`${name}/`)) ?? [];
+    if (byName !== undefined && specifier.includes('/', '@spillway/'.length)) {
+      problems.push(`${path} enters ${byName} by ${specifier}; enter it by its name alone`);
+    }
+    if (byName !== undefined && from.package !== undefined && !mayImport(path, from.package, byName)) {
+      problems.push(`${path}: ${from.package} may not know ${byName}`);
+    }
+    if (isTest(path) || from.package === undefined) {
+      if (target !== undefined && reachesInto(path, target))
+        problems.push(`${path} reaches into another package: ${specifier}`);
+      continue;
+    }
+    if (target !== undefined && placeOf(target).package !== from.package) {
+      problems.push(`${path} reaches into another package: ${specifier}`);
+    }
+    if (from.package !== 'engine' || from.folder === undefined) continue;
+    if (withoutInput.has(from.folder) && inputModules.test(specifier)) {
+      problems.push(`${path}: ${from.folder} does no I/O, but imports ${specifier}`);
+    }
+    const to = target === undefined ? undefined : placeOf(target).folder;
+    if (to !== undefined && to !== from.folder && !(engineMayKnow[from.folder] ?? []).includes(to)) {
+      problems.push(`${path}: ${from.folder} may not know ${to} (${specifier})`);
+    }
+  }
+  return problems;
+}
+
+function mayImport(path: string, from: string, to: string): boolean {
+  if (isTest(path) && from !== 'contract') return true;
+  return (mayKnow[from] ?? []).includes(to) || (to === 'lab' && path === 'packages/cli/src/commands/lab.ts');
+}
+
+/** Tests may import their own package's files, demo and bench only packages by name. */
+function reachesInto(path: string, target: string): boolean {
+  const to = placeOf(target).package;
+  return to !== undefined && to !== placeOf(path).package && !target.includes('/test/');
+}
+
+function placeOf(path: string): { readonly package: string | undefined; readonly folder: string | undefined } {
+  const match = /^packages\/([^/]+)\/(?:src\/([^/]+)\/)?/.exec(path);
+  return { package: match?.[1], folder: match?.[2] };
+}
