@@ -32,7 +32,7 @@ import {
   untilGone,
 } from './process.ts';
 import { forgetRemains, noteRemains } from './remains.ts';
-import { readPostmasterFile, removeSharedMemory } from './postmaster.ts';
+import { readPostmasterFile, removeSharedMemory, runningPostmaster } from './postmaster.ts';
 
 const run = promisify(execFile);
 
@@ -163,8 +163,7 @@ export async function adoptCluster(options: AdoptOptions): Promise<LabCluster> {
     persistent: options.persistent ?? false,
   };
   const cluster = new LabCluster(place, identity, options.port);
-  const running = await readPostmasterFile(options.dataDirectory);
-  if (running !== undefined) cluster.take(markProcess(running.pid));
+  cluster.take(await runningPostmaster(options.dataDirectory));
   return cluster;
 }
 
@@ -432,7 +431,7 @@ const serverEnvironment: NodeJS.ProcessEnv = {
   LC_ALL: 'C.UTF-8',
 };
 
-const lastLines = (text: string): string => text.trim().split('\n').slice(-3).join(' | ');
+const lastLines = (text: string): string => text.trim().split('\n').slice(-5).join(' | ');
 
 function ignoreUnlessEmpty(error: unknown): void {
   // Somebody else's files are in the folder, or the folder is gone: both are as they should be.

@@ -3,6 +3,11 @@
 
 export * from './account.ts';
 export * from './cluster.ts';
+export * from './compare.ts';
+export * from './disaster.ts';
+export * from './inspect.ts';
 export * from './installations.ts';
 export * from './process.ts';
+export * from './prompt.ts';
 export * from './random.ts';
+export * from './registry.ts';

@@ -3,9 +3,10 @@
 // key and id of the System V shared memory segment, status.
 
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFile, readlink, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { markProcess, type ProcessMark } from './process.ts';
 
 const run = promisify(execFile);
 
@@ -27,6 +28,25 @@ export async function readPostmasterFile(dataDirectory: string): Promise<Postmas
     throw error;
   }
   return parsePostmasterFile(text);
+}
+
+/**
+ * The server that runs in that data directory. The number in a file left behind may be another process's by now, so
+ * it counts only if that process has the data directory as its working directory, as every postmaster does.
+ */
+export async function runningPostmaster(dataDirectory: string): Promise<ProcessMark | undefined> {
+  const file = await readPostmasterFile(dataDirectory);
+  const mark = file === undefined ? undefined : markProcess(file.pid);
+  if (mark === undefined) return undefined;
+  try {
+    const workingDirectory = await readlink(`/proc/${mark.pid}/cwd`);
+    return workingDirectory === (await realpath(dataDirectory)) ? mark : undefined;
+  } catch (error) {
+    // It ended between two looks, or belongs to somebody else, and then it is not the lab's.
+    if (error instanceof Error && 'code' in error && /^(ENOENT|ESRCH|EACCES|EPERM)$/.test(String(error.code)))
+      return undefined;
+    throw error;
+  }
 }
 
 export function parsePostmasterFile(text: string): PostmasterFile | undefined {

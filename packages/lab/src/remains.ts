@@ -6,7 +6,7 @@
 //    here too: clean up, then die of the same signal. Where somebody else handles it, that one decides.
 // SIGKILL cannot be handled; what it leaves is found by its name under the folder for temporary files.
 
-import { readdirSync, rmSync, rmdirSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, rmdirSync } from 'node:fs';
 import { killTreeNow, type ProcessMark } from './process.ts';
 
 export interface Remains {
@@ -48,7 +48,7 @@ function clearRemains(): void {
   for (const { owned, emptied } of remains.values()) {
     // Children that are just dying may still write a file; a few retries outlast them.
     for (const path of owned) rmSync(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
-    for (const path of emptied) if (readdirSync(path).length === 0) rmdirSync(path);
+    for (const path of emptied) if (existsSync(path) && readdirSync(path).length === 0) rmdirSync(path);
   }
   remains.clear();
 }
