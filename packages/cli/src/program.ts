@@ -117,6 +117,8 @@ export function createProgram(start: Start): CommanderCommand {
     .action(call(async () => (await import('./commands/lab.ts')).up));
   add(lab, 'down [name]', 'stop a throw-away cluster and remove it with its repository', 'spillway lab down')
     .option('--keep', 'stop it only')
+    .option('--yes', 'go on without asking; needs --confirm')
+    .option('--confirm <name>', 'the name of what is removed')
     .action(call(async () => (await import('./commands/lab.ts')).down));
   add(lab, 'list', 'list the throw-away clusters', 'spillway lab list').action(
     call(async () => (await import('./commands/lab.ts')).list),

@@ -4,6 +4,7 @@
 import { resolve } from 'node:path';
 import { labDown, labList, labPsql, labUp } from '@spillway/lab';
 import type { Command } from '../context.ts';
+import { confirmLoss } from '../ui/confirm.ts';
 import { shellQuoted } from '../restore-command.ts';
 import { renderPairs, renderTable } from '../ui/table.ts';
 
@@ -35,14 +36,31 @@ Next: spillway --config ${shellQuoted(state.config_file)} init`,
   return 0;
 };
 
-export const down: Command<{ readonly keep?: boolean }> = async (context, options, name) => {
-  const state = await labDown({
-    folder: resolve(context.directory, FOLDER),
-    name: name ?? DEFAULT_NAME,
-    ...(options.keep === undefined ? {} : { keep: options.keep }),
-  });
+export interface DownOptions {
+  readonly keep?: boolean;
+  readonly yes?: boolean;
+  readonly confirm?: string;
+}
+
+/** A lab may have been played with for weeks, and its repository goes with it: so the name must be typed. */
+export const down: Command<DownOptions> = async (context, options, given) => {
+  const name = given ?? DEFAULT_NAME;
+  const keep = options.keep === true;
+  if (!keep) {
+    await confirmLoss({
+      impact: `The lab ${name}, its data and its repository would be removed.`,
+      name,
+      yes: options.yes === true,
+      confirm: options.confirm,
+      mayAsk: context.options.input,
+      input: process.stdin,
+      output: process.stderr,
+      signal: context.signal,
+    });
+  }
+  const state = await labDown({ folder: resolve(context.directory, FOLDER), name, keep });
   context.output.result(state, () =>
-    options.keep === true ? `Stopped the lab ${state.name}; it is kept.` : `Stopped and removed the lab ${state.name}.`,
+    keep ? `Stopped the lab ${state.name}; it is kept.` : `Stopped and removed the lab ${state.name}.`,
   );
   return 0;
 };
