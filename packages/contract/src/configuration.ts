@@ -168,10 +168,19 @@ export const isClusterName = (name: string): boolean => clusterNameForm.test(nam
 
 export function parseConfiguration(raw: unknown): ConfigurationResult {
   const parsed = configuration.safeParse(raw, { error: plainMessage });
-  return parsed.success
-    ? { ok: true, configuration: parsed.data }
-    : { ok: false, problems: parsed.error.issues.flatMap((issue) => problemsOf(issue)) };
+  if (parsed.success) return { ok: true, configuration: parsed.data };
+  const problems = parsed.error.issues.flatMap((issue) => problemsOf(issue));
+  // A mistyped key is the reason why the group around it lacks something: told once.
+  const isEcho = (problem: ConfigurationProblem): boolean =>
+    problem.at === 'value' &&
+    problems.some(
+      ({ at, path }) => at === 'key' && path.length === problem.path.length + 1 && startsWith(path, problem.path),
+    );
+  return { ok: false, problems: problems.filter((problem) => !isEcho(problem)) };
 }
+
+const startsWith = (path: readonly unknown[], start: readonly unknown[]): boolean =>
+  start.every((part, index) => path[index] === part);
 
 function plainMessage(issue: { code?: string | undefined; input?: unknown; expected?: unknown }): string | undefined {
   if (issue.code !== 'invalid_type') return undefined;

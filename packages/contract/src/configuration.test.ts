@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { parseConfiguration } from './configuration.ts';
+
+const repository = { path: '/srv/repository', passphrase: { file: 'passphrase' } };
+const connection = { host: '127.0.0.1', user: 'spillway' };
+const withCluster = (cluster: object): unknown => ({ repository, clusters: { main: { connection, ...cluster } } });
+
+test('the shortest configuration gets every default', () => {
+  const result = parseConfiguration(withCluster({}));
+  assert.deepEqual(result, {
+    ok: true,
+    configuration: {
+      repository: { path: '/srv/repository', passphrase: { kind: 'file', file: 'passphrase' } },
+      clusters: {
+        main: {
+          connection: { host: '127.0.0.1', port: 5432, user: 'spillway', database: 'postgres', ssl: 'disable' },
+          wal: { slot: 'spillway_main', flush_interval: 5000 },
+          backup: { compression_level: 3, wal_timeout: 600_000 },
+        },
+      },
+    },
+  });
+});
+
+test('a server over the network is encrypted and checked unless told otherwise', () => {
+  assert.equal(sslOf('/run/postgresql'), 'disable');
+  assert.equal(sslOf('localhost'), 'disable');
+  assert.equal(sslOf('db.example.org'), 'verify-full');
+  assert.equal(sslOf('db.example.org', 'disable'), 'disable');
+});
+
+test('the slot of a cluster with a dash has an underscore, as PostgreSQL wants it', () => {
+  const result = parseConfiguration({ repository, clusters: { 'north-west': { connection } } });
+  assert.equal(result.ok && result.configuration.clusters['north-west']?.wal.slot, 'spillway_north_west');
+});
+
+test('numbers and durations also come as text, from variables', () => {
+  const result = parseConfiguration(withCluster({ backup: { workers: '4' }, wal: { flush_interval: '250ms' } }));
+  assert.ok(result.ok);
+  assert.equal(result.configuration.clusters['main']?.backup.workers, 4);
+  assert.equal(result.configuration.clusters['main']?.wal.flush_interval, 250);
+});
+
+test('each mistake is one problem at its key, in words', () => {
+  const cases: readonly (readonly [unknown, string, RegExp])[] = [
+    [{}, 'repository', /is missing/],
+    [null, '', /group of settings/],
+    [[], '', /group of settings/],
+    [{ repository, cluster: {} }, 'cluster', /did you mean clusters\?/],
+    [{ repository, retention: 3 }, 'retention', /known are repository, clusters/],
+    [{ repository: { ...repository, pth: '/' } }, 'repository.pth', /did you mean path\?/],
+    [{ repository: { path: '/x' } }, 'repository', /exactly one of passphrase and recovery_key/],
+    [{ repository: { ...repository, recovery_key: { env: 'X' } } }, 'repository', /exactly one/],
+    [{ repository: { path: '/x', passphrase: {} } }, 'repository.passphrase', /exactly one of file, env/],
+    [{ repository: { path: '/x', passphrase: { file: 'a', env: 'B' } } }, 'repository.passphrase', /exactly one/],
+    [{ repository: { path: '/x', passphrase: { fiel: 'a' } } }, 'repository.passphrase.fiel', /did you mean file/],
+    [{ repository, clusters: { Main: { connection } } }, 'clusters.Main', /lower-case/],
+    [{ repository, clusters: { main: {} } }, 'clusters.main.connection', /is missing/],
+    [withCluster({ conection: {} }), 'clusters.main.conection', /did you mean connection/],
+    [withCluster({ wal: { slot: 'a-b' } }), 'clusters.main.wal.slot', /underscores/],
+    [withCluster({ wal: { flush_interval: 5 } }), 'clusters.main.wal.flush_interval', /with its unit/],
+    [withCluster({ wal: { flush_interval: '5m' } }), 'clusters.main.wal.flush_interval', /min, h, d/],
+    [withCluster({ wal: { flush_interval: '1ms' } }), 'clusters.main.wal.flush_interval', /from 100ms to 1h/],
+    [
+      withCluster({ wal: { flush_intervall: '5s' } }),
+      'clusters.main.wal.flush_intervall',
+      /did you mean flush_interval/,
+    ],
+    [withCluster({ backup: { workers: 0 } }), 'clusters.main.backup.workers', /from 1 to 64/],
+    [withCluster({ backup: { workers: 1.5 } }), 'clusters.main.backup.workers', /whole number/],
+    [withCluster({ backup: { compression_level: 20 } }), 'clusters.main.backup.compression_level', /from 0 to 19/],
+    [withCluster({ connection: { ...connection, port: 70_000 } }), 'clusters.main.connection.port', /65535/],
+    [withCluster({ connection: { ...connection, ssl: 'prefer' } }), 'clusters.main.connection.ssl', /verify-full/],
+  ];
+  for (const [raw, path, message] of cases) {
+    const result = parseConfiguration(raw);
+    assert.ok(!result.ok, path);
+    assert.deepEqual(
+      result.problems.map((problem) => problem.path.join('.')),
+      [path],
+    );
+    assert.match(result.problems[0]?.message ?? '', message);
+  }
+});
+
+test('a secret written in clear is refused, and no message repeats it', () => {
+  fc.assert(
+    fc.property(fc.stringMatching(/^[A-Za-z0-9+/=]{16,40}$/), (secret) => {
+      const result = parseConfiguration({
+        repository: { path: '/x', passphrase: secret },
+        clusters: { main: { connection: { ...connection, password: secret, ssl: secret, port: secret } } },
+      });
+      assert.ok(!result.ok);
+      assert.equal(JSON.stringify(result).includes(secret), false);
+      assert.match(result.problems[0]?.message ?? '', /never the passphrase itself/);
+    }),
+  );
+});
+
+function sslOf(host: string, given?: string): unknown {
+  const ssl = given === undefined ? {} : { ssl: given };
+  const result = parseConfiguration({ repository, clusters: { main: { connection: { host, user: 'u', ...ssl } } } });
+  return result.ok && result.configuration.clusters['main']?.connection.ssl;
+}
