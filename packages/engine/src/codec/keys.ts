@@ -12,6 +12,7 @@
 import {
   createCipheriv,
   createDecipheriv,
+  createHmac,
   createPrivateKey,
   createPublicKey,
   hkdfSync,
@@ -84,6 +85,9 @@ export function objectKey(
 }
 
 export const idKey = (ring: KeyRing): Buffer => derive(firstKey(ring), '', 'spillway chunk id', 32);
+
+/** The id of a chunk by its plain bytes; `key` is the repository's `idKey`. */
+export const chunkId = (key: Uint8Array, plain: Uint8Array): Buffer => createHmac('sha256', key).update(plain).digest();
 
 /** PKCS #8 wrapping of an Ed25519 seed, RFC 8410. */
 const ED25519_PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');

@@ -1,0 +1,101 @@
+// What the WAL in the repository covers, and where it is broken. Pure.
+//
+// A timeline's coverage is the union of its objects as intervals [start, end). A way is how a restore gets from one
+// position to another over timelines: at each segment PostgreSQL reads the newest timeline of the way that has it.
+
+import { type Lsn, type SegmentSize, segmentEnd, segmentStart, type TimelineId } from '../../postgres/lsn.ts';
+import type { Ancestry } from '../../postgres/timeline.ts';
+import type { WalCatalog, WalObject } from './archive.ts';
+
+export interface Interval {
+  readonly start: Lsn;
+  readonly end: Lsn;
+}
+
+/** The intervals that `objects`, ordered by start, cover together. */
+export function coverage(objects: readonly Interval[]): readonly Interval[] {
+  const merged: { start: Lsn; end: Lsn }[] = [];
+  for (const { start, end } of objects) {
+    const last = merged.at(-1);
+    if (last !== undefined && start <= last.end) {
+      if (end > last.end) last.end = end;
+    } else {
+      merged.push({ start, end });
+    }
+  }
+  return merged;
+}
+
+/** One segment on a way: whose file PostgreSQL will ask for, and up to where it holds WAL without a break. */
+export interface WayStep {
+  readonly timeline: TimelineId;
+  readonly start: Lsn;
+  readonly end: Lsn;
+  readonly storedBytes: number;
+}
+
+export interface Way {
+  readonly steps: readonly WayStep[];
+  /** The end of WAL that is reached without a gap. */
+  readonly end: Lsn;
+  /** The next position on the way that there is WAL for, where the way ends at a gap. */
+  readonly resumesAt: Lsn | undefined;
+}
+
+/** The longest way from `from` along `ancestry`, whose last member is the timeline to end on. */
+export function findWay(catalog: WalCatalog, ancestry: Ancestry, from: Lsn, size: SegmentSize): Way {
+  const segments = segmentsByStart(catalog, ancestry, size);
+  const steps: WayStep[] = [];
+  let at = segmentStart(from, size);
+  let reached = from;
+  for (;;) {
+    const step = bestStep(segments.get(at), ancestry, at, size);
+    if (step === undefined || step.end <= reached) break;
+    steps.push(step);
+    reached = step.end;
+    if (step.end < segmentEnd(at, size)) break;
+    at = segmentEnd(at, size);
+  }
+  let resumesAt: Lsn | undefined;
+  for (const start of segments.keys()) {
+    if (start >= at && start > segmentStart(reached, size) && (resumesAt === undefined || start < resumesAt)) {
+      resumesAt = start;
+    }
+  }
+  return { steps, end: reached, resumesAt };
+}
+
+type Segments = ReadonlyMap<Lsn, ReadonlyMap<TimelineId, readonly WalObject[]>>;
+
+function segmentsByStart(catalog: WalCatalog, ancestry: Ancestry, size: SegmentSize): Segments {
+  const segments = new Map<Lsn, Map<TimelineId, WalObject[]>>();
+  for (const { timeline } of ancestry) {
+    for (const object of catalog.objects.get(timeline) ?? []) {
+      const start = segmentStart(object.start, size);
+      let timelines = segments.get(start);
+      if (timelines === undefined) segments.set(start, (timelines = new Map()));
+      const objects = timelines.get(timeline);
+      if (objects === undefined) timelines.set(timeline, [object]);
+      else objects.push(object);
+    }
+  }
+  return segments;
+}
+
+/** The newest timeline that has the segment from its start on; timelines that began later are not asked for it. */
+function bestStep(
+  timelines: ReadonlyMap<TimelineId, readonly WalObject[]> | undefined,
+  ancestry: Ancestry,
+  start: Lsn,
+  size: SegmentSize,
+): WayStep | undefined {
+  for (const { timeline, begin } of ancestry.toReversed()) {
+    if (segmentStart(begin, size) > start) continue;
+    const objects = timelines?.get(timeline) ?? [];
+    const [covered] = coverage(objects);
+    if (covered === undefined || covered.start !== start) continue;
+    const storedBytes = objects.reduce((sum, object) => sum + object.storedBytes, 0);
+    return { timeline, start, end: covered.end, storedBytes };
+  }
+  return undefined;
+}

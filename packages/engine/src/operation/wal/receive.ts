@@ -1,0 +1,248 @@
+// `wal receive`: streams a server's WAL into the repository, for as long as it is let.
+//
+// 1. One receiver a cluster: it holds the lock `wal-<cluster>`.
+// 2. Connect; the server's system must be the cluster's (`system.ts`); create the slot; store the history file of the
+//    server's timeline before a byte of it; choose where to begin (`start-position.ts`).
+// 3. Stream. What comes in goes to the recorder; what the recorder made durable is confirmed to the server, never more.
+// 4. The end of a timeline: flush, then go on with the next from the start of the segment of the switch.
+// 5. The connection breaks: flush what came in, connect again with growing pauses. Any other error ends the receiver.
+// 6. Told to stop: flush what came in, close politely.
+// WAL that the server no longer has is a gap: it is told at once, and streaming goes on behind it.
+
+import { setTimeout as wait } from 'node:timers/promises';
+import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
+import { formatLsn, type Lsn, segmentSize, segmentStart, type SegmentSize, type TimelineId } from '../../postgres/lsn.ts';
+import { connectReplication, type ReplicationSession } from '../../postgres/replication.ts';
+import type { ConnectionSettings } from '../../postgres/settings.ts';
+import { type Ancestry, ancestry as ancestryOf } from '../../postgres/timeline.ts';
+import { checkSegmentHeader } from '../../postgres/walrecord.ts';
+import { takeLock } from '../../repository/lock.ts';
+import type { Repository } from '../../repository/repository.ts';
+import { admitSystem } from '../system.ts';
+import { WalArchive } from './archive.ts';
+import { type RecorderTotals, WalRecorder } from './recorder.ts';
+import { chooseStart, type StartPosition } from './start-position.ts';
+
+const STATUS_INTERVAL_MS = 5_000;
+const PAUSE_MS_MIN = 200;
+const PAUSE_MS_MAX = 30_000;
+
+export interface ReceiveOptions {
+  readonly repository: Repository;
+  readonly cluster: { readonly name: string; readonly connection: ConnectionSettings };
+  readonly slot: string;
+  readonly flushIntervalMs: number;
+  readonly newSystem?: boolean;
+  /** Where there is no such slot: use one that ends with the connection, instead of making it for good. */
+  readonly temporarySlot?: boolean;
+  /** Stops the receiver, which first stores what it has. */
+  readonly signal: AbortSignal;
+  readonly report: Report;
+  readonly onPosition?: (position: ReceivePosition) => void;
+}
+
+export interface ReceivePosition {
+  readonly timeline: number;
+  readonly received_lsn: string;
+  readonly durable_lsn: string;
+}
+
+export interface ReceiveSummary {
+  readonly timeline: number;
+  readonly durable_lsn: string;
+  readonly segments: number;
+  readonly pieces: number;
+  readonly bytes: number;
+  readonly stored_bytes: number;
+}
+
+export const walLockPurpose = (cluster: string): string => `wal-${cluster}`;
+
+/** Runs until `signal` aborts. Throws what no waiting mends: SPW_WAL_CONFLICT, SPW_SYSTEM_MISMATCH, a store's errors. */
+export async function receiveWal(options: ReceiveOptions): Promise<ReceiveSummary> {
+  const { repository, cluster, report, signal } = options;
+  await using lock = await takeLock(repository, walLockPurpose(cluster.name), {
+    holder: `WAL receiver of cluster ${cluster.name}`,
+  });
+  const stop = AbortSignal.any([signal, lock.lost]);
+  const receiver = new Receiver(options, stop);
+  let pauseMs = PAUSE_MS_MIN;
+  for (let connected = false; !stop.aborted; ) {
+    const before = receiver.totals.bytes;
+    try {
+      await receiver.run(() => {
+        connected = true;
+      });
+    } catch (error) {
+      if (stop.aborted) break;
+      if (!connected || !isSpillwayError(error, 'SPW_POSTGRES_UNREACHABLE')) throw error;
+      if (receiver.totals.bytes > before) pauseMs = PAUSE_MS_MIN;
+      report({
+        type: 'notice',
+        level: 'warning',
+        message: `The connection to cluster ${cluster.name} is lost; all WAL up to ${receiver.position.durable_lsn} is stored. Trying again in ${(pauseMs / 1000).toFixed(1)} s.`,
+        fields: { why: error.why ?? error.message },
+      });
+      await wait(pauseMs * (0.5 + Math.random() / 2), undefined, { signal: stop }).catch(() => undefined);
+      pauseMs = Math.min(PAUSE_MS_MAX, pauseMs * 2);
+    }
+  }
+  if (lock.lost.aborted) throw lock.lost.reason;
+  const { timeline, durable_lsn } = receiver.position;
+  const { segments, pieces, bytes, storedBytes } = receiver.totals;
+  return { timeline, durable_lsn, segments, pieces, bytes, stored_bytes: storedBytes };
+}
+
+class Receiver {
+  readonly totals: RecorderTotals = { segments: 0, pieces: 0, bytes: 0, storedBytes: 0 };
+  position: ReceivePosition = { timeline: 0, received_lsn: '0/0', durable_lsn: '0/0' };
+  readonly #options: ReceiveOptions;
+  readonly #stop: AbortSignal;
+
+  constructor(options: ReceiveOptions, stop: AbortSignal) {
+    this.#options = options;
+    this.#stop = stop;
+  }
+
+  /** One connection, to its end. */
+  async run(onConnected: () => void): Promise<void> {
+    const { repository, cluster, slot, report } = this.#options;
+    // A stop ends connecting at once; later it closes the stream politely, so that nothing received is dropped.
+    const connecting = new AbortController();
+    const onStop = (): void => connecting.abort(this.#stop.reason);
+    this.#stop.addEventListener('abort', onStop, { once: true });
+    await using session = await connectReplication(
+      { ...cluster.connection, applicationName: slot },
+      { signal: connecting.signal },
+    );
+    const identity = await session.identifySystem();
+    const size = parseSegmentSize(await session.showParameter('wal_segment_size'));
+    const { systemIdentifier } = identity;
+    await admitSystem(repository, cluster.name, { systemIdentifier, segmentBytes: size }, this.#options);
+    onConnected();
+    const archive = new WalArchive(repository, cluster.name, systemIdentifier, size);
+    const slotName = await this.#prepareSlot(session);
+    const restartLsn = (await session.readSlot(slotName))?.restartLsn;
+    const ancestry = await this.#storeHistory(session, archive, identity.timeline);
+    const catalog = await archive.catalog();
+    const server = { ancestry, position: identity.position, restartLsn };
+    this.#stop.removeEventListener('abort', onStop);
+    let next: StartPosition | undefined = chooseStart(catalog, server, size);
+    while (next !== undefined && !this.#stop.aborted) {
+      const start: StartPosition = next;
+      try {
+        next = await this.#stream(session, archive, slotName, start, size);
+      } catch (error) {
+        if (!isSpillwayError(error, 'SPW_WAL_GAP') || start.afterGap) throw error;
+        const missing = formatLsn(start.position);
+        next = { ...chooseStart({ ...catalog, objects: new Map() }, server, size), afterGap: true };
+        report({
+          type: 'notice',
+          level: 'warning',
+          message: `WAL is missing: the server no longer has what follows ${missing}. Streaming goes on from ${formatLsn(next.position)}; until the next backup nothing after the gap can be restored.`,
+          fields: { from_lsn: missing, to_lsn: formatLsn(next.position), timeline: next.timeline },
+        });
+      }
+    }
+  }
+
+  /** Streams one timeline from `start`; gives where to go on when the timeline ends. */
+  async #stream(
+    session: ReplicationSession,
+    archive: WalArchive,
+    slot: string,
+    start: StartPosition,
+    size: SegmentSize,
+  ): Promise<StartPosition | undefined> {
+    const { flushIntervalMs } = this.#options;
+    const { timeline, position } = start;
+    const stream = session.stream({ slot, timeline, start: position, statusIntervalMs: STATUS_INTERVAL_MS });
+    const recorder = await WalRecorder.begin(archive, timeline, position, {
+      flushIntervalMs,
+      totals: this.totals,
+      onDurable: (flushed) => {
+        stream.confirm({ written: recorder.received, flushed });
+        this.#tell(recorder);
+      },
+    });
+    this.#tell(recorder);
+    // Closing is how the loop below learns of a stop or of a failed store while the server is silent.
+    const halt = AbortSignal.any([this.#stop, recorder.failed]);
+    const onHalt = (): void => void stream.close();
+    halt.addEventListener('abort', onHalt, { once: true });
+    try {
+      for await (const message of stream) {
+        if (message.kind !== 'wal') continue;
+        this.#checkHeader(message.start, message.bytes, timeline, size, archive.systemIdentifier);
+        await recorder.append(message.start, message.bytes, message.sentAt);
+        this.#tell(recorder);
+        if (halt.aborted) break;
+      }
+    } finally {
+      halt.removeEventListener('abort', onHalt);
+      // What came in before a lost connection is the newest there is of a server that may be gone: store it first.
+      try {
+        await recorder.flush();
+      } finally {
+        recorder.close();
+        this.#tell(recorder);
+      }
+    }
+    if (this.#stop.aborted || stream.ended === undefined) return undefined;
+    const { nextTimeline, switchpoint } = stream.ended;
+    await this.#storeHistory(session, archive, nextTimeline);
+    this.#options.report({
+      type: 'notice',
+      level: 'info',
+      message: `Timeline ${timeline} ended at ${formatLsn(switchpoint)}; going on with timeline ${nextTimeline}.`,
+      fields: { timeline: nextTimeline },
+    });
+    return { timeline: nextTimeline, position: segmentStart(switchpoint, size), afterGap: false };
+  }
+
+  async #prepareSlot(session: ReplicationSession): Promise<string> {
+    const { slot, temporarySlot } = this.#options;
+    if (temporarySlot !== true || (await session.readSlot(slot)) !== undefined) {
+      await session.createPhysicalSlot(slot, { reserveWal: true });
+      return slot;
+    }
+    const temporary = `${slot.slice(0, 40)}_${process.pid}`;
+    await session.createPhysicalSlot(temporary, { temporary: true, reserveWal: true });
+    return temporary;
+  }
+
+  /** The history file of a timeline is in the repository before the first byte of the timeline is. */
+  async #storeHistory(session: ReplicationSession, archive: WalArchive, timeline: TimelineId): Promise<Ancestry> {
+    if (timeline === 1) return ancestryOf(new Map(), timeline);
+    const { content } = await session.timelineHistory(timeline);
+    await archive.writeHistory(timeline, content);
+    return ancestryOf(new Map([[timeline, content]]), timeline);
+  }
+
+  #checkHeader(start: Lsn, bytes: Uint8Array, timeline: TimelineId, size: SegmentSize, systemIdentifier: string): void {
+    if (start % BigInt(size) !== 0n || bytes.byteLength < 40) return;
+    checkSegmentHeader(bytes, { systemIdentifier, timeline, start, segmentSize: size });
+  }
+
+  #tell(recorder: WalRecorder): void {
+    this.position = {
+      timeline: recorder.timeline,
+      received_lsn: formatLsn(recorder.received),
+      durable_lsn: formatLsn(recorder.durable),
+    };
+    this.#options.onPosition?.(this.position);
+  }
+}
+
+/** `16MB` as SHOW prints it. */
+export function parseSegmentSize(text: string): SegmentSize {
+  const match = /^(\d+)(B|kB|MB|GB)$/.exec(text);
+  const unit = { B: 1, kB: 1024, MB: 1024 ** 2, GB: 1024 ** 3 }[match?.[2] ?? ''];
+  if (match === null || unit === undefined) {
+    throw new SpillwayError('SPW_POSTGRES_UNSUITABLE', 'the server was not understood', {
+      why: `its wal_segment_size is ${text}`,
+    });
+  }
+  return segmentSize(Number(match[1]) * unit);
+}
+

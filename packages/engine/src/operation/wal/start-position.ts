@@ -1,0 +1,48 @@
+// Where a receiver begins to stream. Pure.
+//
+// 1. The newest timeline of the server's ancestry that the repository has WAL of: at the start of the segment in which
+//    that WAL ends, so that the segment in progress is complete in memory again.
+// 2. If that WAL reaches to the switch to the next timeline, or past it (then the server never had the rest): the next
+//    timeline, from the start of the segment of the switch.
+// 3. The repository has nothing of it: where the slot holds WAL back from, else where the server is.
+
+import type { Ancestry } from '../../postgres/timeline.ts';
+import { type Lsn, type SegmentSize, segmentStart, type TimelineId } from '../../postgres/lsn.ts';
+import type { WalCatalog } from './archive.ts';
+
+export interface StartPosition {
+  readonly timeline: TimelineId;
+  /** The start of a segment. */
+  readonly position: Lsn;
+  /** Chosen because the server had not the WAL that was to come next. */
+  readonly afterGap: boolean;
+}
+
+export interface ServerPosition {
+  /** Of the server's timeline, oldest first. */
+  readonly ancestry: Ancestry;
+  readonly position: Lsn;
+  readonly restartLsn: Lsn | undefined;
+}
+
+export function chooseStart(catalog: WalCatalog, server: ServerPosition, size: SegmentSize): StartPosition {
+  const { ancestry } = server;
+  for (let i = ancestry.length - 1; i >= 0; i--) {
+    const member = ancestry[i];
+    if (member === undefined) continue;
+    const end = (catalog.objects.get(member.timeline) ?? []).reduce<Lsn | undefined>(
+      (latest, object) => (latest === undefined || object.end > latest ? object.end : latest),
+      undefined,
+    );
+    if (end === undefined) continue;
+    const next = ancestry[i + 1];
+    if (member.end !== undefined && next !== undefined && end >= member.end) {
+      return { timeline: next.timeline, position: segmentStart(member.end, size), afterGap: false };
+    }
+    return { timeline: member.timeline, position: segmentStart(end, size), afterGap: false };
+  }
+  const from = server.restartLsn ?? server.position;
+  const member = ancestry.find(({ end }) => end === undefined || from < end) ?? ancestry.at(-1);
+  if (member === undefined) throw new RangeError('an ancestry has at least the timeline itself');
+  return { timeline: member.timeline, position: segmentStart(from, size), afterGap: false };
+}
