@@ -1,7 +1,7 @@
 // The replication protocol against real servers of each major that is here.
 
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, after, before, test } from 'node:test';
 import { isSpillwayError } from '@spillway/contract';
@@ -228,7 +228,7 @@ for (const major of majors) {
       const start = segmentStart(await position(session), size);
       await session[Symbol.asyncDispose]();
       await cluster.stop();
-      await writeFile(join(cluster.dataDirectory, 'standby.signal'), '');
+      await cluster.makeStandby();
       await cluster.start();
       session = await cluster.session();
       await session.query('SELECT pg_promote()');

@@ -35,12 +35,16 @@ export interface Throwaway extends AsyncDisposable {
   readonly account: { readonly uid: number; readonly gid: number } | undefined;
   readonly port: number;
   readonly settings: ConnectionSettings;
+  /** What its programs need around them. */
+  readonly environment: Readonly<Record<string, string>>;
   start(): Promise<void>;
   stop(signal?: NodeJS.Signals): Promise<void>;
   session(): Promise<Session>;
   log(): Promise<string>;
   /** Puts `lines` in front of pg_hba.conf; the caller reloads the configuration. */
   admit(...lines: readonly string[]): Promise<void>;
+  /** The next start is one in recovery, until somebody promotes it. */
+  makeStandby(): Promise<void>;
 }
 
 export interface ThrowawayOptions {
@@ -95,6 +99,7 @@ export async function makeCluster(options: ThrowawayOptions = {}): Promise<Throw
     account,
     port,
     settings,
+    environment,
     stop,
     async start() {
       const flags = Object.entries(configuration).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
@@ -120,6 +125,7 @@ export async function makeCluster(options: ThrowawayOptions = {}): Promise<Throw
       const file = join(dataDirectory, 'pg_hba.conf');
       await writeFile(file, [...lines, await readFile(file, 'utf8')].join('\n'));
     },
+    makeStandby: () => writeFile(join(dataDirectory, 'standby.signal'), ''),
     async [Symbol.asyncDispose]() {
       await stop('SIGQUIT');
       await rm(folder, { recursive: true, force: true });
