@@ -65,7 +65,9 @@ const wholeNumber = (least: number, most: number) => {
     .refine((value) => Number.isInteger(value) && value >= least && value <= most, { error });
 };
 
-const text = z.string({ error: 'must be a text' }).min(1, { error: 'must not be empty' });
+const text = z
+  .string({ error: (issue) => (issue.input === undefined ? 'is missing' : 'must be a text') })
+  .min(1, { error: 'must not be empty' });
 
 const secret = (what: string) =>
   z

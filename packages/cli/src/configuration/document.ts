@@ -1,7 +1,7 @@
 // The configuration file as YAML that remembers where each key stands, so that a problem can be shown at its place.
 // Messages carry no text of the file: a secret that was written there by mistake must not reach a log.
 
-import { isMap, isScalar, LineCounter, parseDocument, type Document, type Node } from 'yaml';
+import { isMap, isScalar, LineCounter, parseDocument, visit, type Document, type Node } from 'yaml';
 
 export interface Place {
   readonly line: number;
@@ -28,6 +28,15 @@ export function parseConfigurationDocument(text: string): ConfigurationDocument 
     place: placeAt(error.pos[0]),
     message: messages[error.code] ?? 'is not valid YAML',
   }));
+  visit(document, {
+    Alias: (_key, alias) => {
+      if (alias.resolve(document) !== undefined) return;
+      errors.push({
+        place: placeAt(alias.range?.[0] ?? 0),
+        message: 'is an alias (*) without its anchor (&) before it',
+      });
+    },
+  });
   return {
     content: errors.length === 0 ? document.toJS({ maxAliasCount: 50 }) : undefined,
     errors,
