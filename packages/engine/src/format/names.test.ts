@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  HEAD_NAME,
+  indexName,
+  isClusterName,
+  keySlotName,
+  lockPrefix,
+  manifestName,
+  packName,
+  systemName,
+  walPrefix,
+} from './names.ts';
+
+test('every object stands where the format says', () => {
+  assert.equal(HEAD_NAME, 'spillway.json');
+  assert.equal(keySlotName('3f0e'), 'keys/3f0e');
+  assert.equal(packName('00112233445566778899aabbccddeeff'), 'packs/00/00112233445566778899aabbccddeeff');
+  assert.equal(indexName('aa'), 'index/aa');
+  assert.equal(manifestName('main', '20261123T181500Z-1a2b3c4d'), 'clusters/main/backups/20261123T181500Z-1a2b3c4d');
+  assert.equal(systemName('main', '7300000000000000001'), 'clusters/main/systems/7300000000000000001');
+  assert.equal(walPrefix('main', '7300000000000000001'), 'clusters/main/wal/7300000000000000001/');
+  assert.equal(lockPrefix('wal-main'), 'locks/wal-main/');
+});
+
+test('a cluster is named so that every store can hold the name', () => {
+  for (const name of ['main', 'a', '0', 'eu-west.prod_2', 'x'.repeat(63)])
+    assert.equal(isClusterName(name), true, name);
+  const refused = ['', '.', '..', '.hidden', '-a', '_a', 'Main', 'a/b', 'a b', 'ä', 'a\n', 'x'.repeat(64)];
+  for (const name of refused) assert.equal(isClusterName(name), false, JSON.stringify(name));
+});
