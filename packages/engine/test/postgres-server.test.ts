@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process';
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { parseControlFile } from '../src/postgres/control.ts';
 import { connect } from '../src/postgres/connection.ts';
 import {
   findPrograms,
