@@ -1,0 +1,26 @@
+// What the engine offers: a library over a repository and a PostgreSQL cluster. It reads no configuration file and no
+// environment, and prints nothing.
+
+export type { Secret } from './codec/keys.ts';
+export type { BackupSummary } from './format/manifest.ts';
+export { isClusterName } from './format/names.ts';
+export { type BackupOptions, backup, type ClusterSource } from './operation/backup/run.ts';
+export {
+  type ClusterInRepository,
+  findBackup,
+  listBackups,
+  type RecoveryWindow,
+  recoveryWindow,
+  type WalGap,
+} from './operation/backups.ts';
+export { type CheckOptions, checkCluster, type Probe } from './operation/check.ts';
+export { type RestoreOptions, type RestoreSummary, restore } from './operation/restore/lay.ts';
+export { type PlannedRestore, type PlanOptions, planRestore, type RestorePlan } from './operation/restore/plan.ts';
+export { type RecoverySummary, type StartOptions, startRestored } from './operation/restore/start.ts';
+export type { RecoveryTarget } from './operation/restore/target.ts';
+export { checkWal, type WalReport } from './operation/wal/check.ts';
+export { type FetchOptions, fetchWal } from './operation/wal/fetch.ts';
+export { type ReceiveOptions, type ReceivePosition, type ReceiveSummary, receiveWal } from './operation/wal/receive.ts';
+export type { ConnectionSettings } from './postgres/settings.ts';
+export { initRepository, openRepository, Repository } from './repository/repository.ts';
+export type { StorageLocation } from './storage/port.ts';

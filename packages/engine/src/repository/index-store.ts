@@ -4,13 +4,18 @@
 // index names is garbage of an interrupted run.
 // Reading: all index objects, then a list of the packs themselves. A pack that is missing or has another length than
 // its index says is left out, so that nothing new is ever built upon it: a backup stores such chunks again.
+// An index object that is damaged must not shut off every backup: what it held is read from the packs' own footers.
 
 import { randomBytes } from 'node:crypto';
+import { isSpillwayError } from '@spillway/contract';
 import { CHUNK_ID_BYTES } from '../format/chunk.ts';
 import { indexName, packName } from '../format/names.ts';
 import { chunkOffsets, encodeDirectory, type PackDirectory, parseDirectories } from '../format/pack.ts';
-import { damaged } from '../codec/seal.ts';
+import { damaged, FrameOpener } from '../codec/seal.ts';
+import { SpillwayError } from '@spillway/contract';
+import { encodeHead } from '../format/object.ts';
 import { ChunkTable } from './chunk-table.ts';
+import { readPackFooter } from './pack-footer.ts';
 import type { Repository } from './repository.ts';
 
 const INDEX_FRAME_BYTES = 8 * 1024 * 1024;
@@ -29,6 +34,8 @@ export interface RepositoryIndex {
   readonly packs: readonly PackReference[];
   /** Packs that an index names and that are missing or cut short. */
   readonly damagedPacks: readonly string[];
+  /** Names of index objects that could not be read. */
+  readonly damagedIndexes: readonly string[];
   readonly chunks: number;
 }
 
@@ -63,10 +70,24 @@ export async function readIndex(
   options: { readonly newChunks?: number; readonly signal?: AbortSignal } = {},
 ): Promise<RepositoryIndex> {
   const { signal } = options;
-  const directories = await readDirectories(repository, signal);
+  const { directories, damagedIndexes } = await readDirectories(repository, signal);
   const lengths = new Map<string, number>();
   for await (const object of repository.storage.list('packs/', signal && { signal })) {
     lengths.set(object.name, object.bytes);
+  }
+  const damagedPacks: string[] = [];
+  if (damagedIndexes.length > 0) {
+    const known = new Set(directories.map(({ packId }) => packName(packId)));
+    for (const [name, bytes] of lengths) {
+      if (known.has(name)) continue;
+      const packId = name.slice(name.lastIndexOf('/') + 1);
+      try {
+        directories.push(await readPackFooter(repository, packId, bytes, signal));
+      } catch (error) {
+        if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING')) throw error;
+        damagedPacks.push(packId);
+      }
+    }
   }
   const isWhole = ({ packId, packBytes }: PackDirectory): boolean => lengths.get(packName(packId)) === packBytes;
   const whole = directories.filter(isWhole);
@@ -86,19 +107,53 @@ export async function readIndex(
   return {
     table,
     packs: whole.map(({ packId, dataKeyNumber, salt, packBytes }) => ({ packId, dataKeyNumber, salt, packBytes })),
-    damagedPacks: directories.filter((directory) => !isWhole(directory)).map(({ packId }) => packId),
+    damagedPacks: [...damagedPacks, ...directories.filter((each) => !isWhole(each)).map(({ packId }) => packId)],
+    damagedIndexes,
     chunks,
   };
 }
 
-async function readDirectories(repository: Repository, signal: AbortSignal | undefined): Promise<PackDirectory[]> {
+/** One chunk, for where there is no need of workers; `at` is where its id begins in `ids`. */
+export async function readChunk(
+  repository: Repository,
+  index: RepositoryIndex,
+  ids: Uint8Array,
+  at: number,
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
+  const place = index.table.find(ids, at);
+  const pack = place && index.packs[place.pack];
+  if (place === undefined || pack === undefined) {
+    const id = Buffer.from(ids.subarray(at, at + CHUNK_ID_BYTES)).toString('hex');
+    throw new SpillwayError('SPW_OBJECT_MISSING', `chunk ${id} is in no pack of the repository`);
+  }
+  const name = packName(pack.packId);
+  const range = { offset: place.offset, bytes: place.storedBytes };
+  const frame = await repository.storage.get(name, { range, ...(signal && { signal }) });
+  return packOpener(repository, pack).open(frame, 0, place.offset, false).plain;
+}
+
+/** Opens frames of a pack without reading its head: the index has what stands there. */
+export const packOpener = (repository: Repository, pack: PackReference): FrameOpener =>
+  new FrameOpener(repository.keys, 'pack', packName(pack.packId), encodeHead('pack', pack.dataKeyNumber, pack.salt));
+
+async function readDirectories(
+  repository: Repository,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly directories: PackDirectory[]; readonly damagedIndexes: readonly string[] }> {
   const all = new Map<string, PackDirectory>();
+  const damagedIndexes: string[] = [];
   for await (const { name } of repository.storage.list('index/', signal && { signal })) {
-    for (const frame of await repository.read('index', name, signal)) {
-      const directories = parseDirectories(frame);
-      if (typeof directories === 'string') throw damaged(name, directories);
-      for (const directory of directories) all.set(directory.packId, directory);
+    try {
+      for (const frame of await repository.read('index', name, signal)) {
+        const directories = parseDirectories(frame);
+        if (typeof directories === 'string') throw damaged(name, directories);
+        for (const directory of directories) all.set(directory.packId, directory);
+      }
+    } catch (error) {
+      if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED')) throw error;
+      damagedIndexes.push(name);
     }
   }
-  return [...all.values()];
+  return { directories: [...all.values()], damagedIndexes };
 }

@@ -136,7 +136,13 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
     tablespaces: copied.scan.roots.flatMap(({ tablespace, directory }) =>
       tablespace === undefined
         ? []
-        : [{ oid: tablespace, path: directory, bytes: sumBytes(files.filter((file) => file.tablespace === tablespace)) }],
+        : [
+            {
+              oid: tablespace,
+              path: directory,
+              bytes: sumBytes(files.filter((file) => file.tablespace === tablespace)),
+            },
+          ],
     ),
   };
   const manifest: Manifest = {
@@ -359,10 +365,14 @@ async function readControlBytes(dataDirectory: string): Promise<Uint8Array> {
 
 function refuseForeign(cluster: ClusterSource, server: ServerFacts, control: ControlData, dataDirectory: string): void {
   if (control.systemIdentifier !== server.systemIdentifier) {
-    throw new SpillwayError('SPW_SYSTEM_MISMATCH', `${dataDirectory} is not the data directory of cluster ${cluster.name}`, {
-      why: `its system identifier is ${control.systemIdentifier}, the server's is ${server.systemIdentifier}`,
-      hint: 'mend data_directory or connection in the configuration',
-    });
+    throw new SpillwayError(
+      'SPW_SYSTEM_MISMATCH',
+      `${dataDirectory} is not the data directory of cluster ${cluster.name}`,
+      {
+        why: `its system identifier is ${control.systemIdentifier}, the server's is ${server.systemIdentifier}`,
+        hint: 'mend data_directory or connection in the configuration',
+      },
+    );
   }
   if (server.inRecovery) {
     throw new SpillwayError('SPW_POSTGRES_UNSUITABLE', `cluster ${cluster.name} was not backed up`, {

@@ -68,7 +68,9 @@ async function walk(root: Root, folder: string, entries: Entry[], signal: AbortS
     const verdict = classify(inPlace, kind);
     if (verdict === 'skip' || (kind === 'link' && folder === 'pg_tblspc')) continue;
     if (kind === 'directory' || verdict === 'empty-directory') {
-      entries.push(describeFolder(root, path, kind === 'link' ? statSync(join(root.directory, path), { bigint: true }) : stats));
+      entries.push(
+        describeFolder(root, path, kind === 'link' ? statSync(join(root.directory, path), { bigint: true }) : stats),
+      );
       if (kind === 'directory') folders.push(path);
     } else if (kind === 'link') {
       entries.push({ kind: 'link', path, target: readlinkSync(join(root.directory, path)) });

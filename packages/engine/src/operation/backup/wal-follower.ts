@@ -58,7 +58,8 @@ export async function followWal(options: FollowOptions): Promise<WalFollower> {
   );
   const mode = await streaming.promise;
   signal.throwIfAborted();
-  if (mode === 'elsewhere') report({ type: 'notice', level: 'info', message: 'WAL is received by a running receiver.' });
+  if (mode === 'elsewhere')
+    report({ type: 'notice', level: 'info', message: 'WAL is received by a running receiver.' });
 
   return {
     failed: failed.signal,

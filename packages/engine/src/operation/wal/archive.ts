@@ -178,7 +178,8 @@ export class WalArchive {
       sent_at: sentAt.toISOString(),
     };
     const frames: Uint8Array[] = [Buffer.from(JSON.stringify(stamp))];
-    for (let at = 0; at < bytes.byteLength; at += DATA_FRAME_BYTES) frames.push(bytes.subarray(at, at + DATA_FRAME_BYTES));
+    for (let at = 0; at < bytes.byteLength; at += DATA_FRAME_BYTES)
+      frames.push(bytes.subarray(at, at + DATA_FRAME_BYTES));
     const { outcome, storedBytes } = await this.#repository.write(
       kind === 'segment' ? 'walSegment' : 'walPiece',
       name,

@@ -11,7 +11,14 @@
 
 import { setTimeout as wait } from 'node:timers/promises';
 import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
-import { formatLsn, type Lsn, segmentSize, segmentStart, type SegmentSize, type TimelineId } from '../../postgres/lsn.ts';
+import {
+  formatLsn,
+  type Lsn,
+  segmentSize,
+  segmentStart,
+  type SegmentSize,
+  type TimelineId,
+} from '../../postgres/lsn.ts';
 import { connectReplication, type ReplicationSession } from '../../postgres/replication.ts';
 import type { ConnectionSettings } from '../../postgres/settings.ts';
 import { type Ancestry, ancestry as ancestryOf } from '../../postgres/timeline.ts';
@@ -245,4 +252,3 @@ export function parseSegmentSize(text: string): SegmentSize {
   }
   return segmentSize(Number(match[1]) * unit);
 }
-

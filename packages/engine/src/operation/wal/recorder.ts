@@ -113,7 +113,8 @@ export class WalRecorder {
         this.#failed.signal.throwIfAborted();
       }
     }
-    if (this.#open.filled > this.#open.given) this.#timer ??= setTimeout(() => this.#storePiece(), this.#flushIntervalMs);
+    if (this.#open.filled > this.#open.given)
+      this.#timer ??= setTimeout(() => this.#storePiece(), this.#flushIntervalMs);
   }
 
   /** Stores all that was received, and throws where that failed. */

@@ -1,0 +1,179 @@
+// `check`: looks at everything a backup and a receiver need, before they need it. Every probe says what it saw; none
+// changes anything.
+
+import { access, constants } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isSpillwayError } from '@spillway/contract';
+import { readServer, type ServerFacts } from '../postgres/basebackup.ts';
+import { connect, type Session } from '../postgres/connection.ts';
+import { connectReplication } from '../postgres/replication.ts';
+import { readIndex } from '../repository/index-store.ts';
+import { listManifests } from '../repository/manifest-store.ts';
+import type { Repository } from '../repository/repository.ts';
+import type { ClusterSource } from './backup/run.ts';
+import { checkWal } from './wal/check.ts';
+
+export interface Probe {
+  readonly name: string;
+  readonly status: 'ok' | 'warning' | 'failed';
+  /** What was seen. */
+  readonly message: string;
+  readonly hint?: string;
+}
+
+export interface CheckOptions {
+  readonly repository: Repository;
+  readonly cluster: ClusterSource;
+  readonly slot: string;
+  readonly signal?: AbortSignal;
+}
+
+/** In a stable order; later probes are left out where an earlier one they build upon failed. */
+export async function checkCluster(options: CheckOptions): Promise<readonly Probe[]> {
+  const probes: Probe[] = [];
+  const look = async (name: string, act: () => Promise<Omit<Probe, 'name'> | Omit<Probe, 'name'>[]>): Promise<void> => {
+    try {
+      const seen = await act();
+      for (const each of Array.isArray(seen) ? seen : [seen]) probes.push({ name, ...each });
+    } catch (error) {
+      if (!isSpillwayError(error)) throw error;
+      const why = error.why === undefined ? '' : `: ${error.why}`;
+      probes.push({ name, status: 'failed', message: `${error.message}${why}`, hint: error.hint });
+    }
+  };
+  await look('repository', () => probeRepository(options));
+  await look('WAL', () => probeWal(options));
+  let facts: ServerFacts | undefined;
+  await look('server', async () => {
+    await using session = await connect(options.cluster.connection, options.signal && { signal: options.signal });
+    facts = await readServer(session);
+    return [
+      { status: 'ok', message: `PostgreSQL ${facts.versionNumber} answers` },
+      ...(await probeSettings(session, facts)),
+    ];
+  });
+  if (facts === undefined) return probes;
+  const { dataDirectory } = facts;
+  await look('data directory', () => probeDataDirectory(options.cluster.dataDirectory ?? dataDirectory));
+  await look('replication', () => probeReplication(options));
+  return probes;
+}
+
+async function probeRepository({ repository, cluster, signal }: CheckOptions): Promise<Omit<Probe, 'name'>[]> {
+  const index = await readIndex(repository, signal && { signal });
+  const { heads, unreadable } = await listManifests(repository, cluster.name, signal);
+  const seen: Omit<Probe, 'name'>[] = [
+    {
+      status: 'ok',
+      message: `opens; ${index.packs.length} packs, ${index.chunks} chunks, ${heads.length} backups of ${cluster.name}`,
+    },
+  ];
+  for (const packId of index.damagedPacks) {
+    seen.push({
+      status: 'failed',
+      message: `pack ${packId} is missing or cut short`,
+      hint: 'make a full backup now; backups that need the pack cannot be restored',
+    });
+  }
+  for (const { id, error } of unreadable) {
+    seen.push({
+      status: 'failed',
+      message: `backup ${id} cannot be read: ${error.why ?? error.message}`,
+      hint: error.hint,
+    });
+  }
+  return seen;
+}
+
+async function probeWal({ repository, cluster, signal }: CheckOptions): Promise<Omit<Probe, 'name'>[]> {
+  const report = await checkWal({ repository, cluster: cluster.name, ...(signal && { signal }) });
+  const broken = [
+    ...report.gaps.map(
+      (gap): Omit<Probe, 'name'> => ({
+        status: 'warning',
+        message: `WAL is missing from ${gap.from_lsn} to ${gap.to_lsn} on the way to timeline ${gap.timeline}`,
+        hint: 'moments in the gap cannot be restored; a backup made after it ends the harm',
+      }),
+    ),
+    ...report.backups_without_wal.map(
+      (id): Omit<Probe, 'name'> => ({
+        status: 'failed',
+        message: `backup ${id} lacks WAL of its own and cannot be restored`,
+        hint: 'make a new backup now',
+      }),
+    ),
+  ];
+  const newest = report.timelines.at(-1);
+  const reach =
+    newest === undefined
+      ? 'none is stored yet'
+      : `stored up to ${newest.last_lsn}, sent ${newest.last_at ?? 'at an unknown time'}`;
+  return broken.length > 0 ? broken : [{ status: 'ok', message: reach }];
+}
+
+async function probeSettings(session: Session, facts: ServerFacts): Promise<Omit<Probe, 'name'>[]> {
+  const settings = await session.query<{ name: string; setting: string }>(
+    "SELECT name, setting FROM pg_settings WHERE name IN ('wal_level', 'max_wal_senders', 'fsync', 'max_slot_wal_keep_size')",
+  );
+  const value = new Map(settings.map(({ name, setting }) => [name, setting]));
+  const seen: Omit<Probe, 'name'>[] = [];
+  const walLevel = value.get('wal_level') ?? '';
+  seen.push(
+    walLevel === 'minimal'
+      ? { status: 'failed', message: 'wal_level is minimal', hint: 'set wal_level = replica and restart the server' }
+      : { status: 'ok', message: `wal_level is ${walLevel}` },
+  );
+  if (value.get('fsync') === 'off') {
+    seen.push({
+      status: 'warning',
+      message: 'fsync is off: a crash of the host can lose what was committed',
+      hint: 'set fsync = on',
+    });
+  }
+  seen.push(
+    facts.dataChecksums
+      ? { status: 'ok', message: 'pages have checksums, and backups verify them' }
+      : {
+          status: 'warning',
+          message: 'pages have no checksums: damage cannot be seen in a backup',
+          hint: 'stop the server and run pg_checksums --enable',
+        },
+  );
+  if (value.get('max_slot_wal_keep_size') === '-1') {
+    seen.push({
+      status: 'warning',
+      message: 'max_slot_wal_keep_size is unlimited: a receiver that stays away can fill the disk of the server',
+      hint: 'set max_slot_wal_keep_size to what the disk can spare',
+    });
+  }
+  return seen;
+}
+
+async function probeDataDirectory(path: string): Promise<Omit<Probe, 'name'>> {
+  try {
+    await access(join(path, 'global/pg_control'), constants.R_OK);
+    return { status: 'ok', message: `${path} can be read` };
+  } catch (error) {
+    return {
+      status: 'failed',
+      message: `${path} cannot be read: ${(error as Error).message}`,
+      hint: 'run spillway on the host of the server, as its operating system user, or set data_directory',
+    };
+  }
+}
+
+async function probeReplication({ cluster, slot, signal }: CheckOptions): Promise<Omit<Probe, 'name'>[]> {
+  await using session = await connectReplication(cluster.connection, signal && { signal });
+  const { timeline } = await session.identifySystem();
+  const position = await session.readSlot(slot);
+  return [
+    { status: 'ok', message: `${cluster.connection.user} may replicate; timeline ${timeline}` },
+    position === undefined
+      ? {
+          status: 'warning',
+          message: `there is no slot ${slot} yet`,
+          hint: 'spillway wal receive makes it when it first runs',
+        }
+      : { status: 'ok', message: `slot ${slot} holds WAL back` },
+  ];
+}

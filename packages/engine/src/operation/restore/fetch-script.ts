@@ -1,0 +1,27 @@
+// The script that PostgreSQL's restore_command runs in a restored cluster.
+//
+// 1. A file that was laid ready in `spillway_recovery/` is moved to where PostgreSQL wants it: no process of ours starts.
+// 2. Where `names` stands there, it lists every file that this recovery can have: for any other name the answer is "not
+//    there" (1). It is written only by a feeder that runs, and reached the repository to make the list.
+// 3. Everything else is the ordinary, slower command.
+// Only "not there" may exit with 1: PostgreSQL takes 1 to 125 for the end of WAL and would promote early.
+
+export const RECOVERY_FOLDER = 'spillway_recovery';
+export const FETCH_SCRIPT = `${RECOVERY_FOLDER}/fetch`;
+/** Lists, a line each, the WAL files that there are. */
+export const NAMES_FILE = `${RECOVERY_FOLDER}/names`;
+
+/** PostgreSQL runs it in the data directory. `fallback` has "%f" and "%p" where the name and the path belong. */
+export const fetchScript = (fallback: string): string => `#!/bin/sh
+# Puts the WAL file $1 at $2. Exit: 0 done, 1 there is no such file, above 125 anything else.
+ready="${RECOVERY_FOLDER}/$1"
+if [ -f "$ready" ]; then
+  mv "$ready" "$2" || exit 200
+  exit 0
+fi
+if [ -f "${NAMES_FILE}" ]; then
+  grep -qxF "$1" "${NAMES_FILE}"
+  case $? in 0) ;; 1) exit 1 ;; *) exit 200 ;; esac
+fi
+${fallback.replaceAll('"%f"', '"$1"').replaceAll('"%p"', '"$2"').replaceAll('%f', '"$1"').replaceAll('%p', '"$2"')}
+`;

@@ -1,0 +1,88 @@
+// One worker of a restore: fetches a stretch of a pack, opens its chunks and writes each where it belongs.
+//
+// A stretch is one range read. Its chunks are authenticated one by one, and written straight to every file that has
+// them. Files are there already, of full length and empty: what is zero is never written.
+
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { SpillwayError } from '@spillway/contract';
+import { damaged } from '../../codec/seal.ts';
+import { packName } from '../../format/names.ts';
+import { packOpener, type PackReference } from '../../repository/index-store.ts';
+import { Repository, type RepositoryHandle } from '../../repository/repository.ts';
+import { serveCrew } from '../crew.ts';
+
+const OPEN_FILES_MAX = 128;
+
+export interface LayData {
+  readonly repository: RepositoryHandle;
+  /** Absolute paths by number. */
+  readonly paths: readonly string[];
+}
+
+export interface LayTask {
+  readonly pack: PackReference;
+  readonly offset: number;
+  readonly bytes: number;
+  readonly chunks: readonly {
+    readonly offset: number;
+    /** File number and position, in turns. */
+    readonly destinations: readonly number[];
+  }[];
+}
+
+export interface LayResult {
+  readonly fetchedBytes: number;
+  readonly writtenBytes: number;
+}
+
+serveCrew<LayData, LayTask, LayResult, undefined>((data) => {
+  const repository = new Repository(data.repository);
+  const open = new Map<number, number>();
+
+  function fileFor(number: number): number {
+    const known = open.get(number);
+    if (known !== undefined) return known;
+    if (open.size >= OPEN_FILES_MAX) {
+      const [oldest] = open;
+      if (oldest !== undefined) {
+        closeSync(oldest[1]);
+        open.delete(oldest[0]);
+      }
+    }
+    const file = openSync(data.paths[number] ?? '', 'r+');
+    open.set(number, file);
+    return file;
+  }
+
+  function write(number: number, bytes: Uint8Array, position: number): void {
+    try {
+      for (let at = 0; at < bytes.byteLength; ) {
+        at += writeSync(fileFor(number), bytes, at, bytes.byteLength - at, position + at);
+      }
+    } catch (cause) {
+      throw new SpillwayError('SPW_RESTORE_FAILED', `${data.paths[number]} could not be written`, { cause });
+    }
+  }
+
+  return {
+    async perform({ pack, offset, bytes, chunks }) {
+      const name = packName(pack.packId);
+      const opener = packOpener(repository, pack);
+      const stretch = await repository.storage.get(name, { range: { offset, bytes } });
+      if (stretch.byteLength !== bytes) throw damaged(name, 'it was cut short');
+      let writtenBytes = 0;
+      for (const chunk of chunks) {
+        const { plain } = opener.open(stretch, chunk.offset - offset, chunk.offset, false);
+        for (let i = 0; i < chunk.destinations.length; i += 2) {
+          write(chunk.destinations[i] ?? 0, plain, chunk.destinations[i + 1] ?? 0);
+          writtenBytes += plain.byteLength;
+        }
+      }
+      return { result: { fetchedBytes: bytes, writtenBytes } };
+    },
+    async finish() {
+      for (const file of open.values()) closeSync(file);
+      return undefined;
+    },
+  };
+});

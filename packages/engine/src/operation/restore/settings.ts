@@ -1,0 +1,54 @@
+// postgresql.auto.conf of a restored cluster: the settings that make PostgreSQL recover, and nothing left of older ones.
+//
+// Ours stand between two marks, so that they can be taken out again when recovery is over. Settings of the same names
+// that the source had there are dropped: a recovery target of last year must not end this year's recovery.
+
+const BEGIN = '# spillway: settings of this recovery, taken out when it is over';
+const END = '# spillway: end';
+
+/** What a recovery or a standby of before may have left. */
+const OLD_SETTINGS = [
+  'restore_command',
+  'archive_cleanup_command',
+  'recovery_end_command',
+  'recovery_target',
+  'recovery_target_action',
+  'recovery_target_inclusive',
+  'recovery_target_lsn',
+  'recovery_target_name',
+  'recovery_target_time',
+  'recovery_target_timeline',
+  'recovery_target_xid',
+  'primary_conninfo',
+  'primary_slot_name',
+  'archive_mode',
+];
+
+export function withRecoverySettings(
+  text: string,
+  settings: Readonly<Record<string, string>>,
+  lasting: Readonly<Record<string, string>>,
+): string {
+  const kept = withoutRecoverySettings(text)
+    .split('\n')
+    .filter((line) => !OLD_SETTINGS.includes(/^\s*(\w+)/.exec(line)?.[1] ?? ''));
+  const words = (each: Readonly<Record<string, string>>): string[] =>
+    Object.entries(each).map(([name, value]) => `${name} = '${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`);
+  const lines = [...trimEnd(kept), ...words(lasting), BEGIN, ...words(settings), END];
+  return `${lines.join('\n')}\n`;
+}
+
+/** The same file when recovery is over. */
+export function withoutRecoverySettings(text: string): string {
+  const lines = text.split('\n');
+  const begin = lines.indexOf(BEGIN);
+  const end = lines.indexOf(END, begin);
+  if (begin < 0 || end < 0) return text;
+  return [...lines.slice(0, begin), ...lines.slice(end + 1)].join('\n');
+}
+
+const trimEnd = (lines: readonly string[]): readonly string[] => {
+  let length = lines.length;
+  while (length > 0 && lines[length - 1]?.trim() === '') length--;
+  return lines.slice(0, length);
+};

@@ -1,0 +1,251 @@
+// `restore --start`: starts the restored cluster, feeds it WAL, and measures until it can be written to.
+//
+//   1  find the server's programs of the backup's major version, and a port
+//   2  lay the first WAL ready (`feed.ts`), start the server detached: it must outlive this process
+//   3  watch pg_control, which needs no login, until the server is in production; the replay position meanwhile comes
+//      from a session where one can be had
+//   4  run a query and a write: the recovery has ended when a client could work, not when a file says so
+//   5  take the settings of the recovery out of postgresql.auto.conf, and the folder with the WAL away
+//
+// A server that ends before is a failed recovery, told with the last lines of its log; so is a target not reached.
+
+import { open, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
+import { connect } from '../../postgres/connection.ts';
+import { parseControlFile } from '../../postgres/control.ts';
+import { parseLsn } from '../../postgres/lsn.ts';
+import { findPrograms, type RunningServer, startServer } from '../../postgres/server.ts';
+import type { ConnectionSettings } from '../../postgres/settings.ts';
+import { startFeeder } from './feed.ts';
+import type { PlannedRestore } from './plan.ts';
+import { withoutRecoverySettings } from './settings.ts';
+
+const LOOK_AGAIN_MS = 25;
+const ASK_AGAIN_MS = 500;
+const LOG_LINES = 12;
+const LOG_TAIL_BYTES = 16_384;
+
+export interface StartOptions {
+  readonly planned: PlannedRestore;
+  /** User, password and database; host and port are those of the restored server. */
+  readonly connection: ConnectionSettings;
+  readonly binDirectory?: string;
+  readonly searchPath?: readonly string[];
+  /** By default the port that the cluster's own configuration names. */
+  readonly port?: number;
+  readonly socketDirectory?: string;
+  /** By default `spillway_restore.log` in the data directory. */
+  readonly logFile?: string;
+  readonly signal: AbortSignal;
+  readonly report: Report;
+}
+
+export interface RecoverySummary {
+  readonly started_at: string;
+  readonly finished_at: string;
+  /** From starting the server to the first successful write. */
+  readonly recovery_seconds: number;
+  readonly recovered_to_lsn: string | null;
+  /** Of the newest commit that was replayed. */
+  readonly recovered_to_time: string | null;
+  readonly timeline: number;
+  readonly host: string;
+  readonly port: number;
+  readonly pid: number;
+  readonly log_file: string;
+}
+
+export async function startRestored(options: StartOptions): Promise<RecoverySummary> {
+  const { planned, signal } = options;
+  const { directory, backup } = planned.plan;
+  const programs = await findPrograms({
+    major: Math.trunc(backup.postgres_version / 10_000),
+    ...(options.binDirectory === undefined ? {} : { binDirectory: options.binDirectory }),
+    ...(options.searchPath === undefined ? {} : { searchPath: options.searchPath }),
+    signal,
+  });
+  const port = options.port ?? (await configuredPort(directory));
+  const { uid, gid } = await stat(directory);
+  const logFile = options.logFile ?? join(directory, 'spillway_restore.log');
+  const socketDirectory = options.socketDirectory ?? directory;
+  const began = performance.now();
+  const startedAt = new Date();
+  const feeder = startFeeder(planned, process.getuid?.() === 0 ? { uid, gid } : undefined, signal);
+  try {
+    await feeder.ready;
+    const server = await startServer({
+      binDirectory: programs.binDirectory,
+      dataDirectory: directory,
+      port,
+      socketDirectory,
+      logFile,
+      settings: {},
+      detached: true,
+      signal,
+    });
+    const watch = new RecoveryWatch(options, server, { host: socketDirectory, port, logFile });
+    const recovered = await watch.untilWritable().catch(async (error: unknown) => {
+      // Left to itself it would go on recovering with nobody to take the settings out: stop what we started.
+      await server.stop('immediate').catch(() => undefined);
+      throw error;
+    });
+    const autoConf = join(directory, 'postgresql.auto.conf');
+    await writeFile(autoConf, withoutRecoverySettings(await readFile(autoConf, 'utf8')), { flush: true });
+    return {
+      started_at: startedAt.toISOString(),
+      finished_at: new Date().toISOString(),
+      recovery_seconds: (performance.now() - began) / 1000,
+      ...recovered,
+      host: options.connection.host,
+      port,
+      pid: server.pid,
+      log_file: logFile,
+    };
+  } finally {
+    await feeder.stop();
+  }
+}
+
+type Recovered = Pick<RecoverySummary, 'recovered_to_lsn' | 'recovered_to_time' | 'timeline'>;
+
+interface Where {
+  readonly host: string;
+  readonly port: number;
+  readonly logFile: string;
+}
+
+class RecoveryWatch {
+  readonly #options: StartOptions;
+  readonly #where: Where;
+  #ended = false;
+
+  constructor(options: StartOptions, server: RunningServer, where: Where) {
+    this.#options = options;
+    this.#where = where;
+    void server.exited.then(() => {
+      this.#ended = true;
+    });
+  }
+
+  async untilWritable(): Promise<Recovered> {
+    const { signal } = this.#options;
+    for (let askedAt = Number.NEGATIVE_INFINITY; ; ) {
+      signal.throwIfAborted();
+      if (this.#ended) throw await this.#failure();
+      const inProduction = await this.#inProduction();
+      if (inProduction || performance.now() - askedAt >= ASK_AGAIN_MS) {
+        askedAt = performance.now();
+        const recovered = await this.#ask(inProduction);
+        if (recovered !== undefined) return recovered;
+      }
+      await wait(LOOK_AGAIN_MS, undefined, { signal });
+    }
+  }
+
+  async #inProduction(): Promise<boolean> {
+    try {
+      const path = join(this.#options.planned.plan.directory, 'global/pg_control');
+      return parseControlFile(await readFile(path)).state === 'in production';
+    } catch (error) {
+      // The server is writing it at this moment: look again.
+      if (isSpillwayError(error, 'SPW_DATA_DIRECTORY')) return false;
+      throw error;
+    }
+  }
+
+  /** What a session says; undefined while there is none, or while the server recovers. */
+  async #ask(inProduction: boolean): Promise<Recovered | undefined> {
+    const { connection, planned, report, signal } = this.#options;
+    const { host, port } = this.#where;
+    try {
+      await using session = await connect({ ...connection, host, port, ssl: 'disable' }, { signal, timeoutMs: 5_000 });
+      const [state] = await session.query<State>(STATE_QUERY);
+      if (state === undefined) return undefined;
+      if (state.in_recovery) {
+        report(replayProgress(planned, state));
+        return undefined;
+      }
+      await session.query('CREATE TEMPORARY TABLE spillway_write_check AS SELECT 1');
+      return {
+        recovered_to_lsn: state.replayed,
+        recovered_to_time: state.replayed_at?.toISOString() ?? null,
+        timeline: state.timeline ?? planned.plan.timeline,
+      };
+    } catch (error) {
+      if (!isSpillwayError(error, 'SPW_POSTGRES_UNREACHABLE', 'SPW_POSTGRES_DENIED')) throw error;
+      if (!inProduction || error.code === 'SPW_POSTGRES_UNREACHABLE') return undefined;
+      report({
+        type: 'notice',
+        level: 'warning',
+        message:
+          'The server has recovered, but refused the login of the configuration: what it holds was not looked at.',
+      });
+      return { recovered_to_lsn: null, recovered_to_time: null, timeline: planned.plan.timeline };
+    }
+  }
+
+  async #failure(): Promise<SpillwayError> {
+    const { plan } = this.#options.planned;
+    const log = await logTail(this.#where.logFile);
+    const unreached = log.includes('recovery ended before configured recovery target was reached');
+    return new SpillwayError('SPW_RECOVERY_FAILED', `the cluster in ${plan.directory} did not recover`, {
+      why: `${unreached ? 'the target was not reached; ' : ''}its log ends with:\n${log}`,
+      hint: `the whole log is ${this.#where.logFile}`,
+    });
+  }
+}
+
+interface State {
+  readonly in_recovery: boolean;
+  readonly replayed: string | null;
+  readonly replayed_at: Date | null;
+  readonly timeline: number | null;
+}
+
+const STATE_QUERY = `
+  SELECT pg_is_in_recovery() AS in_recovery,
+         pg_last_wal_replay_lsn()::text AS replayed,
+         pg_last_xact_replay_timestamp() AS replayed_at,
+         CASE WHEN pg_is_in_recovery() THEN NULL
+              ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END AS timeline`;
+
+function replayProgress({ plan }: PlannedRestore, state: State): Parameters<Report>[0] {
+  const from = parseLsn(plan.wal_from_lsn) ?? 0n;
+  const to = parseLsn(plan.wal_to_lsn) ?? from;
+  const at = parseLsn(state.replayed ?? '') ?? from;
+  return {
+    type: 'progress',
+    phase: 'replaying WAL',
+    done_bytes: Number(at - from),
+    total_bytes: Number(to - from),
+    detail: state.replayed_at === null ? `at ${state.replayed ?? ''}` : `at ${state.replayed_at.toISOString()}`,
+  };
+}
+
+/** As the restored configuration says; PostgreSQL's default where it says nothing. */
+async function configuredPort(directory: string): Promise<number> {
+  let port = 5432;
+  for (const name of ['postgresql.conf', 'postgresql.auto.conf']) {
+    const text = await readFile(join(directory, name), 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return '';
+      throw error;
+    });
+    for (const match of text.matchAll(/^\s*port\s*=?\s*'?(\d+)'?/gm)) port = Number(match[1]);
+  }
+  return port;
+}
+
+async function logTail(path: string): Promise<string> {
+  try {
+    await using file = await open(path, 'r');
+    const { size } = await file.stat();
+    const from = Math.max(0, size - LOG_TAIL_BYTES);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(LOG_TAIL_BYTES), 0, LOG_TAIL_BYTES, from);
+    const lines = buffer.subarray(0, bytesRead).toString('utf8').trimEnd().split('\n');
+    return lines.slice(-LOG_LINES).join('\n');
+  } catch (error) {
+    return `(${path} could not be read: ${(error as Error).message})`;
+  }
+}

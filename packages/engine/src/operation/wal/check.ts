@@ -1,0 +1,78 @@
+// `wal check`: what WAL the repository holds of a cluster, and every break in it.
+
+import { formatLsn, parseLsn, type TimelineId, timelineId } from '../../postgres/lsn.ts';
+import {
+  type ClusterInRepository,
+  findGaps,
+  listBackups,
+  readSystemWal,
+  type SystemWal,
+  type WalGap,
+  wayFrom,
+} from '../backups.ts';
+import { listSystems } from '../system.ts';
+
+export interface WalReport {
+  readonly timelines: readonly {
+    readonly system_identifier: string;
+    readonly timeline: number;
+    readonly first_lsn: string;
+    readonly last_lsn: string;
+    readonly segments: number;
+    readonly pieces: number;
+    readonly stored_bytes: number;
+    /** The server's clock when it sent the newest of it. */
+    readonly last_at: string | null;
+  }[];
+  /** On the way from the oldest backup to the newest timeline. */
+  readonly gaps: readonly WalGap[];
+  /** Backups that lack WAL of their own, and so cannot be restored at all. */
+  readonly backups_without_wal: readonly string[];
+}
+
+export async function checkWal(options: ClusterInRepository): Promise<WalReport> {
+  const { repository, cluster, signal } = options;
+  const backups = await listBackups(options);
+  const timelines: WalReport['timelines'][number][] = [];
+  const gaps: WalGap[] = [];
+  const without: string[] = [];
+  for (const system of await listSystems(repository, cluster, signal)) {
+    const wal = await readSystemWal(options, system);
+    for (const timeline of [...wal.catalog.objects.keys()].sort((a, b) => a - b)) {
+      timelines.push(await describe(wal, timeline, system.system_identifier, signal));
+    }
+    const own = backups.filter((backup) => backup.system_identifier === system.system_identifier);
+    without.push(...own.filter((backup) => !hasOwnWal(wal, backup)).map(({ id }) => id));
+    const [oldest] = own;
+    const newest = Math.max(0, ...wal.ways.keys());
+    if (oldest !== undefined && newest > 0) gaps.push(...findGaps(wal, timelineId(newest), parseLsn(oldest.start_lsn)));
+  }
+  return { timelines, gaps, backups_without_wal: without };
+}
+
+const hasOwnWal = (wal: SystemWal, backup: Parameters<typeof wayFrom>[1]): boolean =>
+  wayFrom(wal, backup, timelineId(backup.timeline)) !== undefined ||
+  [...wal.ways.keys()].some((timeline) => wayFrom(wal, backup, timeline) !== undefined);
+
+async function describe(
+  wal: SystemWal,
+  timeline: TimelineId,
+  systemIdentifier: string,
+  signal: AbortSignal | undefined,
+): Promise<WalReport['timelines'][number]> {
+  const objects = wal.catalog.objects.get(timeline) ?? [];
+  const [first] = objects;
+  if (first === undefined) throw new RangeError(`timeline ${timeline} has no WAL`);
+  const last = objects.reduce((latest, object) => (object.end > latest.end ? object : latest), first);
+  const { stamp } = await wal.archive.read(last, signal);
+  return {
+    system_identifier: systemIdentifier,
+    timeline,
+    first_lsn: formatLsn(first.start),
+    last_lsn: formatLsn(last.end),
+    segments: objects.filter(({ kind }) => kind === 'segment').length,
+    pieces: objects.filter(({ kind }) => kind === 'piece').length,
+    stored_bytes: objects.reduce((sum, object) => sum + object.storedBytes, 0),
+    last_at: stamp.sent_at,
+  };
+}

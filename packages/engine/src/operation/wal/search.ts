@@ -1,0 +1,118 @@
+// Finding moments in stored WAL: the last commit, a transaction, a named restore point.
+//
+// Segments are read along a way, in order, and their records parsed. To find the last commit the way is searched from
+// its end, a few segments at a time, since the last commit of a busy cluster is in the last segment.
+
+import type { Lsn } from '../../postgres/lsn.ts';
+import { commitTime, recordsOf, restorePointName, type WalChunk, type WalRecord } from '../../postgres/walrecord.ts';
+import type { WalArchive } from './archive.ts';
+import type { Way, WayStep } from './coverage.ts';
+
+export interface Moment {
+  /** The end of the record: recovery has reached the moment when it has replayed up to here. */
+  readonly lsn: Lsn;
+  readonly at: Date;
+}
+
+/** The newest commit on the way whose record begins at or after `from`; undefined where there is none. */
+export async function findLastCommit(
+  archive: WalArchive,
+  way: Way,
+  from: Lsn,
+  signal?: AbortSignal,
+): Promise<Moment | undefined> {
+  for (let count = 1, end = way.steps.length; end > 0; count *= 2) {
+    const begin = Math.max(0, end - count);
+    const found = await lastMoment(archive, way.steps.slice(begin), from, signal, commitMoment);
+    if (found !== undefined) return found;
+    end = begin;
+  }
+  return undefined;
+}
+
+/** Where a transaction ended; undefined where the way holds no such commit or abort. */
+export async function findTransaction(
+  archive: WalArchive,
+  way: Way,
+  from: Lsn,
+  xid: string,
+  signal?: AbortSignal,
+): Promise<Moment | undefined> {
+  // The record has the lower 32 bits; an operator may give what pg_current_xact_id() printed, with the epoch.
+  const wanted = Number(BigInt(xid) & 0xffffffffn);
+  return firstMoment(archive, way.steps, from, signal, (record) => {
+    const end = commitTime(record);
+    return end?.xid === wanted ? { lsn: record.endLsn, at: end.at } : undefined;
+  });
+}
+
+export async function findRestorePoint(
+  archive: WalArchive,
+  way: Way,
+  from: Lsn,
+  name: string,
+  signal?: AbortSignal,
+): Promise<Moment | undefined> {
+  return firstMoment(archive, way.steps, from, signal, (record) => {
+    const point = restorePointName(record);
+    return point?.name === name ? { lsn: record.endLsn, at: point.at } : undefined;
+  });
+}
+
+type Look = (record: WalRecord) => Moment | undefined;
+
+const commitMoment: Look = (record) => {
+  const end = commitTime(record);
+  return end?.kind === 'commit' ? { lsn: record.endLsn, at: end.at } : undefined;
+};
+
+async function firstMoment(
+  archive: WalArchive,
+  steps: readonly WayStep[],
+  from: Lsn,
+  signal: AbortSignal | undefined,
+  look: Look,
+): Promise<Moment | undefined> {
+  for await (const record of recordsOn(archive, steps, from, signal)) {
+    const moment = look(record);
+    if (moment !== undefined) return moment;
+  }
+  return undefined;
+}
+
+async function lastMoment(
+  archive: WalArchive,
+  steps: readonly WayStep[],
+  from: Lsn,
+  signal: AbortSignal | undefined,
+  look: Look,
+): Promise<Moment | undefined> {
+  let last: Moment | undefined;
+  for await (const record of recordsOn(archive, steps, from, signal)) last = look(record) ?? last;
+  return last;
+}
+
+async function* recordsOn(
+  archive: WalArchive,
+  steps: readonly WayStep[],
+  from: Lsn,
+  signal: AbortSignal | undefined,
+): AsyncIterable<WalRecord> {
+  const [first] = steps;
+  if (first === undefined) return;
+  for await (const record of recordsOf(chunksOf(archive, steps, signal), first.start)) {
+    if (record.lsn >= from && record.crcOk) yield record;
+  }
+}
+
+async function* chunksOf(
+  archive: WalArchive,
+  steps: readonly WayStep[],
+  signal: AbortSignal | undefined,
+): AsyncIterable<WalChunk> {
+  for (const { timeline, start } of steps) {
+    const segment = await archive.assemble(timeline, start, signal);
+    if (segment === undefined) return;
+    yield { start, bytes: segment.bytes };
+  }
+}
