@@ -122,6 +122,18 @@ for (const major of majors) {
       assert.ok(file.equals(rest.subarray(0, MIB)));
     });
 
+    test('a keepalive that asks for an answer gets one at once, long before the interval', async () => {
+      await using replication = await connectReplication({ ...cluster.settings, applicationName: 'asked' });
+      const start = (await replication.identifySystem()).position;
+      const stream = replication.stream({ start, timeline: timelineId(1), statusIntervalMs: 600_000 });
+      const from = await clock(session);
+      for await (const message of stream) {
+        // The server asks after half its wal_sender_timeout, and would be gone after all of it.
+        if (message.kind === 'keepalive' && message.replyRequested && (await clock(session)) - from > 2.5) break;
+      }
+      assert.equal((await replication.identifySystem()).timeline, 1);
+    });
+
     test('a cut connection is told after all that had arrived, and is not an end', async () => {
       await using between = await relay(cluster.port);
       await using replication = await connectReplication({ ...cluster.settings, port: between.port });
