@@ -17,7 +17,7 @@ import type { Concealed } from './configuration/concealed.ts';
 import { loadConfiguration, type LoadedConfiguration } from './configuration/load.ts';
 import { resolveSecret } from './configuration/secrets.ts';
 import type { Context } from './context.ts';
-import { loadEngine, type ClusterSource, type Repository, type Secret, type StorageLocation } from './engine.ts';
+import type { ClusterSource, Repository, Secret, StorageLocation } from '@spillway/engine';
 
 const WORKERS_MAX = 8;
 
@@ -105,7 +105,7 @@ export async function clusterSource(
 /** Opens the repository with the secret that the configuration names. */
 export async function openConfigured(context: Context, loaded: LoadedConfiguration): Promise<Repository> {
   const secret = await repositorySecret(context, loaded);
-  const { openRepository } = await loadEngine();
+  const { openRepository } = await import('@spillway/engine');
   return openRepository({ location: locationOf(loaded), secret, signal: context.signal });
 }
 

@@ -4,7 +4,7 @@
 // would mean another moment on each machine, and a restore to the wrong hour looks like a good one.
 
 import { SpillwayError } from '@spillway/contract';
-import type { RecoveryTarget } from './engine.ts';
+import type { RecoveryTarget } from '@spillway/engine';
 
 export interface TargetOptions {
   readonly at?: string;

@@ -79,11 +79,13 @@ export const receiveDocument = z.object({
 export const walReportDocument = z.object({
   timelines: z.array(
     z.object({
+      system_identifier: z.string().regex(/^\d+$/),
       timeline: z.int().positive(),
       first_lsn: lsn,
       last_lsn: lsn,
       segments: count,
       pieces: count,
+      stored_bytes: count,
       last_at: time.nullable(),
     }),
   ),
@@ -102,6 +104,8 @@ export const restorePlanDocument = z.object({
     kind: z.enum(['latest', 'immediate', 'time', 'lsn', 'xid', 'name']),
     value: z.string().nullable(),
   }),
+  /** Whether it stops just before the target. */
+  exclusive: z.boolean(),
   timeline: z.int().positive(),
   directory: z.string(),
   files: count,
@@ -123,6 +127,7 @@ export const restoreSummaryDocument = z.object({
   backup: z.string(),
   files: count,
   bytes: count,
+  fetched_bytes: count,
   duration_seconds: seconds,
   bytes_per_second: z.number().nonnegative(),
 });
@@ -131,13 +136,14 @@ export const recoverySummaryDocument = z.object({
   started_at: time,
   finished_at: time,
   recovery_seconds: seconds,
-  recovered_to_lsn: lsn,
+  recovered_to_lsn: lsn.nullable(),
   /** Commit time of the last transaction replayed; null where none was. */
   recovered_to_time: z.string().nullable(),
   timeline: z.int().positive(),
   port: z.int().positive(),
   pid: z.int().positive(),
   host: z.string(),
+  log_file: z.string(),
 });
 
 /** `restore`. `recovery` is null unless --start was given. */

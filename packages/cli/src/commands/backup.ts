@@ -3,7 +3,7 @@
 
 import { errorTable, exitCodes, type BackupSummary } from '@spillway/contract';
 import type { Command } from '../context.ts';
-import { loadEngine } from '../engine.ts';
+import * as engine from '@spillway/engine';
 import { clusterName, clusterSource, defaultWorkers, loadFor, openConfigured } from '../session.ts';
 import { formatBytes, formatCount, formatDuration, formatRate, shortId } from '../ui/format.ts';
 
@@ -19,8 +19,7 @@ export const backup: Command<BackupOptions> = async (context, options) => {
   const loaded = await loadFor(context);
   const name = clusterName(context, loaded.configuration);
   const { settings, ...cluster } = await clusterSource(context, loaded, name);
-  const engine = await loadEngine();
-  await using repository = await openConfigured(context, loaded);
+  const repository = await openConfigured(context, loaded);
   const summary = await engine.backup({
     repository,
     cluster,

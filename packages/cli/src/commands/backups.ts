@@ -2,7 +2,7 @@
 
 import type { BackupsDocument, RecoveryWindow } from '@spillway/contract';
 import type { Command } from '../context.ts';
-import { loadEngine } from '../engine.ts';
+import * as engine from '@spillway/engine';
 import { clusterName, loadFor, openConfigured } from '../session.ts';
 import type { Colours } from '../ui/colour.ts';
 import { formatBytes, formatDuration, formatRelative, formatTime, shortId } from '../ui/format.ts';
@@ -11,10 +11,13 @@ import { renderTable } from '../ui/table.ts';
 export const backups: Command<object> = async (context) => {
   const loaded = await loadFor(context);
   const cluster = clusterName(context, loaded.configuration);
-  const { listBackups, recoveryWindow, checkWal } = await loadEngine();
-  await using repository = await openConfigured(context, loaded);
+  const repository = await openConfigured(context, loaded);
   const asked = { repository, cluster, signal: context.signal };
-  const [list, window, wal] = await Promise.all([listBackups(asked), recoveryWindow(asked), checkWal(asked)]);
+  const [list, window, wal] = await Promise.all([
+    engine.listBackups(asked),
+    engine.recoveryWindow(asked),
+    engine.checkWal(asked),
+  ]);
   const without = new Set(wal.backups_without_wal);
   const document: BackupsDocument = {
     cluster,

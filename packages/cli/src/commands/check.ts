@@ -3,7 +3,8 @@
 
 import { SpillwayError, type CheckDocument, type Probe } from '@spillway/contract';
 import type { Command, Context } from '../context.ts';
-import { loadEngine, type Repository } from '../engine.ts';
+import * as engine from '@spillway/engine';
+import type { Repository } from '@spillway/engine';
 import { clusterName, clusterSource, loadFor, locationOf, openConfigured } from '../session.ts';
 import type { LoadedConfiguration } from '../configuration/load.ts';
 import type { Colours } from '../ui/colour.ts';
@@ -22,21 +23,22 @@ export const check: Command<object> = async (context) => {
 };
 
 async function probeAll(context: Context, loaded: LoadedConfiguration, name: string): Promise<Probe[]> {
-  let opened: Repository;
+  let repository: Repository;
   try {
-    opened = await openConfigured(context, loaded);
+    repository = await openConfigured(context, loaded);
   } catch (error) {
     return [
       failed('repository', error),
       { name: 'server', status: 'warning', message: 'not asked: the repository comes first' },
     ];
   }
-  await using repository = opened;
   const first: Probe = { name: 'repository', status: 'ok', message: locationOf(loaded).path };
   try {
     const { settings, ...cluster } = await clusterSource(context, loaded, name);
-    const { checkCluster } = await loadEngine();
-    return [first, ...(await checkCluster({ repository, cluster, slot: settings.wal.slot, signal: context.signal }))];
+    return [
+      first,
+      ...(await engine.checkCluster({ repository, cluster, slot: settings.wal.slot, signal: context.signal })),
+    ];
   } catch (error) {
     return [first, failed('server', error)];
   }

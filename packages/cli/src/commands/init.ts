@@ -2,7 +2,7 @@
 
 import type { InitDocument } from '@spillway/contract';
 import type { Command } from '../context.ts';
-import { loadEngine } from '../engine.ts';
+import * as engine from '@spillway/engine';
 import { loadFor, locationOf, passphraseFor } from '../session.ts';
 import type { Colours } from '../ui/colour.ts';
 
@@ -10,8 +10,7 @@ export const init: Command<object> = async (context) => {
   const loaded = await loadFor(context);
   const location = locationOf(loaded);
   const passphrase = await passphraseFor(context, loaded);
-  const { initRepository } = await loadEngine();
-  const { repositoryId, recoveryKey } = await initRepository({ location, passphrase: passphrase.reveal() });
+  const { repositoryId, recoveryKey } = await engine.initRepository({ location, passphrase: passphrase.reveal() });
   const document: InitDocument = { repository_id: repositoryId, path: location.path, recovery_key: recoveryKey };
   context.output.result(document, (colours) => renderInit(document, colours));
   return 0;

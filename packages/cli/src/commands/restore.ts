@@ -2,13 +2,13 @@
 // Nothing is asked: the folder must be empty, so nothing can be lost.
 
 import { fileURLToPath } from 'node:url';
-import { resolve } from 'node:path';
+import { delimiter, resolve } from 'node:path';
 import { SpillwayError, type RestoreDocument, type RestorePlan } from '@spillway/contract';
 import type { LoadedConfiguration } from '../configuration/load.ts';
 import type { Command, Context } from '../context.ts';
-import { loadEngine } from '../engine.ts';
+import * as engine from '@spillway/engine';
 import { buildRestoreCommand } from '../restore-command.ts';
-import { clusterName, defaultWorkers, loadFor, openConfigured } from '../session.ts';
+import { clusterName, clusterSource, defaultWorkers, loadFor, openConfigured } from '../session.ts';
 import { parseTarget, type TargetOptions } from '../target.ts';
 import { formatBytes, formatCount, formatDuration, formatRate, formatTime, shortId } from '../ui/format.ts';
 import { renderPairs } from '../ui/table.ts';
@@ -35,9 +35,10 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
   }
   const loaded = await loadFor(context);
   const cluster = clusterName(context, loaded.configuration);
-  const engine = await loadEngine();
-  await using repository = await openConfigured(context, loaded);
-  const plan = await engine.planRestore({
+  // To see when the restored server is up, it is asked as the cluster is: with the user and password of its configuration.
+  const source = options.start === true ? await clusterSource(context, loaded, cluster) : undefined;
+  const repository = await openConfigured(context, loaded);
+  const planned = await engine.planRestore({
     repository,
     cluster,
     target,
@@ -47,6 +48,7 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
     ...(options.backup === undefined ? {} : { backupId: options.backup }),
     ...(options.exclusive === undefined ? {} : { exclusive: options.exclusive }),
   });
+  const { plan } = planned;
   if (options.dryRun === true) {
     output.result(plan, () => `${renderPlan(plan)}\n\nNothing was done (--dry-run).`);
     return 0;
@@ -59,7 +61,7 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
     : undefined;
   const restored = await engine.restore({
     repository,
-    plan,
+    planned,
     workers: options.workers ?? settings?.backup.workers ?? defaultWorkers(),
     restoreCommand: buildRestoreCommand({
       node: process.execPath,
@@ -71,19 +73,22 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
     report: output.report,
   });
   const recovery =
-    options.start === true
-      ? await engine.startRestored({
-          repository,
-          plan,
+    source === undefined
+      ? null
+      : await engine.startRestored({
+          planned,
+          connection: source.connection,
+          searchPath: (context.environment['PATH'] ?? '').split(delimiter).filter((folder) => folder !== ''),
           signal,
           report: output.report,
-          ...(settings?.bin_directory === undefined
+          ...(source.settings.bin_directory === undefined
             ? {}
-            : { binDirectory: loaded.resolvePath(['clusters', cluster, 'bin_directory'], settings.bin_directory) }),
+            : {
+                binDirectory: loaded.resolvePath(['clusters', cluster, 'bin_directory'], source.settings.bin_directory),
+              }),
           ...(options.port === undefined ? {} : { port: options.port }),
           ...(options.log === undefined ? {} : { logFile: resolve(context.directory, options.log) }),
-        })
-      : null;
+        });
   const document: RestoreDocument = {
     plan,
     restore: restored,
@@ -127,7 +132,7 @@ export function renderRestore({ plan, restore: done, recovery, total_seconds: to
   }
   const last = recovery.recovered_to_time === null ? '' : `, last commit ${recovery.recovered_to_time}`;
   return `${files}
-Recovered to ${recovery.recovered_to_lsn} on timeline ${recovery.timeline}${last}, in ${formatDuration(recovery.recovery_seconds)}.
+Recovered to ${recovery.recovered_to_lsn ?? 'the end of the backup'} on timeline ${recovery.timeline}${last}, in ${formatDuration(recovery.recovery_seconds)}.
 The server runs: pid ${recovery.pid}, host ${recovery.host}, port ${recovery.port}. In all ${formatDuration(total)}.
 
 Next: psql -h ${recovery.host} -p ${recovery.port} postgres`;

@@ -2,7 +2,7 @@
 
 import type { BackupSummary } from '@spillway/contract';
 import type { Command } from '../context.ts';
-import { loadEngine } from '../engine.ts';
+import * as engine from '@spillway/engine';
 import { clusterName, loadFor, openConfigured } from '../session.ts';
 import { formatBytes, formatCount, formatDuration, formatRelative, formatTime, formatVersion } from '../ui/format.ts';
 import { renderPairs } from '../ui/table.ts';
@@ -10,9 +10,8 @@ import { renderPairs } from '../ui/table.ts';
 export const show: Command<object> = async (context, _options, id = '') => {
   const loaded = await loadFor(context);
   const cluster = clusterName(context, loaded.configuration);
-  const { findBackup } = await loadEngine();
-  await using repository = await openConfigured(context, loaded);
-  const summary = await findBackup({ repository, cluster, id, signal: context.signal });
+  const repository = await openConfigured(context, loaded);
+  const summary = await engine.findBackup({ repository, cluster, id, signal: context.signal });
   context.output.result(summary, () => renderSummary(summary, new Date()));
   return 0;
 };

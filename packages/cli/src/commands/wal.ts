@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { exitCodes, type ReceiveSummary, type WalFetchDocument, type WalReport } from '@spillway/contract';
 import type { Command } from '../context.ts';
-import { loadEngine } from '../engine.ts';
+import * as engine from '@spillway/engine';
 import { clusterName, clusterSource, loadFor, openConfigured } from '../session.ts';
 import type { Colours } from '../ui/colour.ts';
 import { formatBytes, formatCount, formatTime } from '../ui/format.ts';
@@ -14,9 +14,8 @@ export const receive: Command<object> = async (context) => {
   const loaded = await loadFor(context);
   const name = clusterName(context, loaded.configuration);
   const { settings, ...cluster } = await clusterSource(context, loaded, name);
-  const { receiveWal } = await loadEngine();
-  await using repository = await openConfigured(context, loaded);
-  const summary = await receiveWal({
+  const repository = await openConfigured(context, loaded);
+  const summary = await engine.receiveWal({
     repository,
     cluster,
     slot: settings.wal.slot,
@@ -32,14 +31,15 @@ export const receive: Command<object> = async (context) => {
 export const fetch: Command<{ readonly prefetch?: number }> = async (context, options, file = '', destination = '') => {
   const loaded = await loadFor(context);
   const cluster = clusterName(context, loaded.configuration);
-  const { fetchWal } = await loadEngine();
-  await using repository = await openConfigured(context, loaded);
+  const repository = await openConfigured(context, loaded);
   const document: WalFetchDocument = { file, destination: resolve(context.directory, destination) };
-  await fetchWal({
+  await engine.fetchWal({
     repository,
     cluster,
     fileName: file,
     destination: document.destination,
+    // PostgreSQL calls it in the data directory.
+    dataDirectory: context.directory,
     signal: context.signal,
     ...(options.prefetch === undefined ? {} : { prefetch: options.prefetch }),
   });
@@ -51,9 +51,8 @@ export const fetch: Command<{ readonly prefetch?: number }> = async (context, op
 export const check: Command<object> = async (context) => {
   const loaded = await loadFor(context);
   const cluster = clusterName(context, loaded.configuration);
-  const { checkWal } = await loadEngine();
-  await using repository = await openConfigured(context, loaded);
-  const report = await checkWal({ repository, cluster, signal: context.signal });
+  const repository = await openConfigured(context, loaded);
+  const report = await engine.checkWal({ repository, cluster, signal: context.signal });
   context.output.result(report, (colours) => renderWal(cluster, report, colours));
   return report.gaps.length > 0 || report.backups_without_wal.length > 0 ? exitCodes.warnings : exitCodes.ok;
 };
