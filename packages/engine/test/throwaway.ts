@@ -71,7 +71,7 @@ export async function makeCluster(options: ThrowawayOptions = {}): Promise<Throw
     join(binDirectory, 'initdb'),
     ['-D', dataDirectory, '-U', 'postgres', '-k', '-A', 'trust', '-E', 'UTF8', '--no-sync', ...(options.initdb ?? [])],
     { ...account, env: environment, cwd: folder },
-  .catch(async (error: unknown) => {
+  ).catch(async (error: unknown) => {
     await rm(folder, { recursive: true, force: true });
     throw error;
   });
