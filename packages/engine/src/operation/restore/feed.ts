@@ -8,13 +8,15 @@
 import { chown, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { historyName, segmentName, timelineId } from '../../postgres/lsn.ts';
+import { historyName, segmentName } from '../../postgres/lsn.ts';
 import { fetchSegment } from '../wal/fetch.ts';
-import { NAMES_FILE, RECOVERY_FOLDER } from './fetch-script.ts';
+import { NAMES_FILE, RECOVERY_FOLDER, TAKEN_FOLDER } from './fetch-script.ts';
 import { type PlannedRestore, SEGMENTS_AHEAD } from './plan.ts';
 
 const LOOK_AGAIN_MS = 10;
 const FETCHES_AT_ONCE = 2;
+/** PostgreSQL reads its last segments again when it ends a recovery. */
+const TAKEN_KEPT = 3;
 
 export interface Feeder {
   /** Settles once the first segments lie ready. */
@@ -28,29 +30,34 @@ export function startFeeder(
   owner: { readonly uid: number; readonly gid: number } | undefined,
   signal: AbortSignal,
 ): Feeder {
-  const { archive, ways } = planned.wal;
+  const { archive, catalog } = planned.wal;
   const { steps } = planned.way;
   const { directory } = planned.plan;
   const folder = join(directory, RECOVERY_FOLDER);
   const stopped = new AbortController();
   const end = AbortSignal.any([signal, stopped.signal]);
   const ready = Promise.withResolvers<void>();
+  const takenFolder = join(directory, TAKEN_FOLDER);
+  const names = steps.map(({ timeline, start }) => segmentName(timeline, start, archive.segmentSize));
+  const order = new Map(names.map((name, index) => [name, index]));
   const lying = new Set<string>();
   let next = 0;
   let fetched = 0;
 
-  /** Counts what PostgreSQL has not taken yet. */
+  /** Counts what PostgreSQL has not taken yet, and removes what it will not ask for again. */
   async function countLying(): Promise<number> {
     const names = new Set(await readdir(folder));
     for (const name of lying) if (!names.has(name)) lying.delete(name);
+    const taken = (await readdir(takenFolder)).filter((name) => order.has(name));
+    taken.sort((a, b) => (order.get(a) ?? 0) - (order.get(b) ?? 0));
+    for (const name of taken.slice(0, -TAKEN_KEPT)) await rm(join(takenFolder, name), { force: true });
     return lying.size;
   }
 
   async function feed(): Promise<void> {
     while (!end.aborted) {
-      const step = steps[next++];
-      if (step === undefined) return;
-      const name = segmentName(step.timeline, step.start, archive.segmentSize);
+      const name = names[next++];
+      if (name === undefined) return;
       while (lying.size >= SEGMENTS_AHEAD && (await countLying()) >= SEGMENTS_AHEAD) {
         await wait(LOOK_AGAIN_MS, undefined, { signal: end });
       }
@@ -60,16 +67,25 @@ export function startFeeder(
     }
   }
 
-  async function writeNames(): Promise<void> {
-    const histories = (ways.get(timelineId(planned.plan.timeline)) ?? []).map(({ timeline }) => historyName(timeline));
-    const segments = steps.map(({ timeline, start }) => segmentName(timeline, start, archive.segmentSize));
-    const path = join(directory, NAMES_FILE);
-    await writeFile(path, `${[...histories, ...segments].join('\n')}\n`, { mode: 0o600 });
+  /** All histories there are, so that PostgreSQL does not choose the number of a timeline that exists. */
+  async function layNames(): Promise<void> {
+    const histories: string[] = [];
+    for (const timeline of catalog.histories) {
+      const content = await archive.readHistory(timeline, end);
+      if (content === undefined) continue;
+      histories.push(historyName(timeline));
+      await put(join(takenFolder, historyName(timeline)), content);
+    }
+    await put(join(directory, NAMES_FILE), `${[...histories, ...names].join('\n')}\n`);
+  }
+
+  async function put(path: string, content: string | Uint8Array): Promise<void> {
+    await writeFile(path, content, { mode: 0o600 });
     if (owner !== undefined) await chown(path, owner.uid, owner.gid);
   }
 
   // A feeder that fails is no failure of the recovery: see 3. What went wrong shows when the script meets it too.
-  const running = writeNames()
+  const running = layNames()
     .then(() => Promise.all(Array.from({ length: FETCHES_AT_ONCE }, feed)))
     .catch(() => undefined)
     .finally(() => ready.resolve());

@@ -1,6 +1,7 @@
 // The script that PostgreSQL's restore_command runs in a restored cluster.
 //
 // 1. A file that was laid ready in `spillway_recovery/` is moved to where PostgreSQL wants it: no process of ours starts.
+//    At the end of recovery PostgreSQL asks for its last segments again, so a second name of each stays in `taken/`.
 // 2. Where `names` stands there, it lists every file that this recovery can have: for any other name the answer is "not
 //    there" (1). It is written only by a feeder that runs, and reached the repository to make the list.
 // 3. Everything else is the ordinary, slower command.
@@ -8,6 +9,8 @@
 
 export const RECOVERY_FOLDER = 'spillway_recovery';
 export const FETCH_SCRIPT = `${RECOVERY_FOLDER}/fetch`;
+/** Segments that PostgreSQL has taken, until the feeder removes them. */
+export const TAKEN_FOLDER = `${RECOVERY_FOLDER}/taken`;
 /** Lists, a line each, the WAL files that there are. */
 export const NAMES_FILE = `${RECOVERY_FOLDER}/names`;
 
@@ -15,8 +18,13 @@ export const NAMES_FILE = `${RECOVERY_FOLDER}/names`;
 export const fetchScript = (fallback: string): string => `#!/bin/sh
 # Puts the WAL file $1 at $2. Exit: 0 done, 1 there is no such file, above 125 anything else.
 ready="${RECOVERY_FOLDER}/$1"
+taken="${TAKEN_FOLDER}/$1"
 if [ -f "$ready" ]; then
-  mv "$ready" "$2" || exit 200
+  ln -f "$ready" "$taken" && mv "$ready" "$2" || exit 200
+  exit 0
+fi
+if [ -f "$taken" ]; then
+  cp "$taken" "$2" || exit 200
   exit 0
 fi
 if [ -f "${NAMES_FILE}" ]; then

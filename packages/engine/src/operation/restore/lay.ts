@@ -31,7 +31,7 @@ import type { ChunkPlace } from '../../repository/chunk-table.ts';
 import { readChunk, type RepositoryIndex } from '../../repository/index-store.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { runCrew } from '../crew.ts';
-import { FETCH_SCRIPT, fetchScript, RECOVERY_FOLDER } from './fetch-script.ts';
+import { FETCH_SCRIPT, fetchScript, RECOVERY_FOLDER, TAKEN_FOLDER } from './fetch-script.ts';
 import type { LayData, LayResult, LayTask } from './lay-worker.ts';
 import type { PlannedRestore } from './plan.ts';
 import { withRecoverySettings } from './settings.ts';
@@ -244,8 +244,10 @@ async function writeRecoveryFiles(options: RestoreOptions, owner: Owner | undefi
   await put('backup_label', head.backup_label);
   if (head.tablespace_map !== '') await put('tablespace_map', head.tablespace_map);
   await put('recovery.signal', '');
-  await mkdir(join(directory, RECOVERY_FOLDER), { mode: 0o700 });
-  if (owner !== undefined) await chown(join(directory, RECOVERY_FOLDER), owner.uid, owner.gid);
+  for (const folder of [RECOVERY_FOLDER, TAKEN_FOLDER]) {
+    await mkdir(join(directory, folder), { mode: 0o700 });
+    if (owner !== undefined) await chown(join(directory, folder), owner.uid, owner.gid);
+  }
   await put(FETCH_SCRIPT, fetchScript(restoreCommand));
   const autoConf = join(directory, 'postgresql.auto.conf');
   const before = await readFile(autoConf, 'utf8').catch((error: NodeJS.ErrnoException) => {

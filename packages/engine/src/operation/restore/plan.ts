@@ -225,7 +225,7 @@ async function finish(
 ): Promise<PlannedRestore> {
   const { backup, way, wal, timeline } = candidate;
   const { target } = options;
-  const steps = trimWay(way, wal, target);
+  const steps = trimWay(way, wal, lastWanted(backup, target));
   const walBytes = steps.length * wal.archive.segmentSize;
   const needed = backup.bytes + Math.min(steps.length, SEGMENTS_AHEAD) * wal.archive.segmentSize + SPARE_BYTES;
   const free = await freeBytes(directory);
@@ -247,7 +247,7 @@ async function finish(
     wal_segments: steps.length,
     wal_bytes: walBytes,
     wal_from_lsn: backup.start_lsn,
-    wal_to_lsn: target.kind === 'lsn' ? target.lsn : formatLsn(way.end),
+    wal_to_lsn: formatLsn(lastWanted(backup, target) ?? way.end),
     free_bytes: free,
     needed_bytes: needed,
     expected_seconds: await expectedSeconds(options, backup, walBytes),
@@ -261,10 +261,15 @@ async function finish(
   return { plan, told: reached.told, manifest, index, wal, way: { ...way, steps } };
 }
 
+/** Where replay stops, where that is known as a position. */
+function lastWanted(backup: BackupSummary, target: RecoveryTarget): Lsn | undefined {
+  if (target.kind === 'lsn') return lsnOf(target.lsn);
+  return target.kind === 'immediate' ? lsnOf(backup.stop_lsn) : undefined;
+}
+
 /** Of the way only what replay will ask for. */
-function trimWay(way: Way, wal: SystemWal, target: RecoveryTarget): Way['steps'] {
-  if (target.kind !== 'lsn') return way.steps;
-  const wanted = lsnOf(target.lsn);
+function trimWay(way: Way, wal: SystemWal, wanted: Lsn | undefined): Way['steps'] {
+  if (wanted === undefined) return way.steps;
   const size = BigInt(wal.archive.segmentSize);
   // One segment more: a record that begins before the target may end behind it.
   return way.steps.filter(({ start }) => start <= wanted + size);
