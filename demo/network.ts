@@ -87,7 +87,9 @@ const EAST = 31.8;
 const SOUTH = -33.6;
 const NORTH = -23.2;
 const PROVINCES = ['Northern Highlands', 'Eastern Escarpment', 'Central Plateau', 'Western Karoo', 'Southern Coast'];
-const FIRST = 'Klip Doring Blou Wilge Rooi Silwer Aalwyn Kameel Swart Vaalbos Tambotie Koperwater Lang Groen'.split(' ');
+const FIRST = 'Klip Doring Blou Wilge Rooi Silwer Aalwyn Kameel Swart Vaalbos Tambotie Koperwater Lang Groen'.split(
+  ' ',
+);
 const SECOND = 'kloof spruit vlei rand drift poort dal krans laagte rivier'.split(' ');
 const HEADS = 'Tha Mo Le Kwa Um Ma Nya Se Bo Di Tsho Lu'.split(' ');
 const MIDDLES = 'bane lapo tsatsi zimbe nomo ribo kgeti seka hlaba longwe ndeni pulo'.split(' ');
@@ -156,7 +158,9 @@ function makePipelines(
     }
     const neighbours = municipalities
       .filter(({ id }) => id !== municipality.id)
-      .toSorted((a, b) => kilometres(municipality.position, a.position) - kilometres(municipality.position, b.position));
+      .toSorted(
+        (a, b) => kilometres(municipality.position, a.position) - kilometres(municipality.position, b.position),
+      );
     for (const neighbour of neighbours.slice(0, random.between(2, 4))) {
       ways.push([random.pick(own), random.pick(of.get(neighbour.id) ?? [])]);
     }

@@ -1,7 +1,7 @@
 // Named labs that outlive the process that made them, for `spillway lab`.
 //
 // A lab is a folder <folder>/<name>: lab.json (where its server is), passphrase, password and pgpass (0600),
-// spillway.yaml ready for use, the repository once `init` has made it, and the cluster itself. The cluster lies
+// spillway.yaml ready for use, an empty folder for the repository, and the cluster itself. The cluster lies
 // elsewhere where the account that runs the server could not enter this folder.
 // Invariant: lab.json is written last and by rename, so a lab that is listed is whole.
 
@@ -156,6 +156,8 @@ async function makeLab(options: LabUpOptions): Promise<LabStatus> {
       bin_directory: cluster.installation.binDirectory,
       password_file: join(directory, 'password'),
     };
+    // A repository's folder that is missing counts as a disk that is not mounted, so `init` does not make it.
+    await mkdir(join(directory, 'repository'), { recursive: true, mode: 0o700 });
     await writeFile(state.password_file, `${cluster.password}\n`, { mode: 0o600 });
     await writeFile(join(directory, 'pgpass'), `*:*:*:*:${cluster.password}\n`, { mode: 0o600 });
     await writeFile(join(directory, 'passphrase'), `${randomBytes(36).toString('base64url')}\n`, { mode: 0o600 });
