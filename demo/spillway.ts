@@ -5,9 +5,9 @@
 // 2. Each child is ended when the demo is: SIGTERM first, and SIGKILL where that does not help.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 
-const PROGRAM = fileURLToPath(new URL('../packages/cli/src/main.ts', import.meta.url));
+const PROGRAM = join(import.meta.dirname, '..', 'packages', 'cli', 'src', 'main.ts');
 const STDERR_KEPT = 4000;
 const STOP_WITHIN_MS = 30_000;
 /** The command finished, with warnings. */
