@@ -3,10 +3,11 @@
 // The cluster is --cluster, else SPILLWAY_CLUSTER, else the only one configured. On a machine that only restores, a
 // configuration without clusters is enough: then the name must be given, and is believed.
 
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import {
   isClusterName,
+  isSpillwayError,
   nearest,
   SpillwayError,
   type ClusterConfiguration,
@@ -106,8 +107,26 @@ export async function clusterSource(
 export async function openConfigured(context: Context, loaded: LoadedConfiguration): Promise<Repository> {
   const secret = await repositorySecret(context, loaded);
   const { openRepository } = await import('@spillway/engine');
-  return openRepository({ location: locationOf(loaded), secret, signal: context.signal });
+  const location = locationOf(loaded);
+  try {
+    return await openRepository({ location, secret, signal: context.signal });
+  } catch (error) {
+    if (isSpillwayError(error, 'SPW_STORAGE_UNREACHABLE') && !(await isFolder(location.path))) {
+      throw new SpillwayError('SPW_REPOSITORY_MISSING', `found no repository at ${location.path}`, {
+        why: 'there is no such folder',
+        hint: 'check the path and that its storage is mounted, or make a repository with: spillway init',
+        cause: error,
+      });
+    }
+    throw error;
+  }
 }
+
+const isFolder = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 
 /** The passphrase for a new repository; a recovery key cannot make one. */
 export async function passphraseFor(context: Context, loaded: LoadedConfiguration): Promise<Concealed> {

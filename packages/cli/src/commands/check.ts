@@ -5,7 +5,7 @@ import { SpillwayError, type CheckDocument, type Probe } from '@spillway/contrac
 import type { Command, Context } from '../context.ts';
 import * as engine from '@spillway/engine';
 import type { Repository } from '@spillway/engine';
-import { clusterName, clusterSource, loadFor, locationOf, openConfigured } from '../session.ts';
+import { clusterName, clusterSource, loadFor, openConfigured } from '../session.ts';
 import type { LoadedConfiguration } from '../configuration/load.ts';
 import type { Colours } from '../ui/colour.ts';
 import { renderTable } from '../ui/table.ts';
@@ -32,15 +32,11 @@ async function probeAll(context: Context, loaded: LoadedConfiguration, name: str
       { name: 'server', status: 'warning', message: 'not asked: the repository comes first' },
     ];
   }
-  const first: Probe = { name: 'repository', status: 'ok', message: locationOf(loaded).path };
   try {
     const { settings, ...cluster } = await clusterSource(context, loaded, name);
-    return [
-      first,
-      ...(await engine.checkCluster({ repository, cluster, slot: settings.wal.slot, signal: context.signal })),
-    ];
+    return [...(await engine.checkCluster({ repository, cluster, slot: settings.wal.slot, signal: context.signal }))];
   } catch (error) {
-    return [first, failed('server', error)];
+    return [failed('server', error)];
   }
 }
 

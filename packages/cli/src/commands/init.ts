@@ -1,6 +1,7 @@
 // `spillway init`: makes the repository, and shows its recovery key this one time.
 
-import type { InitDocument } from '@spillway/contract';
+import { mkdir } from 'node:fs/promises';
+import { SpillwayError, type InitDocument } from '@spillway/contract';
 import type { Command } from '../context.ts';
 import * as engine from '@spillway/engine';
 import { loadFor, locationOf, passphraseFor } from '../session.ts';
@@ -10,11 +11,21 @@ export const init: Command<object> = async (context) => {
   const loaded = await loadFor(context);
   const location = locationOf(loaded);
   const passphrase = await passphraseFor(context, loaded);
+  await makeFolder(location.path);
   const { repositoryId, recoveryKey } = await engine.initRepository({ location, passphrase: passphrase.reveal() });
   const document: InitDocument = { repository_id: repositoryId, path: location.path, recovery_key: recoveryKey };
   context.output.result(document, (colours) => renderInit(document, colours));
   return 0;
 };
+
+/** For this user alone; one that is there stays as it is, and the engine refuses it when something is in it. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new SpillwayError('SPW_STORAGE_UNREACHABLE', `cannot make the folder ${path}`, { cause: error });
+  }
+}
 
 export function renderInit({ repository_id: id, path, recovery_key: key }: InitDocument, colours: Colours): string {
   const edge = '-'.repeat(Math.max(key.length, 40) + 4);
