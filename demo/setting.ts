@@ -68,6 +68,18 @@ clusters:
   return file;
 }
 
+/** What `spillway` is told to bring the cluster back into that folder and start it on that port. */
+export const restoreWords = (folder: string, port: number): readonly string[] => [
+  '--cluster',
+  CLUSTER_NAME,
+  'restore',
+  '--into',
+  folder,
+  '--start',
+  '--port',
+  String(port),
+];
+
 export const water = (cluster: LabCluster): LabConnection => ({ ...cluster.connection, database: DATABASE });
 
 /** Waits until the receiver streams from that server, and says at once if it ended instead. */

@@ -10,7 +10,7 @@
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { BackupSummary, RestoreDocument } from '@spillway/contract';
-import { adoptCluster, destroyDataDirectory, type LabCluster, momentNow, seededRandom } from '@spillway/lab';
+import { adoptCluster, destroyDataDirectory, freePort, type LabCluster, momentNow, seededRandom } from '@spillway/lab';
 import { commitKey, Ledger, type Loss, measureLoss } from './ledger.ts';
 import { loadNetwork } from './load.ts';
 import { formatBytes, formatCount, formatSeconds, type Narrative } from './narrative.ts';
@@ -22,6 +22,7 @@ import {
   DATABASE,
   FLUSH_INTERVAL_SECONDS,
   makeSetting,
+  restoreWords,
   type Setting,
   untilStreaming,
   water,
@@ -114,7 +115,7 @@ export async function tellStory(options: StoryOptions): Promise<Outcome> {
   await receiver.stop();
   const { document: restored } = await spillway<RestoreDocument>(
     config,
-    ['--cluster', CLUSTER_NAME, 'restore', '--into', join(folder, 'restored'), '--start'],
+    restoreWords(join(folder, 'restored'), await freePort()),
     signal,
   );
   const replacement = await adopt(options, setting, restored);

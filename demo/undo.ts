@@ -7,9 +7,9 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 import type { RestoreDocument } from '@spillway/contract';
-import { differences, fingerprint, type LabCluster } from '@spillway/lab';
+import { differences, fingerprint, freePort, type LabCluster } from '@spillway/lab';
 import { formatCount, formatSeconds, type Narrative } from './narrative.ts';
-import { CLUSTER_NAME, DATABASE, untilDurable, untilStreaming, water } from './setting.ts';
+import { CLUSTER_NAME, DATABASE, restoreWords, untilDurable, untilStreaming, water } from './setting.ts';
 import { RunningCommand, spillway } from './spillway.ts';
 import type { Writers } from './writers.ts';
 
@@ -53,7 +53,7 @@ export async function undoDelete(options: UndoOptions): Promise<Undone> {
   const began = performance.now();
   const { document } = await spillway<RestoreDocument>(
     config,
-    ['--cluster', CLUSTER_NAME, 'restore', '--into', options.folder, '--at', moment, '--start'],
+    [...restoreWords(options.folder, await freePort()), '--at', moment],
     signal,
   );
   const earlier = await options.adopt(document);
