@@ -4,7 +4,7 @@
 export type RecoveryTarget =
   | { readonly kind: 'latest' }
   | { readonly kind: 'immediate' }
-  /** `text` is what the operator wrote, for messages. */
+  /** `text` is the same moment as a timestamptz with a numeric zone: it may have microseconds, which a Date has not. */
   | { readonly kind: 'time'; readonly at: Date; readonly text: string }
   | { readonly kind: 'lsn'; readonly lsn: string }
   | { readonly kind: 'xid'; readonly xid: string }
@@ -18,7 +18,7 @@ export const describeTarget = (target: RecoveryTarget): string =>
 export function targetValue(target: RecoveryTarget): string | null {
   switch (target.kind) {
     case 'time':
-      return target.at.toISOString();
+      return target.text.replace(' ', 'T');
     case 'lsn':
       return target.lsn;
     case 'xid':
@@ -40,7 +40,7 @@ export function targetSettings(target: RecoveryTarget, timeline: number, exclusi
     case 'immediate':
       return { ...common, recovery_target: 'immediate' };
     case 'time':
-      return { ...common, ...inclusive, recovery_target_time: target.at.toISOString() };
+      return { ...common, ...inclusive, recovery_target_time: target.text.replace(/Z$/, '+00') };
     case 'lsn':
       return { ...common, ...inclusive, recovery_target_lsn: target.lsn };
     case 'xid':
