@@ -77,6 +77,8 @@ export async function tellStory(options: StoryOptions): Promise<Outcome> {
   narrative.step('A national water network');
   const setting = await makeSetting(stack, options.keep, signal);
   const { folder, primary, config } = setting;
+  if (options.keep)
+    narrative.line(`everything is kept in ${folder}; its password file has the password of user postgres`);
   const until = new Date();
   const history = await fill(options, setting, until);
 
@@ -231,19 +233,19 @@ async function backup(
 }
 
 async function adopt(
-  { keep, stack }: StoryOptions,
-  { primary, folder }: Setting,
+  { keep, stack, narrative }: StoryOptions,
+  { primary }: Setting,
   document: RestoreDocument,
 ): Promise<LabCluster> {
   const cluster = await adoptCluster({
     dataDirectory: document.restore.directory,
     binDirectory: primary.installation.binDirectory,
-    socketDirectory: folder,
     port: recoveryOf(document).port,
     password: primary.password,
     persistent: keep,
   });
-  if (!keep) stack.use(cluster);
+  if (keep) narrative.line(`kept: pid ${cluster.pid}, port ${cluster.port}; to stop it: kill -INT ${cluster.pid}`);
+  else stack.use(cluster);
   return cluster;
 }
 

@@ -45,7 +45,7 @@ export async function undoDelete(options: UndoOptions): Promise<Undone> {
   const before = await fingerprint(water(cluster));
   const moment = await timeOf(cluster);
   const rowsDeleted = await deleteWrongRows(cluster);
-  narrative.strike(`02:17, after a long shift: DELETE FROM alert; and DELETE FROM reading without its WHERE sensor_id`);
+  narrative.strike('after a long shift: DELETE FROM alert, and DELETE FROM reading without its WHERE sensor_id');
   narrative.line(`${formatCount(rowsDeleted)} rows are gone; the clients go on, not knowing`);
   await work(options);
   await untilDurable(cluster, receiver, signal);

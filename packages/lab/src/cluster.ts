@@ -79,6 +79,7 @@ export interface AdoptOptions {
   readonly password: string;
   readonly database?: string;
   readonly logFile?: string;
+  /** By default the data directory itself. */
   readonly socketDirectory?: string;
   readonly persistent?: boolean;
 }
@@ -143,15 +144,19 @@ export async function adoptCluster(options: AdoptOptions): Promise<LabCluster> {
     process.getuid?.() === 0 && owner.uid !== 0
       ? { name: String(owner.uid), uid: owner.uid, gid: owner.gid }
       : await serverAccount();
-  const socketDirectory = options.socketDirectory ?? (await mkdtemp(join(tmpdir(), 'spillway-socket-')));
-  await giveTo(account, socketDirectory);
+  const madeSocketDirectory =
+    options.socketDirectory === undefined && options.dataDirectory.length > SOCKET_DIRECTORY_MAX
+      ? await mkdtemp(join(tmpdir(), 'spillway-socket-'))
+      : undefined;
+  if (madeSocketDirectory !== undefined) await giveTo(account, madeSocketDirectory);
+  const socketDirectory = options.socketDirectory ?? madeSocketDirectory ?? options.dataDirectory;
   const logFile = options.logFile ?? `${options.dataDirectory}.log`;
   const place: Place = {
     directory: options.dataDirectory,
     dataDirectory: options.dataDirectory,
     socketDirectory,
     logFile,
-    owned: [options.dataDirectory, logFile, ...(options.socketDirectory === undefined ? [socketDirectory] : [])],
+    owned: [options.dataDirectory, logFile, ...(madeSocketDirectory === undefined ? [] : [madeSocketDirectory])],
     emptied: [],
   };
   const identity: Identity = {
