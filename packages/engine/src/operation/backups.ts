@@ -110,13 +110,17 @@ export async function recoveryWindow(options: ClusterInRepository): Promise<Reco
   if (earliest === undefined || latest === undefined) return NO_WINDOW;
   return {
     earliest_at: earliest.finished_at,
-    latest_at: await sentAt(wal, latest.way, signal),
+    latest_at: later(newest.finished_at, await sentAt(wal, latest.way, signal)),
     earliest_lsn: earliest.stop_lsn,
     latest_lsn: formatLsn(latest.way.end),
     latest_timeline: latest.timeline,
     gaps: findGaps(wal, latest.timeline, parseLsn(earliest.start_lsn)),
   };
 }
+
+/** Its own end is a moment that a backup reaches, also before the server has sent anything more. */
+const later = (finishedAt: string, sent: string | null): string =>
+  sent !== null && Date.parse(sent) > Date.parse(finishedAt) ? sent : finishedAt;
 
 /** Every break in the WAL along the way to `timeline`, from `from` on. */
 export function findGaps(wal: SystemWal, timeline: TimelineId, from: Lsn | undefined): readonly WalGap[] {

@@ -48,7 +48,7 @@ export async function checkCluster(options: CheckOptions): Promise<readonly Prob
     await using session = await connect(options.cluster.connection, options.signal && { signal: options.signal });
     facts = await readServer(session);
     return [
-      { status: 'ok', message: `PostgreSQL ${facts.versionNumber} answers` },
+      { status: 'ok', message: `PostgreSQL ${facts.major}.${facts.versionNumber % 10_000} answers` },
       ...(await probeSettings(session, facts)),
     ];
   });
@@ -68,6 +68,13 @@ async function probeRepository({ repository, cluster, signal }: CheckOptions): P
       message: `opens; ${index.packs.length} packs, ${index.chunks} chunks, ${heads.length} backups of ${cluster.name}`,
     },
   ];
+  for (const name of index.damagedIndexes) {
+    seen.push({
+      status: 'warning',
+      message: `${name} is damaged; what it says was read from the packs`,
+      hint: 'keep the repository as it is',
+    });
+  }
   for (const packId of index.damagedPacks) {
     seen.push({
       status: 'failed',

@@ -124,7 +124,7 @@ export function openBaseBackup(session: Session): BaseBackupSession {
   };
 }
 
-/** Reads the facts. Throws SPW_POSTGRES_UNSUITABLE for a version other than 15 to 18, or without full_page_writes. */
+/** Reads the facts. Throws SPW_POSTGRES_UNSUITABLE for a version other than 15 to 18, or a standby without full_page_writes. */
 export async function readServer(session: Session, options: QueryOptions = {}): Promise<ServerFacts> {
   const { version } = await first<{ version: number }>(
     session,
@@ -155,8 +155,12 @@ export async function readServer(session: Session, options: QueryOptions = {}): 
     maxWalSenders: Number(settings.max_wal_senders),
     archiveMode: settings.archive_mode ?? '',
   };
-  if (!facts.fullPageWrites) {
-    throw unsuitable(session, 'full_page_writes is off: pages torn while they are copied could not be mended');
+  // A primary writes full pages while a backup runs, whatever is set; a standby cannot make its primary do so.
+  if (facts.inRecovery && !facts.fullPageWrites) {
+    throw unsuitable(
+      session,
+      'full_page_writes is off on its primary: pages torn while they are copied could not be mended',
+    );
   }
   if (facts.dataDirectory === '') {
     throw new SpillwayError(

@@ -22,6 +22,8 @@ import type { Repository } from './repository.ts';
 
 const RENEW_MS = 20_000;
 const STALE_MS = 120_000;
+/** Long enough to see that a holder elsewhere is dead. */
+export const LOCK_WAIT_MS = STALE_MS + 15_000;
 const POLL_MS = 1_000;
 const DIGITS = 12;
 const UNKNOWN = 'unknown';
@@ -57,8 +59,10 @@ export interface Lock extends AsyncDisposable {
 export interface LockOptions {
   /** What is done, and to what: `backup of cluster main`. */
   readonly holder: string;
-  /** How long to wait for a holder that may be dead; 0 gives up at once where it may be alive. */
+  /** How long to wait for a holder of which it is not certain that it lives; one that lives is not waited for. */
   readonly waitMs?: number;
+  /** Told once, with who holds it, when a wait begins. */
+  readonly onWait?: (why: string) => void;
   readonly renewMs?: number;
   readonly staleMs?: number;
   readonly signal?: AbortSignal;
@@ -70,6 +74,7 @@ export async function takeLock(repository: Repository, purpose: string, options:
   const staleMs = options.staleMs ?? STALE_MS;
   const began = performance.now();
   let seen: { number: number; since: number } | undefined;
+  let told = false;
   for (;;) {
     const top = await readTop(repository, purpose, options.signal);
     if (seen?.number !== top.number) seen = { number: top.number, since: performance.now() };
@@ -81,8 +86,11 @@ export async function takeLock(repository: Repository, purpose: string, options:
     if (free && (await becomeTop(repository, purpose, top.number + 1, self, options.signal))) {
       return hold(repository, purpose, top.number + 1, self, options);
     }
-    if (!free && top.record !== undefined && performance.now() - began >= (options.waitMs ?? 0)) {
-      throw locked(purpose, top.record, self);
+    if (!free && top.record !== undefined) {
+      const waited = performance.now() - began;
+      if (waited >= (options.waitMs ?? 0) || isAlive(top.record, self)) throw locked(purpose, top.record, self);
+      if (!told) options.onWait?.(describeHolder(purpose, top.record, self));
+      told = true;
     }
     if (!free) await wait(Math.min(POLL_MS, staleMs / 4), undefined, options.signal && { signal: options.signal });
   }
@@ -247,18 +255,29 @@ export function isDead(record: LockRecord, self: LockRecord): boolean {
     const outside = (it: LockRecord): boolean => it.pid_namespace === INITIAL_PID_NAMESPACE;
     return self.machine !== UNKNOWN && record.machine === self.machine && outside(record) && outside(self);
   }
-  if (self.pid_namespace === UNKNOWN || record.pid_namespace !== self.pid_namespace) return false;
+  return sharesProcesses(record, self) && !processExists(record.pid);
+}
+
+/** Only where it is certain; a process number that was given anew looks alive, and then a person has to look. */
+const isAlive = (record: LockRecord, self: LockRecord): boolean =>
+  record.host === self.host && record.boot === self.boot && sharesProcesses(record, self) && processExists(record.pid);
+
+const sharesProcesses = (record: LockRecord, self: LockRecord): boolean =>
+  self.boot !== UNKNOWN && self.pid_namespace !== UNKNOWN && record.pid_namespace === self.pid_namespace;
+
+function processExists(pid: number): boolean {
   try {
-    process.kill(record.pid, 0);
-    return false;
+    process.kill(pid, 0);
+    return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ESRCH';
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }
 
-function locked(purpose: string, record: LockRecord, self: LockRecord): SpillwayError {
+const locked = (purpose: string, record: LockRecord, self: LockRecord): SpillwayError =>
+  new SpillwayError('SPW_LOCKED', `the ${self.holder} was not started`, { why: describeHolder(purpose, record, self) });
+
+function describeHolder(purpose: string, record: LockRecord, self: LockRecord): string {
   const where = record.host === self.host ? `process ${record.pid}` : `process ${record.pid} on ${record.host}`;
-  return new SpillwayError('SPW_LOCKED', `the ${self.holder} was not started`, {
-    why: `${where} holds the lock ${purpose} for the ${record.holder}, renewed ${record.at}`,
-  });
+  return `${where} holds the lock ${purpose} for the ${record.holder}, renewed ${record.at}`;
 }

@@ -29,7 +29,7 @@ import { formatLsn, type Lsn } from '../../postgres/lsn.ts';
 import type { ConnectionSettings } from '../../postgres/settings.ts';
 import type { ChunkTable } from '../../repository/chunk-table.ts';
 import { readIndex, writeIndex } from '../../repository/index-store.ts';
-import { takeLock } from '../../repository/lock.ts';
+import { LOCK_WAIT_MS, takeLock } from '../../repository/lock.ts';
 import { listManifests, readManifest, writeManifest } from '../../repository/manifest-store.ts';
 import { PackWriter } from '../../repository/pack-writer.ts';
 import type { Repository } from '../../repository/repository.ts';
@@ -46,6 +46,8 @@ const TASK_BYTES = 16 * 1024 * 1024;
 const TASK_ITEMS_MAX = 512;
 const CONTROL_FILE = 'global/pg_control';
 const CONTROL_READS_MAX = 20;
+/** As many damaged pages as a summary names: with more of them the list says nothing new. */
+const DAMAGED_PAGES_MAX = 1000;
 /** How many more chunks the table has room for than the scan says: files grow and appear while they are copied. */
 const SPARE_CHUNKS = 65_536;
 
@@ -77,6 +79,9 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
   await using lock = await takeLock(repository, `backup-${cluster.name}`, {
     holder: `backup of cluster ${cluster.name}`,
     signal: options.signal,
+    waitMs: LOCK_WAIT_MS,
+    onWait: (why) =>
+      options.report({ type: 'notice', level: 'info', message: `Waiting to see whether the holder lives: ${why}.` }),
   });
   await using session = await connect(cluster.connection, { signal: options.signal });
   const server = await readServer(session);
@@ -197,10 +202,17 @@ async function copyCluster(options: BackupOptions, at: Circumstances): Promise<C
   const readStartedNs = nowNs();
   const scan = await scanCluster(at.dataDirectory, signal);
   const total = sumBytes(scan.entries.filter((entry) => entry.kind === 'file'));
-  const { table } = await readIndex(repository, {
+  const { table, damagedPacks, damagedIndexes } = await readIndex(repository, {
     newChunks: Math.ceil(total / CHUNK_BYTES) + scan.entries.length + SPARE_CHUNKS,
     signal,
   });
+  for (const damaged of [...damagedPacks, ...damagedIndexes]) {
+    report({
+      type: 'notice',
+      level: 'warning',
+      message: `Object ${damaged} of the repository is missing or damaged: what this backup needs of it is stored again.`,
+    });
+  }
   const reuse = options.type === 'full' ? undefined : await findReuse(options, at, readStartedNs);
 
   const takenOver = new Map<number, Uint8Array>();
@@ -388,7 +400,8 @@ function damagedPages(copied: Copied, stopLsn: Lsn): BackupSummary['damaged_page
   return copied.wrongPages
     .filter(({ lsn: pageLsn }) => pageLsn < copied.startLsn || pageLsn > stopLsn)
     .map(({ path, block }) => ({ file: path, block }))
-    .sort((a, b) => a.file.localeCompare(b.file) || a.block - b.block);
+    .sort((a, b) => a.file.localeCompare(b.file) || a.block - b.block)
+    .slice(0, DAMAGED_PAGES_MAX);
 }
 
 function fileAt(scan: Scan, index: number): FileEntry {

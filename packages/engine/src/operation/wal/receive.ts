@@ -23,7 +23,7 @@ import { connectReplication, type ReplicationSession } from '../../postgres/repl
 import type { ConnectionSettings } from '../../postgres/settings.ts';
 import { type Ancestry, ancestry as ancestryOf } from '../../postgres/timeline.ts';
 import { checkSegmentHeader } from '../../postgres/walrecord.ts';
-import { takeLock } from '../../repository/lock.ts';
+import { LOCK_WAIT_MS, takeLock } from '../../repository/lock.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { admitSystem } from '../system.ts';
 import { WalArchive } from './archive.ts';
@@ -70,6 +70,11 @@ export async function receiveWal(options: ReceiveOptions): Promise<ReceiveSummar
   const { repository, cluster, report, signal } = options;
   await using lock = await takeLock(repository, walLockPurpose(cluster.name), {
     holder: `WAL receiver of cluster ${cluster.name}`,
+    signal,
+    // A backup does not wait: whoever holds the lock may be receiving what it needs.
+    ...(options.temporarySlot === true ? {} : { waitMs: LOCK_WAIT_MS }),
+    onWait: (why) =>
+      report({ type: 'notice', level: 'info', message: `Waiting to see whether the holder lives: ${why}.` }),
   });
   const stop = AbortSignal.any([signal, lock.lost]);
   const receiver = new Receiver(options, stop);
