@@ -16,7 +16,7 @@ export {
 export { type CheckOptions, checkCluster, type Probe } from './operation/check.ts';
 export { type RestoreOptions, type RestoreSummary, restore } from './operation/restore/lay.ts';
 export { type PlannedRestore, type PlanOptions, planRestore, type RestorePlan } from './operation/restore/plan.ts';
-export { type RecoverySummary, type StartOptions, startRestored } from './operation/restore/start.ts';
+export { type RecoverySummary, refuseBusyPort, type StartOptions, startRestored } from './operation/restore/start.ts';
 export type { RecoveryTarget } from './operation/restore/target.ts';
 export { checkWal, type WalReport } from './operation/wal/check.ts';
 export { type FetchOptions, fetchWal } from './operation/wal/fetch.ts';

@@ -33,6 +33,7 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
       why: 'they are about the server that --start starts',
     });
   }
+  if (options.port !== undefined) await engine.refuseBusyPort(options.port);
   const loaded = await loadFor(context);
   const cluster = clusterName(context, loaded.configuration);
   // To see when the restored server is up, it is asked as the cluster is: with the user and password of its configuration.

@@ -24,6 +24,8 @@ export function asSpillwayError(thrown: unknown, { signal }: ExitCircumstances):
     });
   }
   if (thrown instanceof SpillwayError) return thrown;
+  // Cleaning up failed after something else had: what failed first is what there is to say.
+  if (thrown instanceof SuppressedError) return asSpillwayError(thrown.suppressed, { signal, absentCode: undefined });
   if (thrown instanceof Error && thrown.name === 'AbortError') {
     return new SpillwayError('SPW_INTERRUPTED', 'stopped before the end', { cause: thrown });
   }

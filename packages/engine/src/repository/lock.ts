@@ -156,8 +156,9 @@ async function hold(
         // The timer goes on meanwhile: it ends the wait for a store that does not answer.
         if (!lost.signal.aborted) await inTurn(() => advance('released'));
       } catch (error) {
-        // Somebody else has it: that is what a release is for.
-        if (!isSpillwayError(error, 'SPW_LOCK_LOST')) throw error;
+        // Lost: somebody else has it, which is what a release is for. Or the store fails, being full for example: the
+        // lock is taken over without a release too, and why the work under it failed must not be hidden by this.
+        if (!isSpillwayError(error)) throw error;
       } finally {
         clearInterval(timer);
       }

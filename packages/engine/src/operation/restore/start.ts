@@ -9,7 +9,9 @@
 //
 // A server that ends before is a failed recovery, told with the last lines of its log; so is a target not reached.
 
+import { once } from 'node:events';
 import { open, readFile, stat, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
@@ -33,7 +35,7 @@ export interface StartOptions {
   readonly connection: ConnectionSettings;
   readonly binDirectory?: string;
   readonly searchPath?: readonly string[];
-  /** By default the port that the cluster's own configuration names. */
+  /** By default the port that the cluster's own configuration names, or a free one where that is taken. */
   readonly port?: number;
   readonly socketDirectory?: string;
   /** By default `spillway_restore.log` in the data directory. */
@@ -66,7 +68,7 @@ export async function startRestored(options: StartOptions): Promise<RecoverySumm
     ...(options.searchPath === undefined ? {} : { searchPath: options.searchPath }),
     signal,
   });
-  const port = options.port ?? (await configuredPort(directory));
+  const port = options.port ?? (await choosePort(directory, options.report));
   const { uid, gid } = await stat(directory);
   const logFile = options.logFile ?? join(directory, 'spillway_restore.log');
   const socketDirectory = options.socketDirectory ?? directory;
@@ -222,6 +224,45 @@ function replayProgress({ plan }: PlannedRestore, state: State): Parameters<Repo
     total_bytes: Number(to - from),
     detail: state.replayed_at === null ? `at ${state.replayed ?? ''}` : `at ${state.replayed_at.toISOString()}`,
   };
+}
+
+/** Throws SPW_USAGE where something listens on the port already: better before the files are laid than after. */
+export async function refuseBusyPort(port: number): Promise<void> {
+  if (await isFree(port)) return;
+  throw new SpillwayError('SPW_USAGE', `the restored server cannot have port ${port}`, {
+    why: 'something listens there already',
+    hint: 'stop it, or name another port with --port',
+  });
+}
+
+/** The port of the cluster's own configuration, or any free one where that is taken: a server that runs is worth more. */
+async function choosePort(directory: string, report: Report): Promise<number> {
+  const configured = await configuredPort(directory);
+  if (await isFree(configured)) return configured;
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  report({
+    type: 'notice',
+    level: 'warning',
+    message: `Something listens on port ${configured}, the port of the cluster's configuration: the restored server gets port ${port}.`,
+  });
+  return port;
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  try {
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    server.close();
+    await once(server, 'close');
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** As the restored configuration says; PostgreSQL's default where it says nothing. */
