@@ -127,7 +127,7 @@ export function createProgram(start: Start): CommanderCommand {
     lab,
     'psql [name] [arguments...]',
     'open psql on a throw-away cluster',
-    "spillway lab psql main -- -c 'select 1'",
+    "spillway lab psql -- -c 'select 1'",
   ).action(call(async () => (await import('./commands/lab.ts')).psql));
 
   const config = group(program, 'config', 'check and show the configuration');

@@ -90,10 +90,14 @@ export const list: Command<object> = async (context) => {
   return 0;
 };
 
-export const psql: Command<object> = async (context, _options, name, ...words) =>
-  labPsql({
+export const psql: Command<object> = async (context, _options, ...words) => {
+  // What follows `--` is psql's own, also where no lab was named before it.
+  const [name] = words;
+  const named = name !== undefined && !name.startsWith('-');
+  return labPsql({
     folder: resolve(context.directory, FOLDER),
-    name: name ?? DEFAULT_NAME,
-    words,
+    name: named ? name : DEFAULT_NAME,
+    words: named ? words.slice(1) : words,
     signal: context.signal,
   });
+};
