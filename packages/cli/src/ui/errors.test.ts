@@ -48,6 +48,7 @@ test('what was thrown decides the exit code', () => {
     [abort, { signal: 'SIGTERM' }, 143],
     [new SpillwayError('SPW_BACKUP_VOID', 'x'), { signal: 'SIGTERM' }, 143],
     [abort, {}, 130],
+    [new SuppressedError(new TypeError('on the way out'), new SpillwayError('SPW_STORAGE_FULL', 'x')), {}, 21],
   ];
   for (const [thrown, circumstances, expected] of cases) {
     assert.equal(exit(thrown, { ...ordinary, ...circumstances }), expected, String(thrown));
