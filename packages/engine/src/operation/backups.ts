@@ -103,7 +103,7 @@ export async function recoveryWindow(options: ClusterInRepository): Promise<Reco
       [...wal.ways.keys()].some((timeline) => wayFrom(wal, backup, timeline) !== undefined),
   );
   let latest: { readonly timeline: TimelineId; readonly way: Way } | undefined;
-  for (const timeline of [...wal.ways.keys()].sort((a, b) => b - a)) {
+  for (const timeline of [...wal.ways.keys()].toSorted((a, b) => b - a)) {
     const way = wayFrom(wal, newest, timeline);
     if (way !== undefined && latest === undefined) latest = { timeline, way };
   }
@@ -126,7 +126,8 @@ const later = (finishedAt: string, sent: string | null): string =>
 export function findGaps(wal: SystemWal, timeline: TimelineId, from: Lsn | undefined): readonly WalGap[] {
   const ancestryOfTarget = wal.ways.get(timeline);
   const gaps: WalGap[] = [];
-  for (let at = from; at !== undefined && ancestryOfTarget !== undefined; ) {
+  if (ancestryOfTarget === undefined) return gaps;
+  for (let at = from; at !== undefined; ) {
     const way: Way = findWay(wal.catalog, ancestryOfTarget, at, wal.archive.segmentSize);
     if (way.resumesAt !== undefined) {
       gaps.push({ timeline, from_lsn: formatLsn(way.end), to_lsn: formatLsn(way.resumesAt) });

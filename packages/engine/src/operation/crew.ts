@@ -102,20 +102,22 @@ export function serveCrew<Data, Task, Result, Final>(begin: (data: Data) => Crew
   const send = (message: FromWorker<Result, Final>, transfer: readonly Transferable[] = []): void =>
     port.postMessage(message, transfer);
   const member = begin(workerData as Data);
+  const inTurn = async (before: Promise<void>, message: ToWorker<Task>): Promise<void> => {
+    await before;
+    try {
+      if (message.type === 'finish') {
+        send({ type: 'final', final: await member.finish() });
+      } else {
+        const { result, transfer } = await member.perform(message.task);
+        send({ type: 'result', result }, transfer);
+      }
+    } catch (error) {
+      send({ type: 'error', error: packError(error) });
+    }
+  };
   let last: Promise<void> = Promise.resolve();
   port.on('message', (message: ToWorker<Task>) => {
-    last = last.then(async () => {
-      try {
-        if (message.type === 'finish') {
-          send({ type: 'final', final: await member.finish() });
-        } else {
-          const { result, transfer } = await member.perform(message.task);
-          send({ type: 'result', result }, transfer);
-        }
-      } catch (error) {
-        send({ type: 'error', error: packError(error) });
-      }
-    });
+    last = inTurn(last, message);
   });
 }
 

@@ -64,5 +64,5 @@ export async function listSystems(
     const [frame] = await repository.read('system', name, signal);
     records.push(JSON.parse(Buffer.from(frame ?? []).toString('utf8')) as SystemRecord);
   }
-  return records.sort((a, b) => a.recorded_at.localeCompare(b.recorded_at));
+  return records.toSorted((a, b) => a.recorded_at.localeCompare(b.recorded_at));
 }

@@ -54,6 +54,13 @@ export interface FaultPlan {
   readonly failure?: 'full' | 'unreachable';
   /** Puts after this many bytes fail with SPW_STORAGE_FULL. */
   readonly capacityBytes?: number;
+  /** Something at a counted put, the first being 1: the process is killed before it, or from it on the disk is full. */
+  readonly atPut?: {
+    readonly put: number;
+    readonly what: 'kill' | 'full';
+    /** Four bytes, shared by all threads that write: the puts so far. */
+    readonly counter: SharedArrayBuffer;
+  };
 }
 
 export type StorageLocation = FilesystemLocation & { readonly fault?: FaultPlan };

@@ -400,7 +400,7 @@ function damagedPages(copied: Copied, stopLsn: Lsn): BackupSummary['damaged_page
   return copied.wrongPages
     .filter(({ lsn: pageLsn }) => pageLsn < copied.startLsn || pageLsn > stopLsn)
     .map(({ path, block }) => ({ file: path, block }))
-    .sort((a, b) => a.file.localeCompare(b.file) || a.block - b.block)
+    .toSorted((a, b) => a.file.localeCompare(b.file) || a.block - b.block)
     .slice(0, DAMAGED_PAGES_MAX);
 }
 

@@ -48,13 +48,13 @@ function findTablespaces(dataDirectory: string): readonly Root[] {
     }
     found.push({ tablespace: Number(name), directory });
   }
-  return found.sort((a, b) => (a.tablespace ?? 0) - (b.tablespace ?? 0));
+  return found.toSorted((a, b) => (a.tablespace ?? 0) - (b.tablespace ?? 0));
 }
 
 async function walk(root: Root, folder: string, entries: Entry[], signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   await yieldToOthers();
-  const names = unlessGone(() => readdirSync(join(root.directory, folder)))?.sort();
+  const names = unlessGone(() => readdirSync(join(root.directory, folder)))?.toSorted();
   if (names === undefined) return;
   const unlogged = unloggedSkips(names);
   const folders: string[] = [];

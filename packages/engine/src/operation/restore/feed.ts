@@ -46,8 +46,8 @@ export function startFeeder(
 
   /** Counts what PostgreSQL has not taken yet, and removes what it will not ask for again. */
   async function countLying(): Promise<number> {
-    const names = new Set(await readdir(folder));
-    for (const name of lying) if (!names.has(name)) lying.delete(name);
+    const there = new Set(await readdir(folder));
+    for (const name of lying) if (!there.has(name)) lying.delete(name);
     const taken = (await readdir(takenFolder)).filter((name) => order.has(name));
     taken.sort((a, b) => (order.get(a) ?? 0) - (order.get(b) ?? 0));
     for (const name of taken.slice(0, -TAKEN_KEPT)) await rm(join(takenFolder, name), { force: true });

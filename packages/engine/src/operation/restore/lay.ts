@@ -202,7 +202,7 @@ function placeChunks({ manifest, index }: PlannedRestore): Placed {
     if (entry.kind !== 'file') continue;
     const chunks = chunkCount(entry.bytes);
     const wanted = entry.path !== CONTROL_FILE && !LEFT_OUT.has(entry.path);
-    for (let i = 0; wanted && i < chunks; i++) {
+    for (let i = 0; i < (wanted ? chunks : 0); i++) {
       const place = index.table.find(manifest.chunkIds, (chunk + i) * CHUNK_ID_BYTES);
       // Not found is a chunk of zeros: that all others are there was seen when the plan was made.
       if (place === undefined) continue;
@@ -223,7 +223,7 @@ function* stretches(placed: Placed, index: RepositoryIndex): Iterable<LayTask> {
   for (const [packNumber, chunks] of placed) {
     const pack = index.packs[packNumber];
     if (pack === undefined) throw new SpillwayError('SPW_INTERNAL', `the index has no pack number ${packNumber}`);
-    const ordered = [...chunks.values()].sort((a, b) => a.place.offset - b.place.offset);
+    const ordered = [...chunks.values()].toSorted((a, b) => a.place.offset - b.place.offset);
     let gathered: { readonly offset: number; readonly destinations: readonly number[] }[] = [];
     let from = 0;
     let to = 0;

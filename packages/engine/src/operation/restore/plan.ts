@@ -139,7 +139,7 @@ async function findCandidates(options: PlanOptions): Promise<readonly Candidate[
     const wal = systems.get(backup.system_identifier);
     if (wal === undefined) continue;
     const timelines =
-      options.timeline === undefined ? [...wal.ways.keys()].sort((a, b) => b - a) : [timelineId(options.timeline)];
+      options.timeline === undefined ? [...wal.ways.keys()].toSorted((a, b) => b - a) : [timelineId(options.timeline)];
     for (const timeline of timelines) {
       const way = wayFrom(wal, backup, timeline);
       if (way === undefined) continue;

@@ -126,7 +126,7 @@ class RecoveryWatch {
   constructor(options: StartOptions, server: RunningServer, where: Where) {
     this.#options = options;
     this.#where = where;
-    void server.exited.then(() => {
+    void server.exited.finally(() => {
       this.#ended = true;
     });
   }

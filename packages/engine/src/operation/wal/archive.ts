@@ -93,7 +93,7 @@ export class WalArchive {
       const object = this.#parse(name, name.slice(name.lastIndexOf('/') + 1), bytes);
       if (object !== undefined) found.push(object);
     }
-    return found.sort(byStart);
+    return found.toSorted(byStart);
   }
 
   async read(object: WalObject, signal?: AbortSignal): Promise<{ readonly stamp: WalStamp; readonly bytes: Buffer }> {

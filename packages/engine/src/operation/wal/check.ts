@@ -38,7 +38,7 @@ export async function checkWal(options: ClusterInRepository): Promise<WalReport>
   const without: string[] = [];
   for (const system of await listSystems(repository, cluster, signal)) {
     const wal = await readSystemWal(options, system);
-    for (const timeline of [...wal.catalog.objects.keys()].sort((a, b) => a - b)) {
+    for (const timeline of [...wal.catalog.objects.keys()].toSorted((a, b) => a - b)) {
       timelines.push(await describe(wal, timeline, system.system_identifier, signal));
     }
     const own = backups.filter((backup) => backup.system_identifier === system.system_identifier);

@@ -210,15 +210,18 @@ export class WalRecorder {
 
   #inOrder(act: () => Promise<void>): void {
     this.#waiting++;
-    this.#last = this.#last.then(async () => {
-      try {
-        if (!this.#failed.signal.aborted) await act();
-      } catch (error) {
-        this.#failed.abort(error);
-      } finally {
-        this.#waiting--;
-      }
-    });
+    this.#last = this.#afterLast(this.#last, act);
+  }
+
+  async #afterLast(last: Promise<void>, act: () => Promise<void>): Promise<void> {
+    await last;
+    try {
+      if (!this.#failed.signal.aborted) await act();
+    } catch (error) {
+      this.#failed.abort(error);
+    } finally {
+      this.#waiting--;
+    }
   }
 }
 

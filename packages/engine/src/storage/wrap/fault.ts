@@ -1,6 +1,7 @@
 // A store that fails as it was told to, for tests: the same seed fails at the same puts.
 //
-// A failing put leaves nothing behind, or, as a full disk does, fails from a number of bytes on for ever.
+// A failing put leaves nothing behind, or, as a full disk does, fails from a number of bytes or puts on for ever. A
+// counted put can also be the last thing that the process ever does.
 
 import { SpillwayError } from '@spillway/contract';
 import type { FaultPlan, Storage } from '../port.ts';
@@ -16,7 +17,10 @@ export function withFaults(inner: Storage, plan: FaultPlan): Storage {
     remove: (name, options) => inner.remove(name, options),
     put: async (name, parts, options) => {
       const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0);
-      if (plan.capacityBytes !== undefined && written + bytes > plan.capacityBytes) {
+      const number = plan.atPut && Atomics.add(new Int32Array(plan.atPut.counter), 0, 1) + 1;
+      const struck = plan.atPut !== undefined && number !== undefined && number >= plan.atPut.put;
+      if (struck && plan.atPut.what === 'kill') process.kill(process.pid, 'SIGKILL');
+      if (struck || (plan.capacityBytes !== undefined && written + bytes > plan.capacityBytes)) {
         throw new SpillwayError('SPW_STORAGE_FULL', `writing ${name} failed in ${inner.description}`, {
           why: 'no space left (a fault asked for by a test)',
         });
