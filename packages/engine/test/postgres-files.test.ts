@@ -128,31 +128,36 @@ for (const major of majors) {
       assert.ok(flipped > 500 && missed <= 2, `${missed} of ${flipped} flipped bits were not found`);
     });
 
-    test('pg_controldata prints the same', { skip: major !== 15 }, async () => {
-      const { stdout } = await promisify(execFile)(
-        join(cluster.binDirectory, 'pg_controldata'),
-        [cluster.dataDirectory],
-        {
-          env: { LC_ALL: 'C', TZ: 'UTC' },
-        },
-      );
-      const printed = new Map(
-        stdout.split('\n').map((line) => [line.split(':')[0], line.slice(line.indexOf(':') + 1).trim()]),
-      );
-      const control = parseControlFile(await controlFile());
-      assert.equal(printed.get('Database system identifier'), control.systemIdentifier);
-      assert.equal(printed.get('Database cluster state'), control.state);
-      assert.equal(new Date(`${printed.get('pg_control last modified')} UTC`).getTime(), control.modifiedAt.getTime());
-      assert.equal(printed.get('Latest checkpoint location'), formatLsn(control.checkPoint));
-      assert.equal(printed.get('Minimum recovery ending location'), formatLsn(control.minRecoveryPoint));
-      assert.equal(printed.get("Min recovery ending loc's timeline"), String(control.minRecoveryTimeline));
-      assert.equal(printed.get('Backup start location'), formatLsn(control.backupStart));
-      assert.equal(printed.get('Backup end location'), formatLsn(control.backupEnd));
-      assert.equal(printed.get('End-of-backup record required'), control.backupEndRequired ? 'yes' : 'no');
-      assert.equal(printed.get('wal_level setting'), control.walLevel);
-      assert.equal(printed.get('wal_log_hints setting'), control.walLogHints ? 'on' : 'off');
-      assert.equal(printed.get('max_connections setting'), String(control.maxConnections));
-    });
+    // The program comes with the machine's PostgreSQL, and not with the embedded one: for that there is no such test.
+    if (major === 15)
+      test('pg_controldata prints the same', async () => {
+        const { stdout } = await promisify(execFile)(
+          join(cluster.binDirectory, 'pg_controldata'),
+          [cluster.dataDirectory],
+          {
+            env: { LC_ALL: 'C', TZ: 'UTC' },
+          },
+        );
+        const printed = new Map(
+          stdout.split('\n').map((line) => [line.split(':')[0], line.slice(line.indexOf(':') + 1).trim()]),
+        );
+        const control = parseControlFile(await controlFile());
+        assert.equal(printed.get('Database system identifier'), control.systemIdentifier);
+        assert.equal(printed.get('Database cluster state'), control.state);
+        assert.equal(
+          new Date(`${printed.get('pg_control last modified')} UTC`).getTime(),
+          control.modifiedAt.getTime(),
+        );
+        assert.equal(printed.get('Latest checkpoint location'), formatLsn(control.checkPoint));
+        assert.equal(printed.get('Minimum recovery ending location'), formatLsn(control.minRecoveryPoint));
+        assert.equal(printed.get("Min recovery ending loc's timeline"), String(control.minRecoveryTimeline));
+        assert.equal(printed.get('Backup start location'), formatLsn(control.backupStart));
+        assert.equal(printed.get('Backup end location'), formatLsn(control.backupEnd));
+        assert.equal(printed.get('End-of-backup record required'), control.backupEndRequired ? 'yes' : 'no');
+        assert.equal(printed.get('wal_level setting'), control.walLevel);
+        assert.equal(printed.get('wal_log_hints setting'), control.walLogHints ? 'on' : 'off');
+        assert.equal(printed.get('max_connections setting'), String(control.maxConnections));
+      });
   });
 }
 

@@ -225,30 +225,34 @@ for (const major of majors) {
       assert.throws(() => checkSegmentHeader(bytes.subarray(0, 20), right), { why: /20 bytes/ });
     });
 
-    test('pg_waldump prints the same', { skip: major !== 15 }, async () => {
-      const { stdout } = await promisify(execFile)(
-        join(cluster.binDirectory, 'pg_waldump'),
-        ['-p', join(cluster.dataDirectory, 'pg_wal'), '-s', formatLsn(start), '-e', formatLsn(end)],
-        { env: { LC_ALL: 'C', TZ: 'UTC' }, maxBuffer: 64 * 1024 * 1024 },
-      );
-      const printed = stdout
-        .trim()
-        .split('\n')
-        .map((line) =>
-          /\/ *(\d+), tx: +(\d+), lsn: (\S+), prev (\S+), desc: (?:COMMIT|ABORT)? *(\d{4}-\S+ [\d:.]+ UTC)?/.exec(line),
-        )
-        .map((match) => [match?.[1], match?.[2], pad(match?.[3]), pad(match?.[4]), match?.[5]?.slice(0, 23)]);
-      const ours = read.map((record) => [
-        String(record.length),
-        String(record.xid),
-        pad(formatLsn(record.lsn)),
-        pad(formatLsn(record.previousLsn)),
-        record.resourceManager === 1 && [0, 0x20].includes(record.info & 0x70)
-          ? commitTime(record)?.at.toISOString().replace('T', ' ').slice(0, 23)
-          : undefined,
-      ]);
-      assert.deepEqual(ours, printed);
-    });
+    // The program comes with the machine's PostgreSQL, and not with the embedded one: for that there is no such test.
+    if (major === 15)
+      test('pg_waldump prints the same', async () => {
+        const { stdout } = await promisify(execFile)(
+          join(cluster.binDirectory, 'pg_waldump'),
+          ['-p', join(cluster.dataDirectory, 'pg_wal'), '-s', formatLsn(start), '-e', formatLsn(end)],
+          { env: { LC_ALL: 'C', TZ: 'UTC' }, maxBuffer: 64 * 1024 * 1024 },
+        );
+        const printed = stdout
+          .trim()
+          .split('\n')
+          .map((line) =>
+            /\/ *(\d+), tx: +(\d+), lsn: (\S+), prev (\S+), desc: (?:COMMIT|ABORT)? *(\d{4}-\S+ [\d:.]+ UTC)?/.exec(
+              line,
+            ),
+          )
+          .map((match) => [match?.[1], match?.[2], pad(match?.[3]), pad(match?.[4]), match?.[5]?.slice(0, 23)]);
+        const ours = read.map((record) => [
+          String(record.length),
+          String(record.xid),
+          pad(formatLsn(record.lsn)),
+          pad(formatLsn(record.previousLsn)),
+          record.resourceManager === 1 && [0, 0x20].includes(record.info & 0x70)
+            ? commitTime(record)?.at.toISOString().replace('T', ' ').slice(0, 23)
+            : undefined,
+        ]);
+        assert.deepEqual(ours, printed);
+      });
   });
 }
 
