@@ -319,8 +319,9 @@ class ReplicationStream implements WalStream {
     const { slot, start, timeline } = this.#options;
     const state = sqlState(error);
     const where = `${formatLsn(start)} of timeline ${timeline}`;
-    // undefined_file: "requested WAL segment … has already been removed".
-    if (state === '58P01') {
+    // "requested WAL segment … has already been removed": undefined_file where the segment is not found, but
+    // internal_error where it is removed or recycled while it is read. Messages are translated, names of routines are not.
+    if (state === '58P01' || routineOf(error) === 'CheckXLogRemoved') {
       return new SpillwayError('SPW_WAL_GAP', `${describeServer(this.#settings)} has no longer the WAL from ${where}`, {
         cause: error,
       });
@@ -360,3 +361,6 @@ class ReplicationStream implements WalStream {
 const nothing = (): void => undefined;
 
 const later = (left: bigint, right: bigint): bigint => (left > right ? left : right);
+
+const routineOf = (error: unknown): unknown =>
+  error instanceof Error && 'routine' in error ? error.routine : undefined;

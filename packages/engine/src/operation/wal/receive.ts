@@ -133,7 +133,7 @@ class Receiver {
     await admitSystem(repository, cluster.name, { systemIdentifier, segmentBytes: size }, this.#options);
     onConnected();
     const archive = new WalArchive(repository, cluster.name, systemIdentifier, size);
-    const slotName = await this.#prepareSlot(session);
+    let slotName = await this.#prepareSlot(session);
     const restartLsn = (await session.readSlot(slotName))?.restartLsn;
     const ancestry = await this.#storeHistory(session, archive, identity.timeline);
     const catalog = await archive.catalog();
@@ -147,7 +147,10 @@ class Receiver {
       } catch (error) {
         if (!isSpillwayError(error, 'SPW_WAL_GAP') || start.afterGap) throw error;
         const missing = formatLsn(start.position);
-        next = { ...chooseStart({ ...catalog, objects: new Map() }, server, size), afterGap: true };
+        // A temporary slot ends with the first error of its session: made anew, it holds back WAL from here on.
+        slotName = await this.#prepareSlot(session);
+        const held = { ...server, restartLsn: (await session.readSlot(slotName))?.restartLsn };
+        next = { ...chooseStart({ ...catalog, objects: new Map() }, held, size), afterGap: true };
         report({
           type: 'notice',
           level: 'warning',
