@@ -21,6 +21,8 @@ const TAKEN_KEPT = 3;
 export interface Feeder {
   /** Settles once the first segments lie ready. */
   readonly ready: Promise<void>;
+  /** Why feeding ended before all was fed; undefined while it goes on. Tells why a recovery that failed did. */
+  failure(): unknown;
   /** Ends feeding, waits until nothing is written any more, and removes what was not taken. */
   stop(): Promise<void>;
 }
@@ -43,6 +45,7 @@ export function startFeeder(
   const lying = new Set<string>();
   let next = 0;
   let fetched = 0;
+  let failure: unknown;
 
   /** Counts what PostgreSQL has not taken yet, and removes what it will not ask for again. */
   async function countLying(): Promise<number> {
@@ -87,10 +90,13 @@ export function startFeeder(
   // A feeder that fails is no failure of the recovery: see 3. What went wrong shows when the script meets it too.
   const running = layNames()
     .then(() => Promise.all(Array.from({ length: FETCHES_AT_ONCE }, feed)))
-    .catch(() => undefined)
+    .catch((error: unknown) => {
+      failure = error;
+    })
     .finally(() => ready.resolve());
   return {
     ready: ready.promise,
+    failure: () => failure,
     stop: async () => {
       stopped.abort();
       await running;

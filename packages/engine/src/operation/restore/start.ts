@@ -87,7 +87,7 @@ export async function startRestored(options: StartOptions): Promise<RecoverySumm
       detached: true,
       signal,
     });
-    const watch = new RecoveryWatch(options, server, { host: socketDirectory, port, logFile });
+    const watch = new RecoveryWatch(options, server, { host: socketDirectory, port, logFile }, feeder.failure);
     const recovered = await watch.untilWritable().catch(async (error: unknown) => {
       // Left to itself it would go on recovering with nobody to take the settings out: stop what we started.
       await server.stop('immediate').catch(() => undefined);
@@ -121,11 +121,13 @@ interface Where {
 class RecoveryWatch {
   readonly #options: StartOptions;
   readonly #where: Where;
+  readonly #feederFailure: () => unknown;
   #ended = false;
 
-  constructor(options: StartOptions, server: RunningServer, where: Where) {
+  constructor(options: StartOptions, server: RunningServer, where: Where, feederFailure: () => unknown) {
     this.#options = options;
     this.#where = where;
+    this.#feederFailure = feederFailure;
     void server.exited.finally(() => {
       this.#ended = true;
     });
@@ -190,6 +192,15 @@ class RecoveryWatch {
 
   async #failure(): Promise<SpillwayError> {
     const { plan } = this.#options.planned;
+    // WAL that could not be had is what ended the recovery: that its object is damaged is not in the server's log.
+    const cause = this.#feederFailure();
+    if (isSpillwayError(cause, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING', 'SPW_STORAGE_UNREACHABLE')) {
+      return new SpillwayError(cause.code, `the cluster in ${plan.directory} did not recover`, {
+        why: `${cause.message}${cause.why === undefined ? '' : `: ${cause.why}`}`,
+        hint: `${cause.hint}; the server's log is ${this.#where.logFile}`,
+        cause,
+      });
+    }
     const log = await logTail(this.#where.logFile);
     const unreached = log.includes('recovery ended before configured recovery target was reached');
     return new SpillwayError('SPW_RECOVERY_FAILED', `the cluster in ${plan.directory} did not recover`, {
