@@ -60,7 +60,7 @@ export function wayFrom(wal: SystemWal, backup: BackupSummary, timeline: Timelin
   if (ancestryOfTarget === undefined || from === undefined || stop === undefined) return undefined;
   if (!contains(ancestryOfTarget, timelineId(backup.timeline), stop)) return undefined;
   const way = findWay(wal.catalog, ancestryOfTarget, from, wal.archive.segmentSize);
-  return way.end >= stop ? way : undefined;
+  return way.end >= stop && !way.overruns ? way : undefined;
 }
 
 export interface WalGap {
