@@ -239,20 +239,22 @@ export class Stage implements AsyncDisposable {
         await answers.close();
       },
     });
+    const answer = async (fileName: string, path: string): Promise<void> => {
+      const destination = join(dataDirectory, path);
+      let code = 0;
+      try {
+        await fetchWal({ repository: this.repository, cluster: NAME, fileName, destination, dataDirectory, prefetch });
+        const { uid, gid } = await stat(dataDirectory);
+        await chown(destination, uid, gid);
+      } catch (error) {
+        code = isSpillwayError(error, 'SPW_WAL_ABSENT') ? 1 : 150;
+      }
+      this.fetched.push(`${fileName} ${code}`);
+      await answers.write(`${code}\n`);
+    };
     createInterface({ input: socket }).on('line', (line) => {
       const [fileName = '', path = ''] = line.split(' ');
-      const destination = join(dataDirectory, path);
-      const { uid, gid } = this.cluster.account ?? { uid: -1, gid: -1 };
-      void fetchWal({ repository: this.repository, cluster: NAME, fileName, destination, dataDirectory, prefetch })
-        .then(() => chown(destination, uid, gid))
-        .then(
-          () => 0,
-          (error: unknown) => (isSpillwayError(error, 'SPW_WAL_ABSENT') ? 1 : 150),
-        )
-        .then(async (code) => {
-          this.fetched.push(`${fileName} ${code}`);
-          await answers.write(`${code}\n`);
-        });
+      void answer(fileName, path);
     });
     return `echo "%f %p" > ${wants}; read code < ${codes}; exit $code`;
   }

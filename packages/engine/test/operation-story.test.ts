@@ -81,11 +81,11 @@ interface Writers {
 /** Two clients that update, insert and delete as pgbench does. */
 function startWriters(cluster: LabCluster): Writers {
   let done = 0;
-  let going = true;
+  const halt = new AbortController();
   const write = async (client: number): Promise<void> => {
     const session = await cluster.connect();
     try {
-      for (let n = client; going; n += 2, done++) {
+      for (let n = client; !halt.signal.aborted; n += 2, done++) {
         const account = ((n * 7919) % 20_000) + 1;
         await session.query(
           `BEGIN; UPDATE account SET balance = balance + ${n} WHERE id = ${account};
@@ -106,7 +106,7 @@ function startWriters(cluster: LabCluster): Writers {
       await waitFor('transactions', () => done >= wanted);
     },
     stop: async () => {
-      going = false;
+      halt.abort();
       await running;
     },
   };

@@ -18,7 +18,10 @@ export function joinStretches(
   const bytes = there.reduce((end, { offset, bytes: got = 0 }) => (got > 0 ? Math.max(end, offset + got) : end), 0);
   // Where nothing is set the id is the zero chunk's.
   const ids = new Uint8Array(chunkCount(bytes) * CHUNK_ID_BYTES);
-  for (const { offset, ids: own } of there) ids.set(own, (offset / CHUNK_BYTES) * CHUNK_ID_BYTES);
+  for (const { offset, bytes: got = 0, ids: own } of there) {
+    // A stretch that was cut away begins past the file's end.
+    if (got > 0) ids.set(own, (offset / CHUNK_BYTES) * CHUNK_ID_BYTES);
+  }
   return { file: { ...file, bytes }, ids };
 }
 

@@ -6,6 +6,7 @@
 // - the cluster, its timeline or its version changed,
 // - the clock reads earlier than it did then, or
 // - the chunks have another length.
+// A file in which the backup before found a damaged page is read again: each backup tells the damage that is in it.
 
 import { CHUNK_BYTES, chunkCount, CHUNK_ID_BYTES } from '../../format/chunk.ts';
 import type { FileEntry, Manifest } from '../../format/manifest.ts';
@@ -41,17 +42,18 @@ export class Reuse {
   constructor(previous: Manifest) {
     this.#chunkIds = previous.chunkIds;
     this.#unsafeFromNs = BigInt(previous.head.read_started_at) - MARGIN_NS;
+    const damaged = new Set(previous.head.summary.damaged_pages.map(({ file }) => file));
     let firstChunk = 0;
     for (const entry of previous.entries) {
       if (entry.kind !== 'file') continue;
-      this.#files.set(keyOf(entry), { file: entry, firstChunk });
+      if (!damaged.has(pathInCluster(entry))) this.#files.set(pathInCluster(entry), { file: entry, firstChunk });
       firstChunk += chunkCount(entry.bytes);
     }
   }
 
   /** The chunk ids of `file`, where it is unchanged. */
   unchanged(file: FileEntry): Uint8Array | undefined {
-    const before = this.#files.get(keyOf(file));
+    const before = this.#files.get(pathInCluster(file));
     if (before === undefined) return undefined;
     const { bytes, mtime, ctime, inode } = before.file;
     if (bytes !== file.bytes || mtime !== file.mtime || ctime !== file.ctime || inode !== file.inode) return undefined;
@@ -61,4 +63,6 @@ export class Reuse {
   }
 }
 
-const keyOf = (file: FileEntry): string => `${file.tablespace ?? ''}:${file.path}`;
+/** As the server names it, also in a tablespace. */
+export const pathInCluster = ({ tablespace, path }: FileEntry): string =>
+  tablespace === undefined ? path : `pg_tblspc/${tablespace}/${path}`;

@@ -38,8 +38,8 @@ import { admitSystem } from '../system.ts';
 import { WalArchive } from '../wal/archive.ts';
 import { assembleEntries, joinStretches } from './assemble.ts';
 import type { CopiedItem, CopyData, CopyFinal, CopyItem, CopyResult, CopyTask, WrongPage } from './copy-worker.ts';
-import { Reuse, whyReadAll } from './reuse.ts';
-import { describeFile, type Root, type Scan, scanCluster } from './scan.ts';
+import { pathInCluster, Reuse, whyReadAll } from './reuse.ts';
+import { describeFile, type Scan, scanCluster } from './scan.ts';
 import { followWal } from './wal-follower.ts';
 
 const TASK_BYTES = 16 * 1024 * 1024;
@@ -269,7 +269,7 @@ async function copyCluster(options: BackupOptions, at: Circumstances): Promise<C
     }),
     packs: [...packs.flat(), ...last.packs],
     ...totals,
-    wrongPages: wrongPages.map((page) => ({ ...page, path: fileAt(scan, page.file).path })),
+    wrongPages: wrongPages.map((page) => ({ ...page, path: pathInCluster(fileAt(scan, page.file)) })),
   };
 }
 
@@ -312,7 +312,7 @@ function* tasksFor(scan: Scan, files: readonly number[], control: ControlData): 
     const file = fileAt(scan, index);
     const root = scan.roots.find(({ tablespace }) => tablespace === file.tablespace);
     const path = join(root?.directory ?? '', file.path);
-    const firstBlock = firstBlockOf(root, file, control);
+    const firstBlock = firstBlockOf(file, control);
     for (let offset = 0; offset === 0 || offset < file.bytes; offset += TASK_BYTES) {
       const stretch = Math.min(TASK_BYTES, file.bytes - offset);
       const block = firstBlock === undefined ? {} : { firstBlock: firstBlock + offset / control.blockSize };
@@ -329,10 +329,9 @@ function* tasksFor(scan: Scan, files: readonly number[], control: ControlData): 
 }
 
 /** The number that the file's first block has in its relation; undefined where its pages have no checksums. */
-function firstBlockOf(root: Root | undefined, file: FileEntry, control: ControlData): number | undefined {
+function firstBlockOf(file: FileEntry, control: ControlData): number | undefined {
   if (control.dataChecksumVersion === 0) return undefined;
-  const inPlace = root?.tablespace === undefined ? file.path : `pg_tblspc/${root.tablespace}/${file.path}`;
-  const relation = relationFile(inPlace);
+  const relation = relationFile(pathInCluster(file));
   return relation && relation.segment * control.relationSegmentBlocks;
 }
 

@@ -31,7 +31,7 @@ export function withRecoverySettings(
 ): string {
   const kept = withoutRecoverySettings(text)
     .split('\n')
-    .filter((line) => !OLD_SETTINGS.includes(/^\s*(\w+)/.exec(line)?.[1] ?? ''));
+    .filter((line) => !OLD_SETTINGS.includes(/^\s*(\w+)/.exec(line)?.[1]?.toLowerCase() ?? ''));
   const words = (each: Readonly<Record<string, string>>): string[] =>
     Object.entries(each).map(([name, value]) => `${name} = '${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`);
   const lines = [...trimEnd(kept), ...words(lasting), BEGIN, ...words(settings), END];
