@@ -80,7 +80,12 @@ export async function runCrew<Task, Result, Final>(options: CrewOptions<Task, Re
       });
       worker.on('error', reject);
       worker.on('exit', () => reject(new SpillwayError('SPW_INTERNAL', 'a worker thread ended before its work did')));
-      give();
+      try {
+        give();
+      } catch (error) {
+        // As a rejection: thrown here, it would leave the promises of the workers before without anybody to hear them.
+        reject(error);
+      }
       return promise;
     });
     return await Promise.race([Promise.all(finals), abort.promise]);

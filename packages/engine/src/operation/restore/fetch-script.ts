@@ -14,7 +14,7 @@ export const TAKEN_FOLDER = `${RECOVERY_FOLDER}/taken`;
 /** Lists, a line each, the WAL files that there are. */
 export const NAMES_FILE = `${RECOVERY_FOLDER}/names`;
 
-/** PostgreSQL runs it in the data directory. `fallback` has "%f" and "%p" where the name and the path belong. */
+/** PostgreSQL runs it in the data directory. `fallback` is written as a restore_command: "%f", "%p", and %% for a %. */
 export const fetchScript = (fallback: string): string => `#!/bin/sh
 # Puts the WAL file $1 at $2. Exit: 0 done, 1 there is no such file, above 125 anything else.
 ready="${RECOVERY_FOLDER}/$1"
@@ -31,5 +31,5 @@ if [ -f "${NAMES_FILE}" ]; then
   grep -qxF "$1" "${NAMES_FILE}"
   case $? in 0) ;; 1) exit 1 ;; *) exit 200 ;; esac
 fi
-${fallback.replaceAll('"%f"', '"$1"').replaceAll('"%p"', '"$2"').replaceAll('%f', '"$1"').replaceAll('%p', '"$2"')}
+${fallback.replaceAll(/"%[fp]"|%[fp%]/g, (word) => (word === '%%' ? '%' : word.includes('f') ? '"$1"' : '"$2"'))}
 `;
