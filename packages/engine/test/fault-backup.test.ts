@@ -52,9 +52,9 @@ test('a backup succeeds behind the gap, where nobody held WAL back and the serve
     await cluster.query('SELECT pg_switch_wal()');
     await cluster.query('CHECKPOINT');
   }
-  const before = await wholeBackups();
+  const known = await wholeBackups();
   await nextBackup('full');
-  assert.equal((await wholeBackups()).length, before.length + 1);
+  assert.equal((await wholeBackups()).length, known.length + 1);
   assert.deepEqual((await checkWal({ repository, cluster: CLUSTER })).backups_without_wal, []);
 });
 
@@ -113,7 +113,10 @@ const proven = new Set<string>();
 async function faultyBackup(put: number, what: 'kill' | 'full'): Promise<'finished' | 'struck'> {
   const child = fork(PROCESS, { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   const order: FaultyBackup = {
-    ...{ handle: repository.handle, type: put % 2 === 0 ? 'incremental' : 'full', put, what },
+    handle: repository.handle,
+    type: put % 2 === 0 ? 'incremental' : 'full',
+    put,
+    what,
     cluster: { name: CLUSTER, connection: cluster.connection },
   };
   let answer: FaultyEnd | undefined;
@@ -134,7 +137,13 @@ async function faultyBackup(put: number, what: 'kill' | 'full'): Promise<'finish
 
 async function nextBackup(type: 'full' | 'incremental'): Promise<void> {
   await backup({
-    ...{ repository, type, workers: 2, compressionLevel: 1, walTimeoutMs: 20_000, slot: 'fault', flushIntervalMs: 100 },
+    repository,
+    type,
+    workers: 2,
+    compressionLevel: 1,
+    walTimeoutMs: 20_000,
+    slot: 'fault',
+    flushIntervalMs: 100,
     cluster: { name: CLUSTER, connection: cluster.connection },
     signal: new AbortController().signal,
     report: () => undefined,

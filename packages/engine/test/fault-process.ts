@@ -24,7 +24,13 @@ process.once('message', ({ handle, cluster, type, put, what }: FaultyBackup) => 
   const fault: FaultPlan = { seed: 0, atPut: { put, what, counter: new SharedArrayBuffer(4) } };
   const repository = new Repository({ ...handle, location: { ...handle.location, fault } });
   backup({
-    ...{ repository, cluster, type, workers: 2, compressionLevel: 1, walTimeoutMs: 20_000, slot: 'fault' },
+    repository,
+    cluster,
+    type,
+    workers: 2,
+    compressionLevel: 1,
+    walTimeoutMs: 20_000,
+    slot: 'fault',
     flushIntervalMs: 100,
     signal: new AbortController().signal,
     report: () => undefined,

@@ -4,7 +4,8 @@
 // index names is garbage of an interrupted run.
 // Reading: all index objects, then a list of the packs themselves. A pack that is missing or has another length than
 // its index says is left out, so that nothing new is ever built upon it: a backup stores such chunks again.
-// An index object that is damaged must not shut off every backup: what it held is read from the packs' own footers.
+// An index object that is damaged, or of a newer format, which one flipped bit can look like, must not shut off every
+// backup: what it held is read from the packs' own footers.
 
 import { randomBytes } from 'node:crypto';
 import { isSpillwayError } from '@spillway/contract';
@@ -84,7 +85,7 @@ export async function readIndex(
       try {
         directories.push(await readPackFooter(repository, packId, bytes, signal));
       } catch (error) {
-        if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING')) throw error;
+        if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING', 'SPW_REPOSITORY_NEWER')) throw error;
         damagedPacks.push(packId);
       }
     }
@@ -151,7 +152,7 @@ async function readDirectories(
         for (const directory of directories) all.set(directory.packId, directory);
       }
     } catch (error) {
-      if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED')) throw error;
+      if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_REPOSITORY_NEWER')) throw error;
       damagedIndexes.push(name);
     }
   }

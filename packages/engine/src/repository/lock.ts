@@ -68,6 +68,18 @@ export interface LockOptions {
   readonly signal?: AbortSignal;
 }
 
+const UNREADABLE: LockRecord = {
+  state: 'held',
+  token: UNKNOWN,
+  host: UNKNOWN,
+  machine: UNKNOWN,
+  boot: UNKNOWN,
+  pid_namespace: UNKNOWN,
+  pid: 0,
+  holder: 'holder whose lock is damaged',
+  at: 'at an unknown time',
+};
+
 /** Takes the lock or throws SPW_LOCKED, which names the holder. */
 export async function takeLock(repository: Repository, purpose: string, options: LockOptions): Promise<Lock> {
   const self = await describeSelf(options.holder);
@@ -206,11 +218,14 @@ async function readTop(
     let top: string | undefined;
     for await (const { name } of repository.storage.list(prefix, signal && { signal })) top = name;
     if (top === undefined) return { number: 0, record: undefined };
+    const number = Number.parseInt(top.slice(prefix.length), 10);
     try {
       const [frame] = await repository.read('lock', top, signal);
       const record = JSON.parse(Buffer.from(frame ?? []).toString('utf8')) as LockRecord;
-      return { number: Number.parseInt(top.slice(prefix.length), 10), record };
+      return { number, record };
     } catch (error) {
+      // Damaged: held by somebody of whom nothing is known, so it is free once the number has stood still for long.
+      if (isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_REPOSITORY_NEWER')) return { number, record: UNREADABLE };
       // Renewed and removed between list and read: there is a higher number now.
       if (!isSpillwayError(error, 'SPW_OBJECT_MISSING') || tries === TOP_TRIES) throw error;
     }

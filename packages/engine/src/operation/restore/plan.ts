@@ -10,13 +10,13 @@
 
 import { readdir, stat, statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { SpillwayError } from '@spillway/contract';
+import { isSpillwayError, SpillwayError } from '@spillway/contract';
 import { CHUNK_ID_BYTES, isZeroChunk } from '../../format/chunk.ts';
 import type { BackupSummary, Manifest } from '../../format/manifest.ts';
 import { formatLsn, type Lsn, parseLsn, type TimelineId, timelineId } from '../../postgres/lsn.ts';
 import { serverProcess } from '../../postgres/server.ts';
 import { type RepositoryIndex, readIndex } from '../../repository/index-store.ts';
-import { chooseById, readManifest } from '../../repository/manifest-store.ts';
+import { chooseById, listManifests, readManifest } from '../../repository/manifest-store.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { listBackups, readSystemWal, sentAt, type SystemWal, wayFrom } from '../backups.ts';
 import { listSystems } from '../system.ts';
@@ -96,7 +96,14 @@ export async function planRestore(options: PlanOptions): Promise<PlannedRestore>
   for (const candidate of candidates) {
     reached = await reach(candidate, options);
     if (reached === undefined) continue;
-    const manifest = await readManifest(repository, cluster, candidate.backup.id, signal);
+    const manifest = await readManifest(repository, cluster, candidate.backup.id, signal).catch((error: unknown) => {
+      if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING', 'SPW_REPOSITORY_NEWER')) throw error;
+      notes.push(`Backup ${candidate.backup.id} was passed over: ${error.message}.`);
+    });
+    if (manifest === undefined) {
+      if (options.backupId !== undefined) break;
+      continue;
+    }
     const missing = countMissing(manifest, index);
     if (missing === 0) return finish(options, directory, candidate, reached, manifest, index, notes);
     notes.push(`Backup ${candidate.backup.id} was passed over: ${missing} of its chunks are missing or damaged.`);
@@ -119,7 +126,14 @@ export async function planRestore(options: PlanOptions): Promise<PlannedRestore>
 /** Newest first. Throws where there is no backup at all, or none that was named or is early enough. */
 async function findCandidates(options: PlanOptions): Promise<readonly Candidate[]> {
   const { repository, cluster, target, signal } = options;
-  const backups = await listBackups({ repository, cluster, ...(signal && { signal }) });
+  const { heads, unreadable } = await listManifests(repository, cluster, signal);
+  const backups = heads.map(({ summary }) => summary);
+  const [damagedOne] = unreadable.filter(({ id }) => options.backupId === undefined || id === options.backupId);
+  if (damagedOne !== undefined && (backups.length === 0 || options.backupId !== undefined)) {
+    throw new SpillwayError(damagedOne.error.code, `cluster ${cluster} cannot be restored`, {
+      cause: damagedOne.error,
+    });
+  }
   if (backups.length === 0) {
     throw new SpillwayError('SPW_TARGET_UNREACHABLE', `cluster ${cluster} cannot be restored`, {
       why: 'the repository holds no backup of it',

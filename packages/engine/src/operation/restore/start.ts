@@ -87,7 +87,7 @@ export async function startRestored(options: StartOptions): Promise<RecoverySumm
       detached: true,
       signal,
     });
-    const watch = new RecoveryWatch(options, server, { host: socketDirectory, port, logFile }, feeder.failure);
+    const watch = new RecoveryWatch(options, server, { host: socketDirectory, port, logFile }, () => feeder.failure());
     const recovered = await watch.untilWritable().catch(async (error: unknown) => {
       // Left to itself it would go on recovering with nobody to take the settings out: stop what we started.
       await server.stop('immediate').catch(() => undefined);
