@@ -1,0 +1,47 @@
+// A peer: a tool that backs the source up, told by the commands that do it.
+//
+// Each file of this folder knows one tool: whether it is on this machine, how it is set up to be as like the others as it
+// can be, and what its commands are. Only the commands are measured; setting up is not.
+
+import type { Installation } from '@spillway/lab';
+import type { Command } from '../measure.ts';
+import type { Source } from '../source.ts';
+
+export const PROCESSES = 2;
+export const ZSTD_LEVEL = 3;
+
+export interface PeerPlace {
+  /** A folder of the peer's own, there and empty. */
+  readonly folder: string;
+  readonly source: Source;
+  readonly installation: Installation;
+  readonly signal: AbortSignal;
+}
+
+export interface Peer {
+  readonly name: string;
+  readonly version: string;
+  /** How it is run, in a phrase. */
+  readonly how: string;
+  /** The folder whose growth counts as bytes stored. */
+  readonly store: string;
+  /** What archives WAL during its turns. */
+  readonly archiveCommand: string;
+  /** Makes the store new and empty. */
+  readonly empty: () => Promise<void>;
+  /** Stores the WAL of the turns before its own: that of others is not its work. */
+  readonly catchUp?: () => Promise<void>;
+  /** The first backup. */
+  readonly full: () => Command;
+  /** Another full backup into the same store. */
+  readonly again?: () => Command;
+  readonly incremental?: () => Command;
+  /** Brings the newest full backup back into an empty folder. */
+  readonly restore?: (into: string) => Command;
+}
+
+/** A peer that cannot take part. */
+export interface AbsentPeer {
+  readonly name: string;
+  readonly why: string;
+}

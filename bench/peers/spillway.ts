@@ -1,0 +1,93 @@
+// Spillway itself, by its command line. No receiver runs beside a backup: each receives the WAL it needs by itself, so that
+// work is in its time. The WAL that the turns of others leave is received before its own turn, by a receiver that is then
+// stopped; a slot keeps it until then. Its passphrase goes through scrypt in every command, as it does for everybody.
+
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { type Command, perform } from '../measure.ts';
+import { type Source, versionOf } from '../source.ts';
+import { type Peer, type PeerPlace, PROCESSES, ZSTD_LEVEL } from './peer.ts';
+
+const PROGRAM = fileURLToPath(new URL('../../packages/cli/bin/spillway.js', import.meta.url));
+export const OURS = 'spillway';
+const SLOT = 'spillway_bench';
+const CAUGHT_UP_WITHIN_MS = 60_000;
+const POLL_MS = 20;
+
+export async function findSpillway({ folder, source, signal }: PeerPlace): Promise<Peer> {
+  const store = join(folder, 'repository');
+  const config = join(folder, 'spillway.yaml');
+  const { host, port, user, password } = source.cluster.connection;
+  // JSON strings are YAML strings.
+  const quoted = (file: string): string => JSON.stringify(join(folder, file));
+  await writeFile(join(folder, 'passphrase'), `${randomBytes(36).toString('base64url')}\n`, { mode: 0o600 });
+  await writeFile(join(folder, 'password'), `${password}\n`, { mode: 0o600 });
+  await writeFile(
+    config,
+    `repository:
+  path: ${quoted('repository')}
+  passphrase: { file: ${quoted('passphrase')} }
+clusters:
+  bench:
+    connection: { host: ${host}, port: ${port}, user: ${user}, password: { file: ${quoted('password')} } }
+    backup: { workers: ${PROCESSES}, compression_level: ${ZSTD_LEVEL} }
+    wal: { slot: ${SLOT} }
+`,
+  );
+  const command = (...words: string[]): Command => ({
+    program: process.execPath,
+    words: [PROGRAM, '--config', config, '--json', '--quiet', ...words],
+  });
+  return {
+    name: OURS,
+    version: `spillway ${await versionOf(PROGRAM)}`,
+    how: `${PROCESSES} workers, zstd ${ZSTD_LEVEL}, AES-256-GCM, receives its own WAL during the backup`,
+    store,
+    archiveCommand: 'true',
+    empty: async () => {
+      await rm(store, { recursive: true, force: true });
+      await mkdir(store, { mode: 0o700 });
+      await perform(command('init'), signal);
+      await source.cluster.query(
+        `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '${SLOT}';
+         SELECT pg_create_physical_replication_slot('${SLOT}', true)`,
+      );
+    },
+    catchUp: () => catchUp(source, command('wal', 'receive'), signal),
+    full: () => command('backup', '--type', 'full'),
+    again: () => command('backup', '--type', 'full'),
+    incremental: () => command('backup', '--type', 'incremental'),
+    restore: (into) => command('restore', '--into', into),
+  };
+}
+
+/** Runs a receiver until all WAL written so far is durable. */
+async function catchUp(source: Source, { program, words }: Command, signal: AbortSignal): Promise<void> {
+  const [now] = await source.cluster.query<{ position: string }>('SELECT pg_current_wal_flush_lsn()::text AS position');
+  const receiver = spawn(program, words, { cwd: '/', stdio: ['ignore', 'ignore', 'inherit'] });
+  const ended = new Promise<void>((resolve, reject) => {
+    receiver.once('error', reject);
+    receiver.once('close', () => resolve());
+  });
+  try {
+    const deadline = performance.now() + CAUGHT_UP_WITHIN_MS;
+    for (;;) {
+      const [row] = await source.cluster.query<{ receivers: number }>(
+        'SELECT count(*)::int AS receivers FROM pg_stat_replication WHERE application_name = $1 AND flush_lsn >= $2::pg_lsn',
+        [SLOT, now?.position],
+      );
+      if ((row?.receivers ?? 0) > 0) return;
+      if (receiver.exitCode !== null || performance.now() > deadline) {
+        throw new Error(`spillway wal receive did not reach ${now?.position}`);
+      }
+      await pause(POLL_MS, undefined, { signal });
+    }
+  } finally {
+    receiver.kill('SIGTERM');
+    await ended;
+  }
+}

@@ -1,0 +1,19 @@
+// An incremental backup after a hundred rows were updated at random places: few pages changed, in large files.
+
+import { PGBACKREST } from '../peers/pgbackrest.ts';
+import type { Scenario } from './scenario.ts';
+
+const ROWS = 100;
+const SEED = 20_261_123;
+
+export const incrementalRows: Scenario = {
+  name: 'incremental-100-rows',
+  title: 'incremental backup after 100 random row updates',
+  change: (source, round) => source.updateRows(ROWS, SEED + round),
+  reads: 'source',
+  command: (peer) => peer.incremental?.(),
+  goals: [
+    { measure: 'seconds', against: PGBACKREST, most: 0.4 },
+    { measure: 'bytes', against: PGBACKREST, most: 0.3 },
+  ],
+};

@@ -1,0 +1,143 @@
+// The cluster that every peer backs up: PostgreSQL 15 with page checksums, filled by pgbench.
+//
+// Nothing but the bench changes it: autovacuum is off, and checkpoints come only when asked for. Its WAL is archived by
+// the command of the peer whose turn it is, set anew before each turn; for peers that stream WAL that is `true`.
+
+import { execFile } from 'node:child_process';
+import { access, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { type Installation, type LabCluster, listInstallations, seededRandom, startCluster } from '@spillway/lab';
+import { perform } from './measure.ts';
+
+export const SOURCE_MAJOR = 15;
+const PROGRAMS = ['initdb', 'pgbench', 'pg_basebackup'] as const;
+const ROWS_PER_SCALE = 100_000;
+const ARCHIVED_WITHIN_MS = 60_000;
+const POLL_MS = 20;
+
+/** The machine's own PostgreSQL of that major with all its programs, or why there is none. */
+export async function findInstallation(): Promise<Installation | string> {
+  const found = (await listInstallations()).find(({ major, source }) => major === SOURCE_MAJOR && source === 'machine');
+  if (found === undefined) return `there is no PostgreSQL ${SOURCE_MAJOR} on this machine`;
+  for (const program of PROGRAMS) {
+    const path = join(found.binDirectory, program);
+    const there = await access(path).then(
+      () => true,
+      () => false,
+    );
+    if (!there) return `${path} is missing`;
+  }
+  return found;
+}
+
+export interface SourceOptions {
+  readonly directory: string;
+  readonly installation: Installation;
+  readonly scale: number;
+  readonly signal: AbortSignal;
+}
+
+export async function startSource({ directory, installation, scale, signal }: SourceOptions): Promise<Source> {
+  const cluster = await startCluster({
+    directory,
+    installation,
+    settings: {
+      shared_buffers: '512MB',
+      max_wal_size: '16GB',
+      checkpoint_timeout: '1d',
+      autovacuum: 'off',
+      archive_mode: 'on',
+      archive_command: "'true'",
+      wal_level: 'replica',
+    },
+    signal,
+  });
+  try {
+    const { host, port, user, password, database } = cluster.connection;
+    const words = ['-i', '-q', '-s', String(scale), '-h', host, '-p', String(port), '-U', user, database];
+    const environment = { PGPASSWORD: password };
+    await perform({ program: join(installation.binDirectory, 'pgbench'), words, environment }, signal);
+    await cluster.query('CHECKPOINT');
+    return new Source(cluster, scale);
+  } catch (error) {
+    await cluster.destroy();
+    throw error;
+  }
+}
+
+export class Source implements AsyncDisposable {
+  readonly cluster: LabCluster;
+  readonly #scale: number;
+
+  constructor(cluster: LabCluster, scale: number) {
+    this.cluster = cluster;
+    this.#scale = scale;
+  }
+
+  get dataDirectory(): string {
+    return this.cluster.dataDirectory;
+  }
+
+  /** Throws where the server has ended. */
+  get pid(): number {
+    const { pid } = this.cluster;
+    if (pid === undefined) throw new Error(`the source cluster ended; see ${this.cluster.logFile}`);
+    return pid;
+  }
+
+  /** Has WAL archived by that command from now on, once all that was written before is archived by the one before. */
+  async archiveBy(command: string, signal: AbortSignal): Promise<void> {
+    await this.untilArchived(signal);
+    // Sent as it is quoted: ALTER SYSTEM takes no parameters.
+    await this.cluster.query(`ALTER SYSTEM SET archive_command = '${command.replaceAll("'", "''")}'`);
+    await this.cluster.query('SELECT pg_reload_conf()');
+    const deadline = performance.now() + ARCHIVED_WITHIN_MS;
+    for (;;) {
+      const [row] = await this.cluster.query<{ command: string }>(
+        "SELECT current_setting('archive_command') AS command",
+      );
+      if (row?.command === command) return;
+      if (performance.now() > deadline) throw new Error('the source cluster did not take its archive_command');
+      await pause(POLL_MS, undefined, { signal });
+    }
+  }
+
+  /** Waits until the archiver has nothing left to do. */
+  async untilArchived(signal: AbortSignal): Promise<void> {
+    const deadline = performance.now() + ARCHIVED_WITHIN_MS;
+    for (;;) {
+      const names = await readdir(join(this.dataDirectory, 'pg_wal', 'archive_status'));
+      if (!names.some((name) => name.endsWith('.ready'))) return;
+      if (performance.now() > deadline) throw new Error(`WAL was not archived; see ${this.cluster.logFile}`);
+      await pause(POLL_MS, undefined, { signal });
+    }
+  }
+
+  /** Updates that many rows at random places, the same for the same seed, and has the pages written. */
+  async updateRows(rows: number, seed: number): Promise<void> {
+    const random = seededRandom(seed);
+    const chosen = new Set<number>();
+    while (chosen.size < rows) chosen.add(random.between(1, this.#scale * ROWS_PER_SCALE));
+    await this.cluster.query('UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid = ANY ($1::int[])', [
+      [...chosen],
+    ]);
+    await this.cluster.query('CHECKPOINT');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.cluster.destroy();
+  }
+}
+
+/** What a program says for `--version`, or undefined where there is no such program. */
+export async function versionOf(program: string, word = '--version'): Promise<string | undefined> {
+  try {
+    const { stdout } = await promisify(execFile)(program, [word]);
+    return stdout.trim().split('\n')[0];
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
