@@ -28,8 +28,12 @@ if (unknown.length > 0 || !Number.isInteger(rounds) || !Number.isInteger(random.
 }
 
 await using scene = await makeScene(values.major === undefined ? {} : { major: Number(values.major) });
-const kinds = faultKinds.filter((kind): kind is FaultKind => asked.includes(kind) && (scene.canFill || !kind.startsWith('full')));
-console.log(`seed ${random.seed}, ${rounds} rounds, PostgreSQL ${scene.cluster.installation.version}, Node ${process.versions.node}`);
+const kinds = faultKinds.filter(
+  (kind): kind is FaultKind => asked.includes(kind) && (scene.canFill || !kind.startsWith('full')),
+);
+console.log(
+  `seed ${random.seed}, ${rounds} rounds, PostgreSQL ${scene.cluster.installation.version}, Node ${process.versions.node}`,
+);
 if (!scene.canFill) console.log('nothing can be mounted here: faults that need a full disk are left out');
 
 const writers = new Writers(scene.cluster, random.seed);

@@ -99,8 +99,7 @@ async function ended(child: ChildProcess, words: readonly string[]): Promise<Omi
 }
 
 function proven(result: Omit<Ended, 'error'>, { secrets }: CommandPlace): Ended {
-  const complain = (what: string): Error =>
-    new Error(`${what}: ${describeEnd({ ...result, error: undefined })}`);
+  const complain = (what: string): Error => new Error(`${what}: ${describeEnd({ ...result, error: undefined })}`);
   const printed = result.stdout + result.stderr;
   if (secrets.some((secret) => printed.includes(secret))) throw complain('a secret was printed');
   if (result.code === null) {

@@ -17,7 +17,17 @@ import type { Scene } from './scene.ts';
 
 const DAMAGED = 13;
 
-export const objectKinds = ['pack', 'index', 'manifest', 'wal segment', 'wal piece', 'system', 'lock', 'key', 'head'] as const;
+export const objectKinds = [
+  'pack',
+  'index',
+  'manifest',
+  'wal segment',
+  'wal piece',
+  'system',
+  'lock',
+  'key',
+  'head',
+] as const;
 export type ObjectKind = (typeof objectKinds)[number];
 
 const patterns: Readonly<Record<ObjectKind, RegExp>> = {

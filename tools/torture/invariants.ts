@@ -20,7 +20,8 @@ import { findWork, lostCommits, type Note } from './writers.ts';
 
 const run = promisify(execFile);
 const READER = join(import.meta.dirname, '..', 'independent-reader', 'read.mjs');
-const LASTING = /^(?:spillway\.json|keys\/|packs\/|index\/|clusters\/[^/]+\/(?:backups|systems)\/|clusters\/.*\/[0-9A-F]{8,24}(?:\.history)?$)/;
+const LASTING =
+  /^(?:spillway\.json|keys\/|packs\/|index\/|clusters\/[^/]+\/(?:backups|systems)\/|clusters\/.*\/[0-9A-F]{8,24}(?:\.history)?$)/;
 
 export const listBackups = async (place: CommandPlace): Promise<BackupsDocument> =>
   documentOf<BackupsDocument>(place, ['backups']);
@@ -100,7 +101,13 @@ export async function restoreAnd<Seen>(
   const logFile = join(scene.folder, 'restored.log');
   const port = await freePort();
   const result = await runCommand(place, [
-    ...['restore', '--into', dataDirectory, '--start', '--port', String(port), ...words],
+    'restore',
+    '--into',
+    dataDirectory,
+    '--start',
+    '--port',
+    String(port),
+    ...words,
   ]);
   if (result.code !== 0) {
     await rm(dataDirectory, { recursive: true, force: true });
@@ -108,7 +115,12 @@ export async function restoreAnd<Seen>(
   }
   const { installation, password, user } = scene.cluster;
   const restored = await adoptCluster({
-    ...{ dataDirectory, port, password, user, logFile, binDirectory: installation.binDirectory },
+    dataDirectory,
+    port,
+    password,
+    user,
+    logFile,
+    binDirectory: installation.binDirectory,
   });
   try {
     return { seen: await look(restored, JSON.parse(result.stdout) as RestoreDocument) };

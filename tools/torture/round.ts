@@ -99,11 +99,13 @@ export class Ordeal implements AsyncDisposable {
     this.#writers.start();
     await this.#writers.untilMore(40);
     const durable = await this.#strike(plan, lines);
+    await this.#writers.rest();
     const noted = this.#writers.notes.slice();
     const held = await checkLatest(this.#scene, noted, durable);
     const sure = noted.filter(({ position }) => position <= durable).length;
     lines.push(`restored at once: ${held} of ${noted.length} acknowledged commits, ${sure} were known to be durable`);
     await this.#mend(lines);
+    this.#writers.start();
     await this.#mustBackUp(plan.type === 'full' ? 'incremental' : 'full');
     await this.#quiesce();
     lines.push(`mended; ${await this.#custody.check()} backups listed, all read`);
@@ -123,7 +125,8 @@ export class Ordeal implements AsyncDisposable {
     if (receiver === undefined) throw new Error('no receiver runs');
     if (plan.kind.startsWith('full')) await leaveFree(plan.spareBytes);
     const counted = putEvents(repository, plan.events);
-    await using backup = plan.kind === 'full-in-receive' ? undefined : new Command(place, ['backup', '--type', plan.type]);
+    await using backup =
+      plan.kind === 'full-in-receive' ? undefined : new Command(place, ['backup', '--type', plan.type]);
     const early = await Promise.race([
       counted.reached.then(() => false),
       (backup ?? receiver).ended.then(() => true),
@@ -212,7 +215,11 @@ export class Ordeal implements AsyncDisposable {
 
   /** A receiver that lost its server tries again after growing pauses, of up to half a minute. */
   async #untilStreaming(): Promise<void> {
-    for (const deadline = performance.now() + STREAMING_WITHIN_MS; !(await this.#streams()); await pause(LOOK_AGAIN_MS)) {
+    for (
+      const deadline = performance.now() + STREAMING_WITHIN_MS;
+      !(await this.#streams());
+      await pause(LOOK_AGAIN_MS)
+    ) {
       if (performance.now() > deadline) throw new Error('the receiver does not stream');
       if (this.#receiver?.running === true) continue;
       // A backup that found no receiver receives its WAL itself, and holds the lock for that long.

@@ -63,10 +63,14 @@ export class Writers {
 
   start(): void {
     this.#resting = false;
-    const clients = Array.from({ length: CLIENTS }, (_, index) => this.#keepAt((session) => this.#work(session, index + 1)));
-    this.#working = Promise.all([...clients, this.#keepAt((session) => this.#disturb(session))]).catch((error: unknown) => {
-      this.#failure = error;
-    });
+    const clients = Array.from({ length: CLIENTS }, (_, index) =>
+      this.#keepAt((session) => this.#work(session, index + 1)),
+    );
+    this.#working = Promise.all([...clients, this.#keepAt((session) => this.#disturb(session))]).catch(
+      (error: unknown) => {
+        this.#failure = error;
+      },
+    );
   }
 
   /** Lets each client finish its transaction; throws where one met an error that is no lost connection. */
@@ -106,7 +110,7 @@ export class Writers {
     );
     const random = seededRandom(this.#seed * CLIENTS + client);
     for (let sequence = (rows[0]?.last ?? 0) + 1; !this.#resting; sequence += 1) {
-      const [from, to] = [random.between(1, ACCOUNTS), random.between(1, ACCOUNTS)].sort((a, b) => a - b);
+      const [from, to] = [random.between(1, ACCOUNTS), random.between(1, ACCOUNTS)].toSorted((a, b) => a - b);
       await session.query('BEGIN');
       await session.query(`INSERT INTO work VALUES ($1, $2, ${payload('$1::int', '$2::int')})`, [client, sequence]);
       // In the order of their ids, so that two clients never wait for each other in a circle.
