@@ -35,15 +35,45 @@ const cases: readonly {
   readonly bytes: number | undefined;
   readonly marks?: readonly number[];
 }[] = [
-  { name: 'as it was seen', scanned: 3 * CHUNK_BYTES - 5, stretches: [stretch(0, 2 * CHUNK_BYTES, 1, 2), stretch(2, CHUNK_BYTES - 5, 3)], bytes: 3 * CHUNK_BYTES - 5, marks: [1, 2, 3] },
-  { name: 'in stretches that came back in another order', scanned: 3 * CHUNK_BYTES, stretches: [stretch(2, CHUNK_BYTES, 3), stretch(0, 2 * CHUNK_BYTES, 1, 2)], bytes: 3 * CHUNK_BYTES, marks: [1, 2, 3] },
+  {
+    name: 'as it was seen',
+    scanned: 3 * CHUNK_BYTES - 5,
+    stretches: [stretch(0, 2 * CHUNK_BYTES, 1, 2), stretch(2, CHUNK_BYTES - 5, 3)],
+    bytes: 3 * CHUNK_BYTES - 5,
+    marks: [1, 2, 3],
+  },
+  {
+    name: 'in stretches that came back in another order',
+    scanned: 3 * CHUNK_BYTES,
+    stretches: [stretch(2, CHUNK_BYTES, 3), stretch(0, 2 * CHUNK_BYTES, 1, 2)],
+    bytes: 3 * CHUNK_BYTES,
+    marks: [1, 2, 3],
+  },
   { name: 'empty', scanned: 0, stretches: [stretch(0, 0)], bytes: 0, marks: [] },
   { name: 'empty and gone', scanned: 0, stretches: [stretch(0, undefined)], bytes: 0, marks: [] },
   { name: 'gone before it was read', scanned: 9, stretches: [stretch(0, undefined)], bytes: undefined },
-  { name: 'gone after its first stretch', scanned: 2 * CHUNK_BYTES, stretches: [stretch(0, CHUNK_BYTES, 1), stretch(1, undefined)], bytes: CHUNK_BYTES, marks: [1] },
-  { name: 'cut within its first stretch', scanned: 3 * CHUNK_BYTES, stretches: [stretch(0, 7, 1), stretch(2, 0)], bytes: 7, marks: [1] },
+  {
+    name: 'gone after its first stretch',
+    scanned: 2 * CHUNK_BYTES,
+    stretches: [stretch(0, CHUNK_BYTES, 1), stretch(1, undefined)],
+    bytes: CHUNK_BYTES,
+    marks: [1],
+  },
+  {
+    name: 'cut within its first stretch',
+    scanned: 3 * CHUNK_BYTES,
+    stretches: [stretch(0, 7, 1), stretch(2, 0)],
+    bytes: 7,
+    marks: [1],
+  },
   { name: 'cut to nothing', scanned: 3 * CHUNK_BYTES, stretches: [stretch(0, 0), stretch(2, 0)], bytes: 0, marks: [] },
-  { name: 'cut and grown again between two stretches', scanned: 4 * CHUNK_BYTES, stretches: [stretch(0, 7, 1), stretch(2, CHUNK_BYTES, 3)], bytes: 3 * CHUNK_BYTES, marks: [1, 0, 3] },
+  {
+    name: 'cut and grown again between two stretches',
+    scanned: 4 * CHUNK_BYTES,
+    stretches: [stretch(0, 7, 1), stretch(2, CHUNK_BYTES, 3)],
+    bytes: 3 * CHUNK_BYTES,
+    marks: [1, 0, 3],
+  },
 ];
 
 for (const { name, scanned, stretches, bytes, marks = [] } of cases) {

@@ -22,7 +22,11 @@ const fileOf = (change: Partial<FileEntry> = {}): FileEntry => ({
   ...change,
 });
 
-function manifestOf(entries: readonly Entry[], summary: Partial<BackupSummary> = {}, chunkBytes = CHUNK_BYTES): Manifest {
+function manifestOf(
+  entries: readonly Entry[],
+  summary: Partial<BackupSummary> = {},
+  chunkBytes = CHUNK_BYTES,
+): Manifest {
   const chunks = entries.reduce((sum, entry) => sum + (entry.kind === 'file' ? chunkCount(entry.bytes) : 0), 0);
   // Each id tells its number, so that a wrong one shows.
   const chunkIds = new Uint8Array(chunks * CHUNK_ID_BYTES).map((_, at) => 1 + Math.floor(at / CHUNK_ID_BYTES));
@@ -84,7 +88,12 @@ test('a file touched within two seconds of the reading, or after it, is read', (
       const safe = mtime < -2n * SECOND && ctime < -2n * SECOND;
       assert.equal(new Reuse(manifestOf([file])).unchanged(file) !== undefined, safe);
     }),
-    { examples: [[-2n * SECOND, -2n * SECOND], [-2n * SECOND - 1n, -2n * SECOND - 1n]] },
+    {
+      examples: [
+        [-2n * SECOND, -2n * SECOND],
+        [-2n * SECOND - 1n, -2n * SECOND - 1n],
+      ],
+    },
   );
 });
 
@@ -95,17 +104,18 @@ test('a file with a damaged page is read again, so that its damage is told again
   assert.ok(reuse.unchanged(fileOf({ path: 'base/5/2' })) !== undefined);
 });
 
-const reasons: readonly (readonly [string, Partial<ServerNow>, Partial<BackupSummary>, number, RegExp | undefined])[] = [
-  ['nothing changed', {}, {}, CHUNK_BYTES, undefined],
-  ['a minor version changed', { postgresVersion: 170_004 }, {}, CHUNK_BYTES, undefined],
-  ['the clock stands where it stood', { nowNs: READ_AT }, {}, CHUNK_BYTES, undefined],
-  ['the system changed', { systemIdentifier: '8' }, {}, CHUNK_BYTES, /system/],
-  ['the timeline changed', { timeline: 3 }, {}, CHUNK_BYTES, /timeline/],
-  ['the timeline went back', { timeline: 1 }, {}, CHUNK_BYTES, /timeline/],
-  ['the major version changed', { postgresVersion: 180_003 }, {}, CHUNK_BYTES, /version/],
-  ['the chunks were of another length', {}, {}, CHUNK_BYTES * 2, /length/],
-  ['the clock was set back', { nowNs: READ_AT - 1n }, {}, CHUNK_BYTES, /clock/],
-];
+const reasons: readonly (readonly [string, Partial<ServerNow>, Partial<BackupSummary>, number, RegExp | undefined])[] =
+  [
+    ['nothing changed', {}, {}, CHUNK_BYTES, undefined],
+    ['a minor version changed', { postgresVersion: 170_004 }, {}, CHUNK_BYTES, undefined],
+    ['the clock stands where it stood', { nowNs: READ_AT }, {}, CHUNK_BYTES, undefined],
+    ['the system changed', { systemIdentifier: '8' }, {}, CHUNK_BYTES, /system/],
+    ['the timeline changed', { timeline: 3 }, {}, CHUNK_BYTES, /timeline/],
+    ['the timeline went back', { timeline: 1 }, {}, CHUNK_BYTES, /timeline/],
+    ['the major version changed', { postgresVersion: 180_003 }, {}, CHUNK_BYTES, /version/],
+    ['the chunks were of another length', {}, {}, CHUNK_BYTES * 2, /length/],
+    ['the clock was set back', { nowNs: READ_AT - 1n }, {}, CHUNK_BYTES, /clock/],
+  ];
 for (const [what, change, summary, chunkBytes, expected] of reasons) {
   test(`${expected === undefined ? 'files may be taken over' : 'every file is read'} when ${what}`, () => {
     const why = whyReadAll(manifestOf([], summary, chunkBytes), { ...now, ...change });

@@ -37,7 +37,11 @@ test('when recovery is over its settings are gone, and what is to last is there'
 });
 
 test('a file with settings of a recovery that never ended gets only the new ones', () => {
-  const once = withRecoverySettings("a = '1'\n", { recovery_target_xid: '7', restore_command: 'x' }, { archive_mode: 'off' });
+  const once = withRecoverySettings(
+    "a = '1'\n",
+    { recovery_target_xid: '7', restore_command: 'x' },
+    { archive_mode: 'off' },
+  );
   const twice = withRecoverySettings(once, { restore_command: 'y' }, { archive_mode: 'off' });
   assert.equal(twice, withRecoverySettings("a = '1'\n", { restore_command: 'y' }, { archive_mode: 'off' }));
 });
