@@ -170,10 +170,11 @@ class Receiver {
     size: SegmentSize,
   ): Promise<StartPosition | undefined> {
     const { flushIntervalMs } = this.#options;
-    const { timeline, position } = start;
+    const { timeline, position, begin } = start;
     const stream = session.stream({ slot, timeline, start: position, statusIntervalMs: STATUS_INTERVAL_MS });
     const recorder = await WalRecorder.begin(archive, timeline, position, {
       flushIntervalMs,
+      begin,
       totals: this.totals,
       onDurable: (flushed) => {
         stream.confirm({ written: recorder.received, flushed });
@@ -212,7 +213,7 @@ class Receiver {
       message: `Timeline ${timeline} ended at ${formatLsn(switchpoint)}; going on with timeline ${nextTimeline}.`,
       fields: { timeline: nextTimeline },
     });
-    return { timeline: nextTimeline, position: segmentStart(switchpoint, size), afterGap: false };
+    return { timeline: nextTimeline, position: segmentStart(switchpoint, size), begin: switchpoint, afterGap: false };
   }
 
   async #prepareSlot(session: ReplicationSession): Promise<string> {

@@ -6,6 +6,8 @@
 //    wait, then `append` waits.
 // 3. Pieces that an earlier run left of the first segment are compared with what comes in before they count as durable,
 //    and are removed with the others once the whole segment is durable.
+// 4. Of a new timeline nothing is stored before the place where it began: a restore reads the newest timeline that has a
+//    segment, and such a piece would hide what the old one has of it.
 // Invariant: nothing is reported durable that the repository could lose, or that differs from what it holds.
 
 import { SpillwayError } from '@spillway/contract';
@@ -37,6 +39,7 @@ export class WalRecorder {
   readonly timeline: TimelineId;
   readonly #archive: WalArchive;
   readonly #flushIntervalMs: number;
+  readonly #begin: Lsn | undefined;
   readonly #onDurable: (durable: Lsn) => void;
   readonly #totals: RecorderTotals;
   readonly #failed = new AbortController();
@@ -61,6 +64,7 @@ export class WalRecorder {
     this.#open = openSegment(start, archive.segmentSize);
     this.#durable = start;
     this.#flushIntervalMs = options.flushIntervalMs;
+    this.#begin = options.begin;
     this.#onDurable = options.onDurable;
     this.#totals = options.totals;
   }
@@ -139,6 +143,7 @@ export class WalRecorder {
     this.#timer = undefined;
     const open = this.#open;
     if (open.filled <= open.given || this.#failed.signal.aborted) return;
+    if (this.#begin !== undefined && this.received < this.#begin) return;
     if (this.#waiting > 0) {
       // The store is behind: one larger piece when it has caught up is better than many in a queue.
       void this.#last.then(() => this.#storePiece());
@@ -227,6 +232,8 @@ export class WalRecorder {
 
 export interface RecorderOptions {
   readonly flushIntervalMs: number;
+  /** Where the timeline began. */
+  readonly begin?: Lsn;
   readonly onDurable: (durable: Lsn) => void;
   /** Added to as objects are stored. */
   readonly totals: RecorderTotals;

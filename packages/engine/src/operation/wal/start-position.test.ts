@@ -135,5 +135,6 @@ for (const { name, stored, ancestry = one, slot, server, start } of cases) {
     const position = { ancestry, position: at(server), restartLsn: slot === undefined ? undefined : at(slot) };
     const chosen = chooseStart(catalogOf(stored), position, SIZE);
     assert.deepEqual([chosen.timeline, Number(chosen.position), chosen.afterGap], [...start, false]);
+    assert.equal(chosen.begin, ancestry.find(({ timeline }) => timeline === chosen.timeline)?.begin);
   });
 }

@@ -14,6 +14,8 @@ export interface StartPosition {
   readonly timeline: TimelineId;
   /** The start of a segment. */
   readonly position: Lsn;
+  /** Where the timeline itself begins, which may lie within the segment. */
+  readonly begin: Lsn;
   /** Chosen because the server had not the WAL that was to come next. */
   readonly afterGap: boolean;
 }
@@ -37,12 +39,12 @@ export function chooseStart(catalog: WalCatalog, server: ServerPosition, size: S
     if (end === undefined) continue;
     const next = ancestry[i + 1];
     if (member.end !== undefined && next !== undefined && end >= member.end) {
-      return { timeline: next.timeline, position: segmentStart(member.end, size), afterGap: false };
+      return { timeline: next.timeline, position: segmentStart(member.end, size), begin: next.begin, afterGap: false };
     }
-    return { timeline: member.timeline, position: segmentStart(end, size), afterGap: false };
+    return { timeline: member.timeline, position: segmentStart(end, size), begin: member.begin, afterGap: false };
   }
   const from = server.restartLsn ?? server.position;
   const member = ancestry.find(({ end }) => end === undefined || from < end) ?? ancestry.at(-1);
   if (member === undefined) throw new RangeError('an ancestry has at least the timeline itself');
-  return { timeline: member.timeline, position: segmentStart(from, size), afterGap: false };
+  return { timeline: member.timeline, position: segmentStart(from, size), begin: member.begin, afterGap: false };
 }
