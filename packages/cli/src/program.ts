@@ -57,6 +57,7 @@ export function createProgram(start: Start): CommanderCommand {
     )
     .option('--workers <n>', 'threads that read, compress and encrypt', wholeNumber(1, 64))
     .option('--compression-level <n>', 'zstd level, 0 for none', wholeNumber(0, 19))
+    .option('--new-system', 'accept a new system identifier under the old name, after pg_upgrade')
     .action(call(async () => (await import('./commands/backup.ts')).backup));
   add(program, 'backups', 'list the backups and the recovery window', 'spillway backups --json').action(
     call(async () => (await import('./commands/backups.ts')).backups),
@@ -90,9 +91,9 @@ export function createProgram(start: Start): CommanderCommand {
     .action(call(async () => (await import('./commands/restore.ts')).restore));
 
   const wal = group(program, 'wal', 'receive, fetch and check WAL');
-  add(wal, 'receive', 'stream WAL into the repository until stopped', 'spillway wal receive').action(
-    call(async () => (await import('./commands/wal.ts')).receive),
-  );
+  add(wal, 'receive', 'stream WAL into the repository until stopped', 'spillway wal receive')
+    .option('--new-system', 'accept a new system identifier under the old name, after pg_upgrade')
+    .action(call(async () => (await import('./commands/wal.ts')).receive));
   add(
     wal,
     'fetch <file> <destination>',
@@ -123,12 +124,9 @@ export function createProgram(start: Start): CommanderCommand {
   add(lab, 'list', 'list the throw-away clusters', 'spillway lab list').action(
     call(async () => (await import('./commands/lab.ts')).list),
   );
-  add(
-    lab,
-    'psql [name] [arguments...]',
-    'open psql on a throw-away cluster',
-    "spillway lab psql -- -c 'select 1'",
-  ).action(call(async () => (await import('./commands/lab.ts')).psql));
+  add(lab, 'psql [name] [arguments...]', 'open psql on a throw-away cluster', "spillway lab psql -- -c 'select 1'")
+    .option('--port <number>', 'of a server restored from it', wholeNumber(1, 65_535))
+    .action(call(async () => (await import('./commands/lab.ts')).psql));
 
   const config = group(program, 'config', 'check and show the configuration');
   add(config, 'check', 'check the configuration', 'spillway config check').action(

@@ -34,13 +34,15 @@ export function parseTarget(options: TargetOptions): RecoveryTarget {
 }
 
 const timeForm =
-  /^(\d{4}-\d{2}-\d{2})(?:[T ]|\s+)(\d{2}:\d{2})(:\d{2}(?:\.\d{1,6})?)?\s*(Z|UTC|[+-]\d{2}(?::?\d{2})?)?$/i;
+  /^(\d{4}-\d{2}-\d{2})(?:[T ]|\s+)(\d{2}:\d{2})(:\d{2}(?:\.\d{1,9})?)?\s*(Z|UTC|[+-]\d{2}(?::?\d{2})?)?$/i;
 
 function parseTime(text: string): RecoveryTarget {
   const match = timeForm.exec(text.trim());
   const example = '2026-11-23T14:03:12+02:00, or 2026-11-23T12:03:12Z';
   if (match === null) throw usage(`--at '${text}' is not a time`, 'it has another form', `write it as ${example}`);
-  const [, day = '', minute = '', second = ':00', zone] = match;
+  const [, day = '', minute = '', fullSecond = ':00', zone] = match;
+  // PostgreSQL counts in microseconds; what is finer is cut off.
+  const second = fullSecond.slice(0, ':00.123456'.length);
   if (zone === undefined) {
     const local = localZone(new Date(`${day}T${minute}${second}`));
     throw usage(

@@ -16,6 +16,8 @@ const run = promisify(execFile);
 
 export interface LabPsqlOptions extends LabName {
   readonly database?: string;
+  /** Of another server with the same users, such as one restored from the lab. */
+  readonly port?: number;
   /** Further words for psql, such as `-c 'SELECT 1'`. Where there is no psql, only `-c <sql>` is known. */
   readonly words?: readonly string[];
   /** Use our own prompt even where psql is there. */
@@ -52,7 +54,8 @@ async function findPsql(): Promise<string | undefined> {
 }
 
 async function runPsql(program: string, options: LabPsqlOptions): Promise<number> {
-  const { host, port, user, directory } = await knownState(options);
+  const { host, user, directory, ...state } = await knownState(options);
+  const port = options.port ?? state.port;
   const passwords = join(directory, 'pgpass');
   const target = `host=${host} port=${port} user=${user} dbname=${options.database ?? 'postgres'} passfile=${passwords}`;
   const child = spawn(program, [target, ...(options.words ?? [])], {
@@ -68,7 +71,8 @@ async function runPsql(program: string, options: LabPsqlOptions): Promise<number
 async function plainPrompt(options: LabPsqlOptions): Promise<number> {
   const output = options.output ?? process.stdout;
   const connection = await labConnection(options);
-  const client = new pg.Client({ ...connection, database: options.database ?? connection.database });
+  const { database = connection.database, port = connection.port } = options;
+  const client = new pg.Client({ ...connection, database, port });
   client.on('error', () => undefined);
   try {
     await client.connect();

@@ -11,6 +11,7 @@ export interface BackupOptions {
   readonly type: 'full' | 'incremental';
   readonly workers?: number;
   readonly compressionLevel?: number;
+  readonly newSystem?: boolean;
 }
 
 const DAMAGE_SHOWN_MAX = 10;
@@ -29,6 +30,7 @@ export const backup: Command<BackupOptions> = async (context, options) => {
     walTimeoutMs: settings.backup.wal_timeout,
     slot: settings.wal.slot,
     flushIntervalMs: settings.wal.flush_interval,
+    newSystem: options.newSystem === true,
     signal: context.signal,
     report: context.output.report,
   });

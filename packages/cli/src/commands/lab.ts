@@ -90,7 +90,7 @@ export const list: Command<object> = async (context) => {
   return 0;
 };
 
-export const psql: Command<object> = async (context, _options, ...words) => {
+export const psql: Command<{ readonly port?: number }> = async (context, { port }, ...words) => {
   // What follows `--` is psql's own, also where no lab was named before it.
   const [name] = words;
   const named = name !== undefined && !name.startsWith('-');
@@ -99,5 +99,6 @@ export const psql: Command<object> = async (context, _options, ...words) => {
     name: named ? name : DEFAULT_NAME,
     words: named ? words.slice(1) : words,
     signal: context.signal,
+    ...(port === undefined ? {} : { port }),
   });
 };

@@ -10,7 +10,7 @@ import { formatBytes, formatCount, formatTime } from '../ui/format.ts';
 import { renderTable } from '../ui/table.ts';
 
 /** Runs until a signal stops it; what was received is flushed by then, so that is success. */
-export const receive: Command<object> = async (context) => {
+export const receive: Command<{ readonly newSystem?: boolean }> = async (context, options) => {
   const loaded = await loadFor(context);
   const name = clusterName(context, loaded.configuration);
   const { settings, ...cluster } = await clusterSource(context, loaded, name);
@@ -20,6 +20,7 @@ export const receive: Command<object> = async (context) => {
     cluster,
     slot: settings.wal.slot,
     flushIntervalMs: settings.wal.flush_interval,
+    newSystem: options.newSystem === true,
     signal: context.signal,
     report: context.output.report,
   });

@@ -31,6 +31,7 @@ import { type RecorderTotals, WalRecorder } from './recorder.ts';
 import { chooseStart, type StartPosition } from './start-position.ts';
 
 const STATUS_INTERVAL_MS = 5_000;
+const TELL_MS = 200;
 const PAUSE_MS_MIN = 200;
 const PAUSE_MS_MAX = 30_000;
 
@@ -108,6 +109,7 @@ export async function receiveWal(options: ReceiveOptions): Promise<ReceiveSummar
 class Receiver {
   readonly totals: RecorderTotals = { segments: 0, pieces: 0, bytes: 0, storedBytes: 0 };
   position: ReceivePosition = { timeline: 0, received_lsn: '0/0', durable_lsn: '0/0' };
+  #toldAt = Number.NEGATIVE_INFINITY;
   readonly #options: ReceiveOptions;
   readonly #stop: AbortSignal;
 
@@ -247,6 +249,11 @@ class Receiver {
       durable_lsn: formatLsn(recorder.durable),
     };
     this.#options.onPosition?.(this.position);
+    // A backup that receives its own WAL has a progress of its own to show.
+    if (this.#options.temporarySlot === true || performance.now() - this.#toldAt < TELL_MS) return;
+    this.#toldAt = performance.now();
+    const detail = `timeline ${recorder.timeline}, stored up to ${this.position.durable_lsn}`;
+    this.#options.report({ type: 'progress', phase: 'receiving WAL', done_bytes: this.totals.bytes, detail });
   }
 }
 
