@@ -3,7 +3,7 @@
 // Read into one buffer, HMAC-SHA-256 it, zstd it, AES-256-GCM it, into a pack of 32 MiB; a full pack is written and synced
 // while the next one fills. Nothing is left out: no chunk is looked up, and none is recognised as zeros.
 
-import { createCipheriv, createHmac, randomBytes } from 'node:crypto';
+import { createCipheriv, createHmac, createSecretKey, randomBytes } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -30,7 +30,8 @@ const NONCE_BYTES = 12;
 
 const data = workerData as RawData;
 const next = new Int32Array(data.next);
-const key = randomBytes(32);
+// A key object: from plain bytes OpenSSL would be given a new key with every call.
+const key = createSecretKey(randomBytes(32));
 const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
 const spare = [newPack(), newPack()];
 let pack = spare.pop() ?? newPack();
