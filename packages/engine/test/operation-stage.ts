@@ -81,6 +81,7 @@ export class Stage implements AsyncDisposable {
   readonly fetched: string[] = [];
   repository: Repository;
   readonly #mine: AsyncDisposable[] = [];
+  readonly #receivers: (() => Promise<ReceiveSummary>)[] = [];
   #restores = 0;
 
   constructor(folder: string, cluster: LabCluster, repository: Repository) {
@@ -136,8 +137,13 @@ export class Stage implements AsyncDisposable {
       stopping.abort();
       return ended;
     };
-    this.#mine.push({ [Symbol.asyncDispose]: async () => void (await stop().catch(() => undefined)) });
+    this.#receivers.push(stop);
     return { events, position: () => position, ended, stop };
+  }
+
+  /** Stops all receivers, so that one test cannot keep the lock from the next. */
+  async rest(): Promise<void> {
+    for (const stop of this.#receivers.splice(0)) await stop().catch(() => undefined);
   }
 
   /** Waits until the receiver has made durable what the server has written by now. */
@@ -260,6 +266,7 @@ export class Stage implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.rest();
     for (const each of this.#mine.toReversed()) await each[Symbol.asyncDispose]();
     await this.cluster.destroy();
     await rm(this.folder, { recursive: true, force: true });

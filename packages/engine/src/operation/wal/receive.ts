@@ -5,7 +5,8 @@
 //    server's timeline before a byte of it; choose where to begin (`start-position.ts`).
 // 3. Stream. What comes in goes to the recorder; what the recorder made durable is confirmed to the server, never more.
 // 4. The end of a timeline: flush, then go on with the next from the start of the segment of the switch.
-// 5. The connection breaks: flush what came in, connect again with growing pauses. Any other error ends the receiver.
+// 5. The connection breaks: flush what came in, connect again with growing pauses, also while the server still holds the
+//    slot for the broken one. Any other error ends the receiver.
 // 6. Told to stop: flush what came in, close politely.
 // WAL that the server no longer has is a gap: it is told at once, and streaming goes on behind it.
 
@@ -88,7 +89,11 @@ export async function receiveWal(options: ReceiveOptions): Promise<ReceiveSummar
       });
     } catch (error) {
       if (stop.aborted) break;
-      if (!connected || !isSpillwayError(error, 'SPW_POSTGRES_UNREACHABLE')) throw error;
+      // The server may hold on to the slot for a while after the connection broke: then that is our own last one.
+      const mends = isSpillwayError(error, 'SPW_POSTGRES_UNREACHABLE')
+        ? connected
+        : receiver.streamed && isLocked(error);
+      if (!mends || !isSpillwayError(error)) throw error;
       if (receiver.totals.bytes > before) pauseMs = PAUSE_MS_MIN;
       report({
         type: 'notice',
@@ -106,8 +111,12 @@ export async function receiveWal(options: ReceiveOptions): Promise<ReceiveSummar
   return { timeline, durable_lsn, segments, pieces, bytes, stored_bytes: storedBytes };
 }
 
+const isLocked = (error: unknown): boolean => isSpillwayError(error, 'SPW_LOCKED');
+
 class Receiver {
   readonly totals: RecorderTotals = { segments: 0, pieces: 0, bytes: 0, storedBytes: 0 };
+  /** Whether this receiver has had the slot. */
+  streamed = false;
   position: ReceivePosition = { timeline: 0, received_lsn: '0/0', durable_lsn: '0/0' };
   #toldAt = Number.NEGATIVE_INFINITY;
   readonly #options: ReceiveOptions;
@@ -190,6 +199,7 @@ class Receiver {
     halt.addEventListener('abort', onHalt, { once: true });
     try {
       for await (const message of stream) {
+        this.streamed = true;
         if (message.kind !== 'wal') continue;
         this.#checkHeader(message.start, message.bytes, timeline, size, archive.systemIdentifier);
         await recorder.append(message.start, message.bytes, message.sentAt);
@@ -221,12 +231,20 @@ class Receiver {
   async #prepareSlot(session: ReplicationSession): Promise<string> {
     const { slot, temporarySlot } = this.#options;
     if (temporarySlot !== true || (await session.readSlot(slot)) !== undefined) {
-      await session.createPhysicalSlot(slot, { reserveWal: true });
+      if ((await session.createPhysicalSlot(slot, { reserveWal: true })) === 'exists') await this.#renewLost(session);
       return slot;
     }
     const temporary = `${slot.slice(0, 40)}_${process.pid}`;
     await session.createPhysicalSlot(temporary, { temporary: true, reserveWal: true });
     return temporary;
+  }
+
+  /** A slot that fell too far behind holds nothing back any more, and the server lets nobody use it again. */
+  async #renewLost(session: ReplicationSession): Promise<void> {
+    const { slot } = this.#options;
+    if ((await session.readSlot(slot))?.restartLsn !== undefined) return;
+    await session.dropSlot(slot);
+    await session.createPhysicalSlot(slot, { reserveWal: true });
   }
 
   /** The history file of a timeline is in the repository before the first byte of the timeline is. */
