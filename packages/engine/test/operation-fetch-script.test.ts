@@ -2,15 +2,19 @@
 // "there is no such file" is 1.
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, test } from 'node:test';
 import {
+  FEEDER_FILE,
   FETCH_SCRIPT,
   fetchScript,
+  LAID_FILE,
   NAMES_FILE,
   RECOVERY_FOLDER,
   TAKEN_FOLDER,
@@ -75,6 +79,33 @@ test('a file that is among the names and does not lie ready is asked for', async
   await put(NAMES_FILE, `${SEGMENT}\n`);
   assert.equal(await ask('printf %s "%f" > "%p"; exit 0'), 0);
   assert.equal(await got(), SEGMENT);
+});
+
+test('a listed file is waited for while the feeder lives', async () => {
+  await put(NAMES_FILE, `${SEGMENT}\n`);
+  await put(FEEDER_FILE, String(process.pid));
+  await writeFile(join(directory, FETCH_SCRIPT), `: > asking\n${fetchScript(NOT_ASKED)}`);
+  const child = spawn('sh', [FETCH_SCRIPT, SEGMENT, 'pg_wal/RECOVERYXLOG'], { cwd: directory });
+  const ended = once(child, 'exit');
+  while (!there('asking')) await setImmediate();
+  await put(`${RECOVERY_FOLDER}/laid-later`, 'ready');
+  await rename(join(directory, RECOVERY_FOLDER, 'laid-later'), join(directory, RECOVERY_FOLDER, SEGMENT));
+  assert.deepEqual(await ended, [0, null]);
+  assert.equal(await got(), 'ready');
+  assert.equal(there('asked'), false);
+});
+
+test('a listed file is asked for where the feeder laid it long ago, died, or gave up', async () => {
+  await put(NAMES_FILE, `${SEGMENT}\n`);
+  await put(LAID_FILE, `${SEGMENT}\n`);
+  await put(FEEDER_FILE, String(process.pid));
+  assert.equal(await ask('exit 201'), 201, 'laid long ago');
+  await put(LAID_FILE, '');
+  const { pid } = spawnSync('true');
+  await put(FEEDER_FILE, String(pid));
+  assert.equal(await ask('exit 202'), 202, 'died');
+  await rm(join(directory, FEEDER_FILE));
+  assert.equal(await ask('exit 203'), 203, 'gave up');
 });
 
 test('without names every file is asked for, and the exit code of the answer is kept', async () => {

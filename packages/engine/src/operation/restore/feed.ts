@@ -3,14 +3,15 @@
 // 1. Segments are fetched in the order of the way into `spillway_recovery/`, at most SEGMENTS_AHEAD of them at a time:
 //    PostgreSQL takes one by moving it away, and that makes room for the next.
 // 2. `names` lists all files of this recovery, so that PostgreSQL learns at once that there is nothing after the end.
-// 3. If the feeder falls behind or ends, the script fetches by itself: feeding changes only how long recovery takes.
+// 3. Where the feeder fell behind the script waits for it; where it ended the script fetches by itself. So feeding changes
+//    only how long recovery takes.
 
-import { chown, readdir, rm, writeFile } from 'node:fs/promises';
+import { appendFile, chown, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { historyName, segmentName } from '../../postgres/lsn.ts';
 import { fetchSegment } from '../wal/fetch.ts';
-import { NAMES_FILE, RECOVERY_FOLDER, TAKEN_FOLDER } from './fetch-script.ts';
+import { FEEDER_FILE, LAID_FILE, NAMES_FILE, RECOVERY_FOLDER, TAKEN_FOLDER } from './fetch-script.ts';
 import { type PlannedRestore, SEGMENTS_AHEAD } from './plan.ts';
 
 const LOOK_AGAIN_MS = 10;
@@ -65,6 +66,7 @@ export function startFeeder(
         await wait(LOOK_AGAIN_MS, undefined, { signal: end });
       }
       await fetchSegment(archive, name, join(folder, name), end, owner);
+      await appendFile(join(directory, LAID_FILE), `${name}\n`);
       lying.add(name);
       if (++fetched >= Math.min(steps.length, FETCHES_AT_ONCE)) ready.resolve();
     }
@@ -79,6 +81,8 @@ export function startFeeder(
       histories.push(historyName(timeline));
       await put(join(takenFolder, historyName(timeline)), content);
     }
+    await put(join(directory, LAID_FILE), '');
+    await put(join(directory, FEEDER_FILE), String(process.pid));
     await put(join(directory, NAMES_FILE), `${[...histories, ...names].join('\n')}\n`);
   }
 
@@ -90,8 +94,9 @@ export function startFeeder(
   // A feeder that fails is no failure of the recovery: see 3. What went wrong shows when the script meets it too.
   const running = layNames()
     .then(() => Promise.all(Array.from({ length: FETCHES_AT_ONCE }, feed)))
-    .catch((error: unknown) => {
+    .catch(async (error: unknown) => {
       failure = error;
+      await rm(join(directory, FEEDER_FILE), { force: true });
     })
     .finally(() => ready.resolve());
   return {
