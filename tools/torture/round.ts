@@ -22,6 +22,7 @@ export const faultKinds = [
   'kill-backup',
   'kill-receiver',
   'kill-server',
+  'kill-host',
   'stop-receiver',
   'full-in-backup',
   'full-in-receive',
@@ -149,6 +150,11 @@ export class Ordeal implements AsyncDisposable {
       case 'kill-server':
         await cluster.kill();
         break;
+      case 'kill-host':
+        // All of it at one moment, as a power cut would: what counts now is in the repository already.
+        for (const command of [receiver, backup]) command?.signal('SIGKILL');
+        await Promise.all([cluster.kill(), receiver.ended]);
+        break;
       case 'stop-receiver':
         receiver.signal('SIGSTOP');
         await pause(plan.stopMs);
@@ -248,6 +254,7 @@ function mayEndSo(end: Ended, plan: RoundPlan, early: boolean): string {
   const short = shortEnd(end);
   const allowed: Readonly<Record<FaultKind, RegExp>> = {
     'kill-backup': /^(?:0|SIGKILL)$/,
+    'kill-host': /^(?:0|SIGKILL)$/,
     'kill-receiver': /^(?:0|1 SPW_WAL_WAIT)$/,
     'kill-server': /^(?:0|1 SPW_BACKUP_VOID|1 SPW_WAL_WAIT|20 SPW_POSTGRES_UNREACHABLE)$/,
     'stop-receiver': /^(?:0|1 SPW_WAL_WAIT)$/,
