@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { isMainThread, threadId } from 'node:worker_threads';
 import { SpillwayError } from '@spillway/contract';
-import { runCrew, serveCrew } from '../src/operation/crew.ts';
+import { Crew, serveCrew } from '../src/operation/crew.ts';
 
 type Task =
   | { readonly kind: 'double'; readonly value: number }
@@ -51,9 +51,8 @@ async function run(
   signal = new AbortController().signal,
   workers = 2,
 ): Promise<readonly { readonly done: number }[]> {
-  return runCrew<Task, Result, { readonly done: number }>({
-    module: new URL(import.meta.url),
-    workers,
+  await using crew = new Crew(new URL(import.meta.url), workers);
+  return await crew.run<Task, Result, { readonly done: number }>({
     data: { factor: 2 },
     tasks,
     onResult,

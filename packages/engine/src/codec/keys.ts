@@ -15,6 +15,7 @@ import {
   createHmac,
   createPrivateKey,
   createPublicKey,
+  createSecretKey,
   hkdfSync,
   type KeyObject,
   randomBytes,
@@ -79,15 +80,16 @@ export function objectKey(
   salt: Uint8Array,
   kind: ObjectKind,
   name: string,
-): Buffer | undefined {
+): KeyObject | undefined {
   const key = ring.dataKeys.find((entry) => entry.number === dataKeyNumber)?.key;
-  return key && derive(key, salt, `spillway object v${FORMAT_VERSION}\0${kind}\0${name}`, 32);
+  // As a key object: from bytes Node would make one anew for every frame.
+  return key && createSecretKey(derive(key, salt, `spillway object v${FORMAT_VERSION}\0${kind}\0${name}`, 32));
 }
 
-export const idKey = (ring: KeyRing): Buffer => derive(firstKey(ring), '', 'spillway chunk id', 32);
+export const idKey = (ring: KeyRing): KeyObject => createSecretKey(derive(firstKey(ring), '', 'spillway chunk id', 32));
 
 /** The id of a chunk by its plain bytes; `key` is the repository's `idKey`. */
-export const chunkId = (key: Uint8Array, plain: Uint8Array): Buffer => createHmac('sha256', key).update(plain).digest();
+export const chunkId = (key: KeyObject, plain: Uint8Array): Buffer => createHmac('sha256', key).update(plain).digest();
 
 /** PKCS #8 wrapping of an Ed25519 seed, RFC 8410. */
 const ED25519_PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');

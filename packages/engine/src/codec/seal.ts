@@ -5,7 +5,7 @@
 // 2. A frame is compressed only when that makes it smaller; its length alone tells which it was.
 // 3. The final frame is marked in its nonce: an object cut short at a frame's end does not open either.
 
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, type KeyObject, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { constants, zstdCompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { SpillwayError } from '@spillway/contract';
@@ -58,7 +58,7 @@ const zstdOptions = (plain: Uint8Array, level: CompressionLevel) => ({
 
 /** Seals the frames of one object, in order, into a buffer of the caller's. */
 export class FrameSealer {
-  readonly #key: Buffer;
+  readonly #key: KeyObject;
   readonly head: Buffer;
   readonly dataKeyNumber: number;
   readonly salt: Uint8Array;
@@ -121,7 +121,7 @@ export async function sealObject(
 
 /** Opens the frames of one object; every failure is SPW_OBJECT_DAMAGED with the object's name. */
 export class FrameOpener {
-  readonly #key: Buffer;
+  readonly #key: KeyObject;
   readonly #name: string;
 
   constructor(ring: KeyRing, kind: ObjectKind, name: string, head: Uint8Array) {

@@ -5,7 +5,7 @@
 // 3. When the queue is empty each worker is asked for its last word (`finish`) and ends.
 // Data goes to workers by message; what must not be copied is in shared memory or transferred by the worker.
 
-import { Worker, parentPort, type Transferable, workerData } from 'node:worker_threads';
+import { parentPort, type Transferable, Worker } from 'node:worker_threads';
 import { type ErrorCode, isSpillwayError, SpillwayError } from '@spillway/contract';
 
 const TASKS_HELD = 2;
@@ -15,7 +15,10 @@ type FromWorker<Result, Final> =
   | { readonly type: 'final'; readonly final: Final }
   | { readonly type: 'error'; readonly error: CarriedError };
 
-type ToWorker<Task> = { readonly type: 'task'; readonly task: Task } | { readonly type: 'finish' };
+type ToWorker<Task> =
+  | { readonly type: 'begin'; readonly data: unknown }
+  | { readonly type: 'task'; readonly task: Task }
+  | { readonly type: 'finish' };
 
 /** A SpillwayError, or what is left of another error, in a form that survives the way between threads. */
 interface CarriedError {
@@ -26,10 +29,7 @@ interface CarriedError {
   readonly stack: string | undefined;
 }
 
-export interface CrewOptions<Task, Result> {
-  /** The worker's module, which calls `serveCrew`. */
-  readonly module: URL;
-  readonly workers: number;
+export interface Work<Task, Result> {
   /** What each worker begins with. */
   readonly data: unknown;
   readonly tasks: Iterable<Task>;
@@ -37,62 +37,93 @@ export interface CrewOptions<Task, Result> {
   readonly signal: AbortSignal;
 }
 
-/** Runs all tasks and gives each worker's last word. */
-export async function runCrew<Task, Result, Final>(options: CrewOptions<Task, Result>): Promise<readonly Final[]> {
-  const { signal, onResult } = options;
-  signal.throwIfAborted();
-  const queue = options.tasks[Symbol.iterator]();
-  const workers = Array.from(
-    { length: Math.max(1, options.workers) },
-    () => new Worker(options.module, { workerData: options.data, stdout: false, stderr: false }),
-  );
-  const abort = Promise.withResolvers<never>();
-  const onAbort = (): void => abort.reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    const finals = workers.map((worker) => {
-      const { promise, resolve, reject } = Promise.withResolvers<Final>();
-      let held = 0;
-      let finishing = false;
-      const give = (): void => {
-        while (held < TASKS_HELD && !finishing) {
-          const next = queue.next();
-          if (next.done === true) {
-            finishing = held === 0;
-            if (finishing) post(worker, { type: 'finish' });
-            return;
-          }
-          held++;
-          post(worker, { type: 'task', task: next.value });
-        }
-      };
-      worker.on('message', (message: FromWorker<Result, Final>) => {
-        try {
-          if (message.type === 'error') return reject(unpackError(message.error));
-          if (message.type === 'final') return resolve(message.final);
-          held--;
-          onResult(message.result);
-          give();
-        } catch (error) {
-          reject(error);
-        }
-        return undefined;
-      });
+export class Crew implements AsyncDisposable {
+  readonly #workers: readonly Worker[];
+  readonly #broken: Promise<never>;
+
+  /** Starts the threads: loading their module takes a while, which can pass beside other work. */
+  constructor(module: URL, workers: number) {
+    this.#workers = Array.from({ length: Math.max(1, workers) }, () => new Worker(module));
+    const { promise, reject } = Promise.withResolvers<never>();
+    // A worker may break before anybody waits for it; whoever runs the crew then hears of it.
+    promise.catch(() => undefined);
+    for (const worker of this.#workers) {
       worker.on('error', reject);
       worker.on('exit', () => reject(new SpillwayError('SPW_INTERNAL', 'a worker thread ended before its work did')));
+    }
+    this.#broken = promise;
+  }
+
+  /** Runs all tasks and gives each worker's last word. A crew works once. */
+  async run<Task, Result, Final>({ data, tasks, onResult, signal }: Work<Task, Result>): Promise<readonly Final[]> {
+    signal.throwIfAborted();
+    const queue = tasks[Symbol.iterator]();
+    const aborted = Promise.withResolvers<never>();
+    const onAbort = (): void => aborted.reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      const members = this.#workers.map((worker) => employ<Task, Result, Final>(worker, data, queue, onResult));
+      // One each at first, so that a few tasks are shared out.
+      for (let held = 1; held <= TASKS_HELD; held++) for (const { give } of members) give(held);
+      return await Promise.race([Promise.all(members.map(({ final }) => final)), this.#broken, aborted.promise]);
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+  }
+}
+
+interface Employed<Final> {
+  /** Hands out tasks until the worker holds `most`; tells it to finish when there are none left and it holds none. */
+  readonly give: (most: number) => void;
+  readonly final: Promise<Final>;
+}
+
+function employ<Task, Result, Final>(
+  worker: Worker,
+  data: unknown,
+  queue: Iterator<Task>,
+  onResult: (result: Result) => void,
+): Employed<Final> {
+  const { promise: final, resolve, reject } = Promise.withResolvers<Final>();
+  const post = (message: ToWorker<Task>): void => worker.postMessage(message);
+  let held = 0;
+  let finishing = false;
+  const give = (most: number): void => {
+    try {
+      while (held < most && !finishing) {
+        const next = queue.next();
+        if (next.done === true) {
+          finishing = held === 0;
+          if (finishing) post({ type: 'finish' });
+          return;
+        }
+        held++;
+        post({ type: 'task', task: next.value });
+      }
+    } catch (error) {
+      // As a rejection: thrown here, it would leave the other workers' promises without anybody to hear them.
+      reject(error);
+    }
+  };
+  worker.on('message', (message: FromWorker<Result, Final>) => {
+    if (message.type === 'error') reject(unpackError(message.error));
+    else if (message.type === 'final') resolve(message.final);
+    else {
+      held--;
       try {
-        give();
+        onResult(message.result);
       } catch (error) {
-        // As a rejection: thrown here, it would leave the promises of the workers before without anybody to hear them.
         reject(error);
       }
-      return promise;
-    });
-    return await Promise.race([Promise.all(finals), abort.promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-    await Promise.all(workers.map((worker) => worker.terminate()));
-  }
+      give(TASKS_HELD);
+    }
+  });
+  post({ type: 'begin', data });
+  return { give, final };
 }
 
 export interface CrewMember<Task, Result, Final> {
@@ -106,11 +137,15 @@ export function serveCrew<Data, Task, Result, Final>(begin: (data: Data) => Crew
   if (port === null) throw new SpillwayError('SPW_INTERNAL', 'a worker module was loaded outside a worker');
   const send = (message: FromWorker<Result, Final>, transfer: readonly Transferable[] = []): void =>
     port.postMessage(message, transfer);
-  const member = begin(workerData as Data);
+  let member: CrewMember<Task, Result, Final> | undefined;
   const inTurn = async (before: Promise<void>, message: ToWorker<Task>): Promise<void> => {
     await before;
     try {
-      if (message.type === 'finish') {
+      if (message.type === 'begin') {
+        member = begin(message.data as Data);
+      } else if (member === undefined) {
+        throw new SpillwayError('SPW_INTERNAL', 'a worker was given work before it was begun');
+      } else if (message.type === 'finish') {
         send({ type: 'final', final: await member.finish() });
       } else {
         const { result, transfer } = await member.perform(message.task);
@@ -125,8 +160,6 @@ export function serveCrew<Data, Task, Result, Final>(begin: (data: Data) => Crew
     last = inTurn(last, message);
   });
 }
-
-const post = <Task>(worker: Worker, message: ToWorker<Task>): void => worker.postMessage(message);
 
 function packError(error: unknown): CarriedError {
   const stack = error instanceof Error ? error.stack : undefined;

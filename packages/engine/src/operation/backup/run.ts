@@ -33,7 +33,7 @@ import { LOCK_WAIT_MS, takeLock } from '../../repository/lock.ts';
 import { listManifests, readManifest, writeManifest } from '../../repository/manifest-store.ts';
 import { PackWriter } from '../../repository/pack-writer.ts';
 import type { Repository } from '../../repository/repository.ts';
-import { runCrew } from '../crew.ts';
+import { Crew } from '../crew.ts';
 import { admitSystem } from '../system.ts';
 import { WalArchive } from '../wal/archive.ts';
 import { assembleEntries, joinStretches } from './assemble.ts';
@@ -83,6 +83,7 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
     onWait: (why) =>
       options.report({ type: 'notice', level: 'info', message: `Waiting to see whether the holder lives: ${why}.` }),
   });
+  await using crew = new Crew(new URL('./copy-worker.ts', import.meta.url), options.workers);
   await using session = await connect(cluster.connection, { signal: options.signal });
   const server = await readServer(session);
   const dataDirectory = cluster.dataDirectory ?? server.dataDirectory;
@@ -103,12 +104,14 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
   const id = `${startedAt.toISOString().replaceAll(/[-:]|\.\d+/g, '')}-${randomBytes(4).toString('hex')}`;
   options.report({ type: 'progress', phase: 'waiting for a checkpoint', done_bytes: 0 });
   const { startLsn, timeline } = await base.startBackup(`spillway ${id}`, { fast: true, signal });
-  const copied = await copyCluster(options, { server, control, dataDirectory, startLsn, timeline, signal });
+  const copied = await copyCluster(options, crew, { server, control, dataDirectory, startLsn, timeline, signal });
   const { stopLsn, backupLabel, tablespaceMap } = await base.stopBackup({ waitForArchive: false, signal });
 
-  const index = await writeIndex(repository, copied.packs, signal);
   const archive = new WalArchive(repository, cluster.name, server.systemIdentifier, control.walSegmentSize);
-  await wal.waitUntilDurable(archive, timeline, startLsn, stopLsn, options.walTimeoutMs);
+  const [index] = await Promise.all([
+    writeIndex(repository, copied.packs, signal),
+    wal.waitUntilDurable(archive, timeline, startLsn, stopLsn, options.walTimeoutMs),
+  ]);
   await lock.assertHeld();
 
   const finishedAt = new Date();
@@ -196,7 +199,7 @@ interface Copied {
   readonly wrongPages: readonly (WrongPage & { readonly path: string })[];
 }
 
-async function copyCluster(options: BackupOptions, at: Circumstances): Promise<Copied> {
+async function copyCluster(options: BackupOptions, crew: Crew, at: Circumstances): Promise<Copied> {
   const { repository, report } = options;
   const { signal, control } = at;
   const readStartedNs = nowNs();
@@ -247,9 +250,7 @@ async function copyCluster(options: BackupOptions, at: Circumstances): Promise<C
     blockBytes: control.blockSize,
     startLsn: at.startLsn,
   };
-  const packs = await runCrew<CopyTask, CopyResult, CopyFinal>({
-    module: new URL('./copy-worker.ts', import.meta.url),
-    workers: options.workers,
+  const packs = await crew.run<CopyTask, CopyResult, CopyFinal>({
     data,
     tasks: tasksFor(scan, toRead, control),
     onResult,

@@ -14,7 +14,8 @@ import type { WalArchive } from '../wal/archive.ts';
 import { findWay } from '../wal/coverage.ts';
 import { receiveWal } from '../wal/receive.ts';
 
-const LOOK_AGAIN_MS = 250;
+/** Our own receiver is asked in memory, another one's work is seen by a list of the repository. */
+const LOOK_AGAIN_MS = { streaming: 10, elsewhere: 250 } as const;
 
 export interface FollowOptions {
   readonly repository: Repository;
@@ -78,7 +79,7 @@ export async function followWal(options: FollowOptions): Promise<WalFollower> {
             why: `WAL up to ${formatLsn(to)} was not in the repository after ${Math.round(timeoutMs / 1000)} s, only up to ${formatLsn(stored ?? durable ?? from)}`,
           });
         }
-        await wait(LOOK_AGAIN_MS, undefined, { signal });
+        await wait(LOOK_AGAIN_MS[mode], undefined, { signal });
       }
     },
     [Symbol.asyncDispose]: async () => {

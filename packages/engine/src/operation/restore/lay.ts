@@ -32,7 +32,7 @@ import { historyName, timelineId } from '../../postgres/lsn.ts';
 import type { ChunkPlace } from '../../repository/chunk-table.ts';
 import { readChunk, type RepositoryIndex } from '../../repository/index-store.ts';
 import type { Repository } from '../../repository/repository.ts';
-import { runCrew } from '../crew.ts';
+import { Crew } from '../crew.ts';
 import { FETCH_SCRIPT, fetchScript, RECOVERY_FOLDER, TAKEN_FOLDER } from './fetch-script.ts';
 import type { LayData, LayResult, LayTask } from './lay-worker.ts';
 import type { PlannedRestore } from './plan.ts';
@@ -42,7 +42,9 @@ import { targetSettings } from './target.ts';
 const CONTROL_FILE = 'global/pg_control';
 /** Never laid as they were backed up: they would make another recovery of it. */
 const LEFT_OUT = new Set(['backup_label', 'tablespace_map', 'recovery.signal', 'standby.signal']);
-const STRETCH_BYTES = 8 * 1024 * 1024;
+/** A task is so much of the files, however small it became in the pack, so that all workers have something to do. */
+const STRETCH_PLAIN_BYTES = 8 * 1024 * 1024;
+const STRETCH_CHUNKS_MAX = 1024;
 /** Reading this much that is not needed is cheaper than another request. */
 const JOINED_GAP_BYTES = 256 * 1024;
 const SYNCS_AT_ONCE = 8;
@@ -115,6 +117,7 @@ interface Laid {
 async function layFiles(options: RestoreOptions): Promise<Laid> {
   const { planned, repository, report, signal } = options;
   const { manifest, index, plan } = planned;
+  await using crew = new Crew(new URL('./lay-worker.ts', import.meta.url), options.workers);
   const entries = manifest.entries.filter((entry) => !(entry.kind === 'file' && LEFT_OUT.has(entry.path)));
   const roots = await makeRoots(planned);
   const asRoot = process.getuid?.() === 0;
@@ -144,9 +147,7 @@ async function layFiles(options: RestoreOptions): Promise<Laid> {
 
   const totals = { fetched: 0, written: 0 };
   const data: LayData = { repository: repository.handle, paths };
-  await runCrew<LayTask, LayResult, undefined>({
-    module: new URL('./lay-worker.ts', import.meta.url),
-    workers: options.workers,
+  await crew.run<LayTask, LayResult, undefined>({
     data,
     tasks: stretches(placeChunks(planned), index),
     onResult: ({ fetchedBytes, writtenBytes }) => {
@@ -165,6 +166,8 @@ async function makeRoots({ manifest, plan }: PlannedRestore): Promise<Roots> {
   const roots = new Map<number | undefined, string>([[undefined, plan.directory]]);
   for (const { oid, path } of manifest.head.summary.tablespaces) roots.set(oid, path);
   for (const [tablespace, directory] of roots) {
+    // The server's account must get through the folders above, which may be made here by root.
+    await mkdir(dirname(directory), { recursive: true });
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const names = await readdir(directory);
     if (names.length > 0) {
@@ -227,13 +230,19 @@ function* stretches(placed: Placed, index: RepositoryIndex): Iterable<LayTask> {
     let gathered: { readonly offset: number; readonly destinations: readonly number[] }[] = [];
     let from = 0;
     let to = 0;
+    let plain = 0;
     for (const { place, destinations } of ordered) {
-      const far = place.offset - to > JOINED_GAP_BYTES || place.offset + place.storedBytes - from > STRETCH_BYTES;
-      if (gathered.length > 0 && far) {
+      const far = place.offset - to > JOINED_GAP_BYTES;
+      const full = plain >= STRETCH_PLAIN_BYTES || gathered.length >= STRETCH_CHUNKS_MAX;
+      if (gathered.length > 0 && (far || full)) {
         yield { pack, offset: from, bytes: to - from, chunks: gathered };
         gathered = [];
       }
-      if (gathered.length === 0) from = place.offset;
+      if (gathered.length === 0) {
+        from = place.offset;
+        plain = 0;
+      }
+      plain += place.plainBytes;
       gathered.push({ offset: place.offset, destinations });
       to = place.offset + place.storedBytes;
     }
