@@ -127,9 +127,11 @@ describe('a receiver', () => {
     const session = await stage.cluster.connect();
     try {
       let returned = false;
-      const committing = session.query("INSERT INTO note VALUES ('synchronous')").then(() => {
+      const commit = async (): Promise<void> => {
+        await session.query("INSERT INTO note VALUES ('synchronous')");
         returned = true;
-      });
+      };
+      const committing = commit();
       await waitFor('the commit to wait', async () => {
         const rows = await stage.cluster.query("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
         return rows.length === 1;
@@ -218,7 +220,7 @@ describe('a receiver', () => {
     await stage.backup();
     const receiving = stage.receive();
     await fill(100);
-    const before = await stage.caughtUp(receiving);
+    const reached = await stage.caughtUp(receiving);
     await receiving.stop();
     // More than the slot may hold back.
     for (let i = 0; i < 12; i++) {
@@ -242,7 +244,7 @@ describe('a receiver', () => {
     );
     const { gaps } = await checkWal({ repository: stage.repository, cluster: stage.name });
     assert.equal(gaps.length, 1);
-    assert.ok((parseLsn(gaps[0]?.from_lsn ?? '') ?? 0n) >= (parseLsn(before) ?? 0n));
+    assert.ok((parseLsn(gaps[0]?.from_lsn ?? '') ?? 0n) >= (parseLsn(reached) ?? 0n));
     assert.deepEqual((await recoveryWindow({ repository: stage.repository, cluster: stage.name })).gaps, gaps);
 
     // The latest moment lies behind the gap, and cannot be had before there is a backup behind it.

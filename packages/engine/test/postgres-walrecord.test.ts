@@ -29,7 +29,7 @@ for (const major of majors) {
     let start: Lsn;
     let end: Lsn;
     let systemIdentifier: string;
-    const committed = new Map<number, Date>();
+    const committed = new Map<number, { readonly at: Date; readonly atMicros: bigint }>();
     let prepared = 0;
     let rolledBack = 0;
 
@@ -63,11 +63,12 @@ for (const major of majors) {
       await session.query("SELECT pg_create_restore_point('before the störm')");
       for (let each = 0; each < 5; each++) {
         const [row] = await session.query<{ xid: string }>('INSERT INTO filled VALUES (0) RETURNING xmin::text AS xid');
-        const [time] = await session.query<{ at: Date }>('SELECT pg_xact_commit_timestamp($1::text::xid) AS at', [
-          row?.xid,
-        ]);
+        const [time] = await session.query<{ at: Date; micros: string }>(
+          'SELECT at, (extract(epoch FROM at) * 1000000)::bigint::text AS micros FROM pg_xact_commit_timestamp($1::text::xid) AS at',
+          [row?.xid],
+        );
         assert.ok(row !== undefined && time !== undefined);
-        committed.set(Number(row.xid), time.at);
+        committed.set(Number(row.xid), { at: time.at, atMicros: BigInt(time.micros) });
       }
       await session.query('BEGIN');
       await session.query('SAVEPOINT one');
@@ -174,7 +175,7 @@ for (const major of majors) {
       for (const [xid, at] of committed) {
         assert.deepEqual(
           ends.filter((each) => each.xid === xid),
-          [{ xid, at, kind: 'commit' }],
+          [{ xid, ...at, kind: 'commit' }],
         );
       }
       assert.deepEqual(
@@ -194,7 +195,7 @@ for (const major of majors) {
         points.map(({ name }) => name),
         ['before the störm'],
       );
-      assert.ok(Math.abs((points[0]?.at.getTime() ?? 0) - ([...committed.values()][0]?.getTime() ?? 0)) < 60_000);
+      assert.ok(Math.abs((points[0]?.at.getTime() ?? 0) - ([...committed.values()][0]?.at.getTime() ?? 0)) < 60_000);
     });
 
     test('the head of a segment is checked against its name and its cluster', () => {

@@ -107,6 +107,8 @@ export interface TransactionEnd {
   readonly xid: number;
   /** By the clock of the server, which may step back. */
   readonly at: Date;
+  /** The same moment in microseconds since 1970, as exact as PostgreSQL compares it. */
+  readonly atMicros: bigint;
   readonly kind: 'commit' | 'abort';
 }
 
@@ -115,8 +117,9 @@ export function commitTime(record: WalRecord): TransactionEnd | undefined {
   if (record.resourceManager !== RM_XACT || record.data.byteLength < 8) return undefined;
   const kind = transactionEnds.get(record.info & XACT_OPERATION);
   if (kind === undefined) return undefined;
-  const at = fromTimestamp(viewOf(record.data).getBigInt64(0, true));
-  return { xid: preparedXid(record) ?? record.xid, at, kind };
+  const timestamp = viewOf(record.data).getBigInt64(0, true);
+  const atMicros = timestamp + POSTGRES_EPOCH_MICROS;
+  return { xid: preparedXid(record) ?? record.xid, at: fromTimestamp(timestamp), atMicros, kind };
 }
 
 /** The name and time of a restore point (pg_create_restore_point); undefined where the record is none. */
@@ -129,6 +132,9 @@ export function restorePointName(record: WalRecord): { readonly name: string; re
     at: fromTimestamp(viewOf(record.data).getBigInt64(0, true)),
   };
 }
+
+/** PostgreSQL counts from 2000. */
+const POSTGRES_EPOCH_MICROS = BigInt(Date.UTC(2000, 0, 1)) * 1000n;
 
 /** XLOG_PAGE_MAGIC of each major. */
 const majors: ReadonlyMap<number, number> = new Map([

@@ -12,6 +12,7 @@ import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { SpillwayError } from '@spillway/contract';
 import type { DirectoryEntry, Entry, FileEntry } from '../../format/manifest.ts';
 import { classify, type PathKind, unloggedSkips } from '../../postgres/exclusion.ts';
+import { RECOVERY_FOLDER } from '../restore/fetch-script.ts';
 
 /** The data directory, or a tablespace. */
 export interface Root {
@@ -38,8 +39,9 @@ function findTablespaces(dataDirectory: string): readonly Root[] {
   const found: Root[] = [];
   for (const name of readdirSync(join(dataDirectory, 'pg_tblspc'))) {
     const link = join(dataDirectory, 'pg_tblspc', name);
-    if (!/^\d+$/.test(name) || !lstatSync(link).isSymbolicLink()) continue;
-    const directory = readlinkSync(link);
+    // Dropped while we look: then it is not there.
+    const directory = unlessGone(() => (lstatSync(link).isSymbolicLink() ? readlinkSync(link) : undefined));
+    if (!/^\d+$/.test(name) || directory === undefined) continue;
     if (directory === dataDirectory || directory.startsWith(`${dataDirectory}/`)) {
       throw new SpillwayError('SPW_DATA_DIRECTORY', `tablespace ${name} cannot be backed up`, {
         why: `it lies inside the data directory, at ${directory}`,
@@ -64,6 +66,8 @@ async function walk(root: Root, folder: string, entries: Entry[], signal: AbortS
     if (stats === undefined || unlogged.has(name)) continue;
     const kind = kindOf(stats);
     if (kind === undefined || path === CONTROL_FILE) continue;
+    // Of a recovery of ours that nobody watched to its end; in a restore it would be taken for that one's own.
+    if (path === RECOVERY_FOLDER && root.tablespace === undefined) continue;
     const inPlace = root.tablespace === undefined ? path : `pg_tblspc/${root.tablespace}/${path}`;
     const verdict = classify(inPlace, kind);
     if (verdict === 'skip' || (kind === 'link' && folder === 'pg_tblspc')) continue;

@@ -21,8 +21,8 @@ import type { Repository } from '../../repository/repository.ts';
 import { listBackups, readSystemWal, sentAt, type SystemWal, wayFrom } from '../backups.ts';
 import { listSystems } from '../system.ts';
 import type { Way } from '../wal/coverage.ts';
-import { findLastCommit, findRestorePoint, findTransaction } from '../wal/search.ts';
-import { describeTarget, type RecoveryTarget, targetValue } from './target.ts';
+import { findLastCommit, findRestorePoint, findTransaction, hasRecordFrom } from '../wal/search.ts';
+import { describeTarget, type RecoveryTarget, targetMicros, targetValue } from './target.ts';
 
 /** Segments laid ready ahead of replay; so much space WAL takes beside the data at any time. */
 export const SEGMENTS_AHEAD = 32;
@@ -204,15 +204,25 @@ async function reach(candidate: Candidate, options: PlanOptions): Promise<Reache
       if (way.resumesAt !== undefined) return undefined;
       return { told: target, recoversTo: (await findLastCommit(wal.archive, way, from, signal))?.at };
     case 'lsn': {
-      return lsnOf(target.lsn) <= way.end ? { told: target, recoversTo: undefined } : undefined;
+      const wanted = lsnOf(target.lsn);
+      if (wanted > way.end) return undefined;
+      if (await hasRecordFrom(wal.archive, way, wanted, signal)) return { told: target, recoversTo: undefined };
+      return {
+        told: { kind: 'latest' },
+        recoversTo: undefined,
+        note: 'No WAL record begins at that position or after it, so all WAL is replayed.',
+      };
     }
     case 'time': {
+      const at = targetMicros(target);
       const last = await findLastCommit(wal.archive, way, from, signal);
-      if (last !== undefined && last.at > target.at) return { told: target, recoversTo: target.at };
+      const stops = (micros: bigint): boolean => (options.exclusive === true ? micros >= at : micros > at);
+      if (last !== undefined && stops(last.atMicros)) return { told: target, recoversTo: target.at };
       const known = await sentAt(wal, way, signal);
       if (known === null || Date.parse(known) < target.at.getTime()) return undefined;
       return {
-        told: way.resumesAt === undefined ? { kind: 'latest' } : { kind: 'lsn', lsn: formatLsn(way.end) },
+        // Where WAL is missing, its end is there.
+        told: { kind: 'latest' },
         recoversTo: last?.at,
         note: 'There is no commit after that time, so all WAL is replayed.',
       };
@@ -239,7 +249,7 @@ async function finish(
 ): Promise<PlannedRestore> {
   const { backup, way, wal, timeline } = candidate;
   const { target } = options;
-  const steps = trimWay(way, wal, lastWanted(backup, target));
+  const steps = trimWay(way, wal, lastWanted(backup, reached.told));
   const walBytes = steps.length * wal.archive.segmentSize;
   const needed = backup.bytes + Math.min(steps.length, SEGMENTS_AHEAD) * wal.archive.segmentSize + SPARE_BYTES;
   const free = await freeBytes(directory);

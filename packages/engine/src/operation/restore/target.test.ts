@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { describeTarget, type RecoveryTarget, targetSettings, targetValue } from './target.ts';
+import { describeTarget, type RecoveryTarget, targetMicros, targetSettings, targetValue } from './target.ts';
 
 const common = { recovery_target_timeline: '3', recovery_target_action: 'promote' };
 const before = { recovery_target_inclusive: 'false' };
@@ -37,3 +37,16 @@ test('a target says what it is, and keeps its microseconds', () => {
   assert.equal(describeTarget({ kind: 'immediate' }), 'the end of the backup');
   assert.equal(describeTarget({ kind: 'xid', xid: '744' }), 'transaction 744');
 });
+
+const times: readonly (readonly [text: string, micros: bigint])[] = [
+  ['2026-11-23 14:03:12.123456+02:00', 123_456n],
+  ['2026-11-23 14:03:12.1234+02:00', 123_400n],
+  ['2026-11-23 14:03:12.12+02:00', 120_000n],
+  ['2026-11-23 12:03:12Z', 0n],
+];
+for (const [text, micros] of times) {
+  test(`the microseconds of ${text} count`, () => {
+    const at = new Date(Date.UTC(2026, 10, 23, 12, 3, 12, Number(micros / 1000n)));
+    assert.equal(targetMicros({ kind: 'time', at, text }), BigInt(Date.UTC(2026, 10, 23, 12, 3, 12)) * 1000n + micros);
+  });
+}

@@ -30,6 +30,12 @@ export function targetValue(target: RecoveryTarget): string | null {
   }
 }
 
+/** Microseconds since 1970, as PostgreSQL compares it with commits. */
+export function targetMicros({ at, text }: Extract<RecoveryTarget, { readonly kind: 'time' }>): bigint {
+  const belowMillis = /\.\d{3}(\d{1,3})/.exec(text)?.[1] ?? '';
+  return BigInt(at.getTime()) * 1000n + BigInt(belowMillis.padEnd(3, '0'));
+}
+
 /** The settings that say it to PostgreSQL, without restore_command. */
 export function targetSettings(target: RecoveryTarget, timeline: number, exclusive: boolean): Record<string, string> {
   const common = { recovery_target_timeline: String(timeline), recovery_target_action: 'promote' };

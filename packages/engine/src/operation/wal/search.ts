@@ -14,16 +14,20 @@ export interface Moment {
   readonly at: Date;
 }
 
+export interface Commit extends Moment {
+  readonly atMicros: bigint;
+}
+
 /** The newest commit on the way whose record begins at or after `from`; undefined where there is none. */
 export async function findLastCommit(
   archive: WalArchive,
   way: Way,
   from: Lsn,
   signal?: AbortSignal,
-): Promise<Moment | undefined> {
+): Promise<Commit | undefined> {
   for (let count = 1, end = way.steps.length; end > 0; count *= 2) {
     const begin = Math.max(0, end - count);
-    const found = await lastMoment(archive, way.steps.slice(begin), from, signal, commitMoment);
+    const found = await lastCommit(archive, way.steps.slice(begin), from, signal);
     if (found !== undefined) return found;
     end = begin;
   }
@@ -59,12 +63,19 @@ export async function findRestorePoint(
   });
 }
 
-type Look = (record: WalRecord) => Moment | undefined;
+/** Whether a record begins at `position` or after it: only at such a one can a recovery stop that is to end there. */
+export async function hasRecordFrom(
+  archive: WalArchive,
+  way: Way,
+  position: Lsn,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const steps = way.steps.filter(({ end }) => end > position);
+  for await (const _ of recordsOn(archive, steps, position, signal)) return true;
+  return false;
+}
 
-const commitMoment: Look = (record) => {
-  const end = commitTime(record);
-  return end?.kind === 'commit' ? { lsn: record.endLsn, at: end.at } : undefined;
-};
+type Look = (record: WalRecord) => Moment | undefined;
 
 async function firstMoment(
   archive: WalArchive,
@@ -80,15 +91,17 @@ async function firstMoment(
   return undefined;
 }
 
-async function lastMoment(
+async function lastCommit(
   archive: WalArchive,
   steps: readonly WayStep[],
   from: Lsn,
   signal: AbortSignal | undefined,
-  look: Look,
-): Promise<Moment | undefined> {
-  let last: Moment | undefined;
-  for await (const record of recordsOn(archive, steps, from, signal)) last = look(record) ?? last;
+): Promise<Commit | undefined> {
+  let last: Commit | undefined;
+  for await (const record of recordsOn(archive, steps, from, signal)) {
+    const end = commitTime(record);
+    if (end?.kind === 'commit') last = { lsn: record.endLsn, at: end.at, atMicros: end.atMicros };
+  }
   return last;
 }
 
