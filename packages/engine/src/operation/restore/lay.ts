@@ -168,8 +168,6 @@ async function makeRoots({ manifest, plan }: PlannedRestore): Promise<Roots> {
   for (const [tablespace, directory] of roots) {
     // The server's account must get through the folders above, which may be made here by root.
     await mkdir(dirname(directory), { recursive: true });
-    // The server's account must get through the folders above, which may be made here by root.
-    await mkdir(dirname(directory), { recursive: true });
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const names = await readdir(directory);
     if (names.length > 0) {
