@@ -1,6 +1,6 @@
 // `restore --start`: starts the restored cluster, feeds it WAL, and measures until it can be written to.
 //
-//   1  find the server's programs of the backup's major version, and a port
+//   1  find the server's programs of the backup's major version, a port, and a configuration where the backup has none
 //   2  lay the first WAL ready (`feed.ts`), start the server detached: it must outlive this process
 //   3  watch pg_control, which needs no login, until the server is in production; the replay position meanwhile comes
 //      from a session where one can be had
@@ -15,11 +15,12 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
-import { connect } from '../../postgres/connection.ts';
+import { connect, type Session } from '../../postgres/connection.ts';
 import { parseControlFile } from '../../postgres/control.ts';
 import { parseLsn } from '../../postgres/lsn.ts';
 import { findPrograms, type RunningServer, startServer } from '../../postgres/server.ts';
 import type { ConnectionSettings } from '../../postgres/settings.ts';
+import { makeUpConfiguration } from './configuration.ts';
 import { startFeeder } from './feed.ts';
 import type { PlannedRestore } from './plan.ts';
 import { withoutRecoverySettings } from './settings.ts';
@@ -68,13 +69,15 @@ export async function startRestored(options: StartOptions): Promise<RecoverySumm
     ...(options.searchPath === undefined ? {} : { searchPath: options.searchPath }),
     signal,
   });
-  const port = options.port ?? (await choosePort(directory, options.report));
   const { uid, gid } = await stat(directory);
+  const owner = process.getuid?.() === 0 ? { uid, gid } : undefined;
+  await makeUpConfiguration(directory, planned.manifest.head.standby_parameters, owner, options.report);
+  const port = options.port ?? (await choosePort(directory, options.report));
   const logFile = options.logFile ?? join(directory, 'spillway_restore.log');
   const socketDirectory = options.socketDirectory ?? directory;
   const began = performance.now();
   const startedAt = new Date();
-  const feeder = startFeeder(planned, process.getuid?.() === 0 ? { uid, gid } : undefined, signal);
+  const feeder = startFeeder(planned, owner, signal);
   try {
     await feeder.ready;
     const server = await startServer({
@@ -161,10 +164,9 @@ class RecoveryWatch {
 
   /** What a session says; undefined while there is none, or while the server recovers. */
   async #ask(inProduction: boolean): Promise<Recovered | undefined> {
-    const { connection, planned, report, signal } = this.#options;
-    const { host, port } = this.#where;
+    const { planned, report } = this.#options;
     try {
-      await using session = await connect({ ...connection, host, port, ssl: 'disable' }, { signal, timeoutMs: 5_000 });
+      await using session = await this.#connect();
       const [state] = await session.query<State>(STATE_QUERY);
       if (state === undefined) return undefined;
       if (state.in_recovery) {
@@ -187,6 +189,22 @@ class RecoveryWatch {
           'The server has recovered, but refused the login of the configuration: what it holds was not looked at.',
       });
       return { recovered_to_lsn: null, recovered_to_time: null, timeline: planned.plan.timeline };
+    }
+  }
+
+  /** By the socket; where pg_hba.conf wants another account of the operating system there, by the loopback address. */
+  async #connect(): Promise<Session> {
+    const { connection, signal } = this.#options;
+    const { host, port } = this.#where;
+    const by = (each: string): Promise<Session> =>
+      connect({ ...connection, host: each, port, ssl: 'disable' }, { signal, timeoutMs: 5_000 });
+    try {
+      return await by(host);
+    } catch (denied) {
+      if (!isSpillwayError(denied, 'SPW_POSTGRES_DENIED')) throw denied;
+      return await by('127.0.0.1').catch((error: unknown) => {
+        throw isSpillwayError(error, 'SPW_POSTGRES_UNREACHABLE') ? denied : error;
+      });
     }
   }
 
