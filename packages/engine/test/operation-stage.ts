@@ -52,6 +52,9 @@ export interface Receiving {
   stop(): Promise<ReceiveSummary>;
 }
 
+/** Runs another program instead, in the data directory, and gives its exit code. */
+export type FetchByProgram = (fileName: string, path: string) => Promise<number>;
+
 /** A repository without a password, as quick to make as a folder. */
 export async function makeRepository(folder: string): Promise<Repository> {
   const path = join(folder, `repository-${randomUUID().slice(0, 8)}`);
@@ -227,7 +230,7 @@ export class Stage implements AsyncDisposable {
   }
 
   /** A shell command that has this process run `fetchWal`; its exit code is the one that the command line gives. */
-  async fetchCommand(dataDirectory: string, prefetch = 0): Promise<string> {
+  async fetchCommand(dataDirectory: string, prefetch = 0, byProgram?: FetchByProgram): Promise<string> {
     const wants = join(this.folder, `wants-${randomUUID().slice(0, 8)}`);
     const codes = `${wants}.codes`;
     await run('mkfifo', ['-m', '666', wants, codes]);
@@ -249,14 +252,25 @@ export class Stage implements AsyncDisposable {
       const destination = join(dataDirectory, path);
       let code = 0;
       try {
-        await fetchWal({ repository: this.repository, cluster: NAME, fileName, destination, dataDirectory, prefetch });
+        if (byProgram === undefined) {
+          await fetchWal({
+            repository: this.repository,
+            cluster: NAME,
+            fileName,
+            destination,
+            dataDirectory,
+            prefetch,
+          });
+        } else code = await byProgram(fileName, path);
+        if (code !== 0) return;
         const { uid, gid } = await stat(dataDirectory);
         await chown(destination, uid, gid);
       } catch (error) {
         code = isSpillwayError(error, 'SPW_WAL_ABSENT') ? 1 : 150;
+      } finally {
+        this.fetched.push(`${fileName} ${code}`);
+        await answers.write(`${code}\n`);
       }
-      this.fetched.push(`${fileName} ${code}`);
-      await answers.write(`${code}\n`);
     };
     createInterface({ input: socket }).on('line', (line) => {
       const [fileName = '', path = ''] = line.split(' ');
