@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { chown, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { chown, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { isSpillwayError, type OperationEvent } from '@spillway/contract';
@@ -272,10 +272,13 @@ describe('a backup', () => {
     await receiving.stop();
     const source = await fingerprint(stage.cluster.connection);
     const refused = stage.place();
-    const planned = await stage.plan({ targetDirectory: refused }).catch((error: unknown) => error);
-    if (planned instanceof Error) assert.equal((planned as Error & { code: string }).code, 'SPW_FOLDER_NOT_EMPTY');
-    else
-      await assert.rejects(stage.lay(planned as never), { code: 'SPW_FOLDER_NOT_EMPTY', message: new RegExp(space) });
+    const refusal = { code: 'SPW_FOLDER_NOT_EMPTY', message: new RegExp(space) };
+    await assert.rejects(stage.plan({ targetDirectory: refused }), refusal);
+    // Taken between the plan and the restore.
+    await rename(space, `${space}-aside`);
+    const planned = await stage.plan({ targetDirectory: refused });
+    await rename(`${space}-aside`, space);
+    await assert.rejects(stage.lay(planned), refusal);
     assert.deepEqual(await readdir(refused).catch(() => []), []);
 
     await stage.cluster.stop();

@@ -5,7 +5,7 @@
 //   3  the target itself: it must lie in that WAL. Times are compared with the commits in the WAL, not with clocks:
 //      after the last commit there is nothing to stop at, so a time between it and the end of WAL is the end of WAL
 //   4  every chunk of the backup must be there; where one is not, the next older candidate is taken and that is said
-//   5  the folder must be empty, and the file system large enough
+//   5  the folder and those of the tablespaces must be empty, and the file system large enough
 // A target that cannot be reached is an error here, never a fall back to another moment.
 
 import { readdir, stat, statfs } from 'node:fs/promises';
@@ -252,6 +252,10 @@ async function finish(
   const steps = trimWay(way, wal, lastWanted(backup, reached.told));
   const walBytes = steps.length * wal.archive.segmentSize;
   const needed = backup.bytes + Math.min(steps.length, SEGMENTS_AHEAD) * wal.archive.segmentSize + SPARE_BYTES;
+  for (const { oid, path } of manifest.head.summary.tablespaces) {
+    // Its old place may be taken by the cluster that still runs: better said now than when half is laid down.
+    await refuseNotEmpty(path, `tablespace ${oid}, which belongs at ${path}`);
+  }
   const free = await freeBytes(directory);
   if (free < needed) {
     throw new SpillwayError('SPW_DISK_SPACE', `the restore into ${directory} was not started`, {
@@ -342,12 +346,16 @@ async function refuseUsedFolder(directory: string): Promise<void> {
       why: `process ${pid} runs a PostgreSQL server there`,
     });
   }
+  await refuseNotEmpty(directory, directory);
+}
+
+async function refuseNotEmpty(directory: string, which: string): Promise<void> {
   const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
     throw new SpillwayError('SPW_FOLDER_NOT_EMPTY', `${directory} cannot be used`, { cause: error });
   });
   if (names.length > 0) {
-    throw new SpillwayError('SPW_FOLDER_NOT_EMPTY', `nothing was restored into ${directory}`, {
+    throw new SpillwayError('SPW_FOLDER_NOT_EMPTY', `nothing was restored into ${which}`, {
       why: `it is not empty: it holds ${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}`,
     });
   }
