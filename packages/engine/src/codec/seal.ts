@@ -167,7 +167,8 @@ export class FrameOpener {
     if (body.byteLength === plainBytes) return body;
     let plain: Buffer;
     try {
-      plain = zstdDecompressSync(body, { chunkSize: Math.max(1024, plainBytes), maxOutputLength: plainBytes });
+      // One byte more than is to come: a buffer that was filled to its end would be followed by another, empty one.
+      plain = zstdDecompressSync(body, { chunkSize: Math.max(1024, plainBytes + 1), maxOutputLength: plainBytes });
     } catch (cause) {
       throw new SpillwayError('SPW_OBJECT_DAMAGED', `${this.#name} is damaged`, {
         why: 'a frame does not decompress to the length in its header',
