@@ -24,8 +24,9 @@ if (Number.parseInt(process.versions.node, 10) < wanted) {
 async function keepCompiled() {
   const { enableCompileCache } = await import('node:module');
   const { homedir } = await import('node:os');
-  const { join } = await import('node:path');
-  const folder = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'spillway', 'compiled');
+  const path = await import('node:path');
+  const caches = process.env['XDG_CACHE_HOME'] || path.join(homedir(), '.cache');
+  const folder = path.join(caches, 'spillway', 'compiled');
   process.env['NODE_COMPILE_CACHE'] ??= folder;
   enableCompileCache(process.env['NODE_COMPILE_CACHE']);
 }
