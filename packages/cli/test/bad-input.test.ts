@@ -145,11 +145,13 @@ suite('signals', () => {
       const waiting = sound.replace('{ file: passphrase }', '{ command: "echo waiting >&2; exec sleep 600" }');
       await using place = await makeWorkplace({ 'spillway.yaml': waiting });
       const { child, ended } = place.start(words);
-      await new Promise<void>((resolve) => {
+      const waits = new Promise<void>((resolve) => {
         child.stderr.on('data', (text: string) => {
           if (text.includes('waiting')) resolve();
         });
       });
+      // One that ends before it waits would never say so.
+      await Promise.race([waits, ended.then(({ stderr }) => assert.fail(`ended before it waited: ${stderr}`))]);
       child.kill(signal);
       const { code, stderr } = await ended;
       assert.equal(code, exit, stderr);
