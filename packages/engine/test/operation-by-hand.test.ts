@@ -5,13 +5,12 @@ import { spawn } from 'node:child_process';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { freePort } from '@spillway/lab';
 import { initRepository, openRepository } from '../src/repository/repository.ts';
 import { type FetchByProgram, makeStage, type Stage } from './operation-stage.ts';
 import { waitFor } from './throwaway.ts';
 
-const MAIN = fileURLToPath(new URL('../../cli/src/main.ts', import.meta.url));
+const MAIN = join(import.meta.dirname, '../../cli/src/main.ts');
 const PASSPHRASE = 'a passphrase of more than thirty-two characters';
 
 let stage: Stage;
