@@ -34,7 +34,7 @@ for (const major of majors) {
       const incremental = await stage.backup({ type: 'incremental' });
       await writers.wrote(50);
       await writers.stop();
-      const lsn = await stage.caughtUp(receiving);
+      await stage.caughtUp(receiving);
 
       assert.deepEqual([full.type, incremental.type], ['full', 'incremental']);
       assert.deepEqual([full.damaged_pages, incremental.damaged_pages], [[], []]);
@@ -44,9 +44,11 @@ for (const major of majors) {
         const { cluster, recovery, planned } = await stage.restore({ backupId: id });
         assert.equal(planned.plan.backup.id, id);
         assert.deepEqual(differences(source, await fingerprint(cluster.connection)), []);
-        // Recovery ends before the server's own next position, at the end of the last record.
+        // Recovery ends at the end of a record, before the server's own next position. Reading its tables moved that on:
+        // hint bits are WAL where pages have checksums.
+        const [now] = await stage.cluster.query<{ lsn: string }>('SELECT pg_current_wal_flush_lsn()::text AS lsn');
         assert.ok(
-          (parseLsn(recovery.recovered_to_lsn ?? '') ?? 0n) <= (parseLsn(lsn) ?? 0n),
+          (parseLsn(recovery.recovered_to_lsn ?? '') ?? 0n) <= (parseLsn(now?.lsn ?? '') ?? 0n),
           `${recovery.recovered_to_lsn}`,
         );
         assert.equal(recovery.timeline, 2);
