@@ -10,6 +10,7 @@
 import { constants, type Dirent } from 'node:fs';
 import { type FileHandle, link, mkdir, open, readdir, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { threadId } from 'node:worker_threads';
 import { SpillwayError } from '@spillway/contract';
 import type { ByteRange, ObjectName, ObjectStat, Storage } from './port.ts';
 import { renameUnlessThere } from './reserve.ts';
@@ -54,7 +55,7 @@ export class FilesystemStorage implements Storage {
     options.signal?.throwIfAborted();
     return this.#told(`writing ${name}`, undefined, async () => {
       const target = this.#path(name);
-      const incoming = join(this.#root, INCOMING, `${process.pid}-${threadNumber}-${this.#sequence++}-${uniqueRun}`);
+      const incoming = join(this.#root, INCOMING, `${process.pid}-${threadId}-${this.#sequence++}-${uniqueRun}`);
       await this.#makeFolder(dirname(incoming));
       await this.#makeFolder(dirname(target));
       try {
@@ -191,7 +192,6 @@ export class FilesystemStorage implements Storage {
 }
 
 const uniqueRun = Math.random().toString(36).slice(2, 10);
-const threadNumber = (await import('node:worker_threads')).threadId;
 
 const sortKey = (entry: Dirent): string => (entry.isDirectory() ? `${entry.name}/` : entry.name);
 
