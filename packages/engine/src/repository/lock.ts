@@ -61,6 +61,8 @@ export interface LockOptions {
   readonly holder: string;
   /** How long to wait for a holder of which it is not certain that it lives; one that lives is not waited for. */
   readonly waitMs?: number;
+  /** Whether a holder ends by itself before long: it is waited for, alive or not, and without limit. */
+  readonly passing?: (holder: string) => boolean;
   /** Told once, with who holds it, when a wait begins. */
   readonly onWait?: (why: string) => void;
   readonly renewMs?: number;
@@ -100,7 +102,9 @@ export async function takeLock(repository: Repository, purpose: string, options:
     }
     if (!free && top.record !== undefined) {
       const waited = performance.now() - began;
-      if (waited >= (options.waitMs ?? 0) || isAlive(top.record, self)) throw locked(purpose, top.record, self);
+      const passing = options.passing?.(top.record.holder) ?? false;
+      if (!passing && (waited >= (options.waitMs ?? 0) || isAlive(top.record, self)))
+        throw locked(purpose, top.record, self);
       if (!told) options.onWait?.(describeHolder(purpose, top.record, self));
       told = true;
     }

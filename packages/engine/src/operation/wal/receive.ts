@@ -34,7 +34,8 @@ import { chooseStart, type StartPosition } from './start-position.ts';
 const STATUS_INTERVAL_MS = 5_000;
 const TELL_MS = 200;
 const PAUSE_MS_MIN = 200;
-const PAUSE_MS_MAX = 30_000;
+/** Asking again costs a connection; a server that is back must not wait for long. */
+const PAUSE_MS_MAX = 5_000;
 
 export interface ReceiveOptions {
   readonly repository: Repository;
@@ -65,18 +66,22 @@ export interface ReceiveSummary {
   readonly stored_bytes: number;
 }
 
+/** A backup that receives its own WAL. */
+const passingHolder = (cluster: string): string => `WAL of a backup of cluster ${cluster}`;
+
 export const walLockPurpose = (cluster: string): string => `wal-${cluster}`;
 
 /** Runs until `signal` aborts. Throws what no waiting mends: SPW_WAL_CONFLICT, SPW_SYSTEM_MISMATCH, a store's errors. */
 export async function receiveWal(options: ReceiveOptions): Promise<ReceiveSummary> {
   const { repository, cluster, report, signal } = options;
   await using lock = await takeLock(repository, walLockPurpose(cluster.name), {
-    holder: `WAL receiver of cluster ${cluster.name}`,
+    holder: options.temporarySlot === true ? passingHolder(cluster.name) : `WAL receiver of cluster ${cluster.name}`,
     signal,
-    // A backup does not wait: whoever holds the lock may be receiving what it needs.
-    ...(options.temporarySlot === true ? {} : { waitMs: LOCK_WAIT_MS }),
-    onWait: (why) =>
-      report({ type: 'notice', level: 'info', message: `Waiting to see whether the holder lives: ${why}.` }),
+    // A backup does not wait: whoever holds the lock may be receiving what it needs. A receiver waits for a backup's end.
+    ...(options.temporarySlot === true
+      ? {}
+      : { waitMs: LOCK_WAIT_MS, passing: (holder: string) => holder === passingHolder(cluster.name) }),
+    onWait: (why) => report({ type: 'notice', level: 'info', message: `Waiting for the lock: ${why}.` }),
   });
   const stop = AbortSignal.any([signal, lock.lost]);
   const receiver = new Receiver(options, stop);
