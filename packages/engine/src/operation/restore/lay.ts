@@ -167,8 +167,9 @@ async function makeRoots({ manifest, plan }: PlannedRestore): Promise<Roots> {
   for (const { oid, path } of manifest.head.summary.tablespaces) roots.set(oid, path);
   for (const [tablespace, directory] of roots) {
     // The server's account must get through the folders above, which may be made here by root.
-    await mkdir(dirname(directory), { recursive: true });
+    const firstMade = await mkdir(dirname(directory), { recursive: true });
     await mkdir(directory, { recursive: true, mode: 0o700 });
+    await syncAbove(directory, firstMade);
     const names = await readdir(directory);
     if (names.length > 0) {
       const which = tablespace === undefined ? directory : `tablespace ${tablespace}, which belongs at ${directory}`;
@@ -302,6 +303,23 @@ async function layControl({ repository, planned, signal }: RestoreOptions, roots
   throw new SpillwayError('SPW_OBJECT_DAMAGED', `backup ${planned.plan.backup.id} has no ${CONTROL_FILE}`);
 }
 
+/** The folder above, and those above it that were made for it: else a crash could take the whole restore with it. */
+async function syncAbove(directory: string, firstMade: string | undefined): Promise<void> {
+  const last = firstMade === undefined ? dirname(directory) : dirname(firstMade);
+  for (let at = dirname(directory); ; at = dirname(at)) {
+    await syncFolder(at).catch((error: NodeJS.ErrnoException) => {
+      // One that we may write to but not read cannot be opened to be synced.
+      if (error.code !== 'EACCES') throw error;
+    });
+    if (at === last || at === dirname(at)) return;
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  await using folder = await open(path, 'r');
+  await folder.sync();
+}
+
 async function syncAll(paths: readonly string[], folders: readonly string[], signal: AbortSignal): Promise<void> {
   const queue = paths[Symbol.iterator]();
   const syncOne = async (): Promise<void> => {
@@ -312,8 +330,5 @@ async function syncAll(paths: readonly string[], folders: readonly string[], sig
     }
   };
   await Promise.all(Array.from({ length: SYNCS_AT_ONCE }, syncOne));
-  for (const path of folders) {
-    await using folder = await open(path, 'r');
-    await folder.sync();
-  }
+  for (const path of folders) await syncFolder(path);
 }
