@@ -24,6 +24,8 @@ import type { Way } from '../wal/coverage.ts';
 import { findLastCommit, findRestorePoint, findTransaction, hasRecordFrom } from '../wal/search.ts';
 import { describeTarget, type RecoveryTarget, targetMicros, targetValue } from './target.ts';
 
+/** Segments at the end of WAL in which the newest commit is looked for when nothing depends on it. */
+const SEGMENTS_LOOKED_AT = 3;
 /** Segments laid ready ahead of replay; so much space WAL takes beside the data at any time. */
 export const SEGMENTS_AHEAD = 32;
 /** What recovery itself may keep in pg_wal until its first checkpoint is counted twice over. */
@@ -191,6 +193,8 @@ interface Reached {
   readonly note?: string;
 }
 
+const endOf = (way: Way): Way => ({ ...way, steps: way.steps.slice(-SEGMENTS_LOOKED_AT) });
+
 /** Whether the candidate's WAL holds the target, and what PostgreSQL is to be told then. */
 async function reach(candidate: Candidate, options: PlanOptions): Promise<Reached | undefined> {
   const { target, signal } = options;
@@ -202,7 +206,8 @@ async function reach(candidate: Candidate, options: PlanOptions): Promise<Reache
     case 'latest':
       // WAL that goes on behind a gap is not the latest: an older moment must be asked for by name.
       if (way.resumesAt !== undefined) return undefined;
-      return { told: target, recoversTo: (await findLastCommit(wal.archive, way, from, signal))?.at };
+      // Only told, not needed: of a cluster that was idle for long not all WAL is read for it.
+      return { told: target, recoversTo: (await findLastCommit(wal.archive, endOf(way), from, signal))?.at };
     case 'lsn': {
       const wanted = lsnOf(target.lsn);
       if (wanted > way.end) return undefined;
