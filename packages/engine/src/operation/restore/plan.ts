@@ -369,7 +369,10 @@ async function refuseNotEmpty(directory: string, which: string): Promise<void> {
 /** Free for unprivileged users, on the file system that the folder is or will be on. */
 async function freeBytes(directory: string): Promise<number> {
   for (let at = directory; ; at = dirname(at)) {
-    const there = await stat(at).catch(() => undefined);
+    const there = await stat(at).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw new SpillwayError('SPW_DISK_SPACE', `the space for ${directory} could not be looked at`, { cause: error });
+    });
     if (there === undefined && at !== dirname(at)) continue;
     const { bavail, bsize } = await statfs(at);
     return bavail * bsize;
