@@ -22,5 +22,18 @@ export { checkWal, type WalReport } from './operation/wal/check.ts';
 export { type FetchOptions, fetchWal } from './operation/wal/fetch.ts';
 export { type ReceiveOptions, type ReceivePosition, type ReceiveSummary, receiveWal } from './operation/wal/receive.ts';
 export type { ConnectionSettings } from './postgres/settings.ts';
+export {
+  checkExportedEvidence,
+  type EvidenceList,
+  type EvidenceRecord,
+  type EvidenceTold,
+  type ExportedEvidence,
+  exportEvidence,
+  listEvidence,
+  provenBackups,
+  type Verdict,
+  verdicts,
+  writeEvidence,
+} from './repository/evidence.ts';
 export { initRepository, openRepository, Repository } from './repository/repository.ts';
 export type { StorageLocation } from './storage/port.ts';

@@ -16,6 +16,9 @@ export const systemName = (cluster: string, systemIdentifier: string): ObjectNam
   `clusters/${cluster}/systems/${systemIdentifier}`;
 export const manifestName = (cluster: string, id: string): ObjectName => `clusters/${cluster}/backups/${id}`;
 
+/** Ids begin with the time, so that a list is in order of time. */
+export const evidenceName = (cluster: string, id: string): ObjectName => `clusters/${cluster}/evidence/${id}`;
+
 /** WAL is kept apart by system identifier too: after pg_upgrade timelines start again at 1. */
 export const walPrefix = (cluster: string, systemIdentifier: string): string =>
   `clusters/${cluster}/wal/${systemIdentifier}/`;
