@@ -49,6 +49,9 @@ test('kinds keep their numbers', () => {
     lock: 7,
     evidence: 8,
     system: 9,
+    walBackup: 10,
+    walPartial: 11,
+    walGap: 12,
   });
 });
 
