@@ -7,6 +7,7 @@ export * from './compare.ts';
 export * from './disaster.ts';
 export * from './inspect.ts';
 export * from './installations.ts';
+export { fetchMajor, fetchMajors, integrityOf, pinnedMajors } from './majors.ts';
 export * from './process.ts';
 export * from './prompt.ts';
 export * from './random.ts';
