@@ -1,5 +1,5 @@
 export * from './configuration.ts';
-export * from './documents.ts';
+export * from './documents/index.ts';
 export * from './errors.ts';
 export * from './progress.ts';
 export * from './quantity.ts';

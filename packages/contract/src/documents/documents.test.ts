@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { z } from 'zod';
-import * as documents from './documents.ts';
+import * as documents from './index.ts';
 
 const schemas = Object.entries(documents).filter(([, value]) => value instanceof z.ZodObject);
 

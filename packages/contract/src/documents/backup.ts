@@ -1,0 +1,51 @@
+// Backups: `backup`, `backups` and `show`.
+
+import { z } from 'zod';
+import { count, type Immutable, lsn, seconds, time } from './form.ts';
+import { recoveryWindowDocument } from './wal.ts';
+
+/** `backup`, `show`, and each element of `backups`. */
+export const backupDocument = z.object({
+  /** Time and random: `20261123T181500Z-1a2b3c4d`. */
+  id: z.string().regex(/^\d{8}T\d{6}Z-[0-9a-f]{8}$/),
+  cluster: z.string(),
+  type: z.enum(['full', 'incremental']),
+  source: z.enum(['local']),
+  started_at: time,
+  finished_at: time,
+  duration_seconds: seconds,
+  system_identifier: z.string().regex(/^\d+$/),
+  /** `server_version_num`. */
+  postgres_version: z.int().positive(),
+  timeline: z.int().positive(),
+  start_lsn: lsn,
+  stop_lsn: lsn,
+  wal_segment_bytes: count,
+  block_bytes: count,
+  catalog_version: count,
+  checksums: z.boolean(),
+  files: count,
+  /** Logical size of the backup. */
+  bytes: count,
+  /** What was read from the cluster. */
+  read_bytes: count,
+  /** Logical bytes in chunks that the repository did not hold yet. */
+  new_bytes: count,
+  /** What was written to the repository, compressed and encrypted. */
+  stored_bytes: count,
+  chunks: count,
+  new_chunks: count,
+  damaged_pages: z.array(z.object({ file: z.string(), block: count })),
+  tablespaces: z.array(z.object({ oid: z.int().positive(), path: z.string(), bytes: count })),
+});
+
+/** `backups`. */
+export const backupsDocument = z.object({
+  cluster: z.string(),
+  recovery_window: recoveryWindowDocument,
+  /** Oldest first. `wal_complete` is false where WAL that the backup needs is missing: it cannot be restored. */
+  backups: z.array(backupDocument.extend({ wal_complete: z.boolean() })),
+});
+
+export type BackupSummary = Immutable<z.infer<typeof backupDocument>>;
+export type BackupsDocument = Immutable<z.infer<typeof backupsDocument>>;

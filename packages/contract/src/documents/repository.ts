@@ -1,0 +1,27 @@
+// The repository and whether all is ready: `init` and `check`.
+
+import { z } from 'zod';
+import type { Immutable } from './form.ts';
+
+/** `init`: the only place where the recovery key is ever shown. */
+export const initDocument = z.object({
+  repository_id: z.string(),
+  path: z.string(),
+  recovery_key: z.string(),
+});
+
+const probeStatus = z.enum(['ok', 'warning', 'failed']);
+
+export const probeDocument = z.object({
+  name: z.string(),
+  status: probeStatus,
+  message: z.string(),
+  hint: z.string().optional(),
+});
+
+/** `check`. `status` is the worst of the probes'. */
+export const checkDocument = z.object({ status: probeStatus, probes: z.array(probeDocument) });
+
+export type InitDocument = Immutable<z.infer<typeof initDocument>>;
+export type Probe = Immutable<z.infer<typeof probeDocument>>;
+export type CheckDocument = Immutable<z.infer<typeof checkDocument>>;
