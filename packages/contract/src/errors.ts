@@ -143,6 +143,12 @@ export const errorTable = {
     'No backup has that id, or several begin with it.',
     'list the backups with: spillway backups',
   ),
+  SPW_DUMP_UNKNOWN: entry(
+    exitCodes.usage,
+    false,
+    'No dump has that id, or several begin with it.',
+    'list the dumps with: spillway dump list',
+  ),
   // Storage
   SPW_STORAGE_UNREACHABLE: entry(
     exitCodes.storageUnreachable,

@@ -15,6 +15,7 @@ export const isClusterName = (name: string): boolean => /^[a-z0-9][a-z0-9._-]{0,
 export const systemName = (cluster: string, systemIdentifier: string): ObjectName =>
   `clusters/${cluster}/systems/${systemIdentifier}`;
 export const manifestName = (cluster: string, id: string): ObjectName => `clusters/${cluster}/backups/${id}`;
+export const dumpName = (cluster: string, id: string): ObjectName => `clusters/${cluster}/dumps/${id}`;
 
 /** Ids begin with the time, so that a list is in order of time. */
 export const evidenceName = (cluster: string, id: string): ObjectName => `clusters/${cluster}/evidence/${id}`;

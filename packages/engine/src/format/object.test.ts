@@ -52,6 +52,7 @@ test('kinds keep their numbers', () => {
     walBackup: 10,
     walPartial: 11,
     walGap: 12,
+    dump: 13,
   });
 });
 

@@ -32,10 +32,10 @@ export const objectKinds = {
   lock: 7,
   evidence: 8,
   system: 9,
-  dump: 10,
   walBackup: 10,
   walPartial: 11,
   walGap: 12,
+  dump: 13,
 } as const;
 
 export type ObjectKind = keyof typeof objectKinds;

@@ -1,7 +1,6 @@
 // Manifests: writing one is what makes a backup exist; everything it refers to is durable before.
 
 import { isSpillwayError, SpillwayError } from '@spillway/contract';
-import { damaged, openObject } from '../codec/seal.ts';
 import {
   type BackupSummary,
   encodeManifest,
@@ -11,11 +10,8 @@ import {
   parseManifestHead,
 } from '../format/manifest.ts';
 import { manifestName } from '../format/names.ts';
-import { HEAD_BYTES, FRAME_HEADER_BYTES } from '../format/object.ts';
+import { readFirstFrame } from './first-frame.ts';
 import type { Repository } from './repository.ts';
-
-/** Enough for the first frame of nearly every manifest; a longer one is read again, whole. */
-const HEAD_READ_BYTES = 64 * 1024;
 
 export async function writeManifest(repository: Repository, manifest: Manifest, signal?: AbortSignal): Promise<number> {
   const { cluster, id } = manifest.head.summary;
@@ -87,16 +83,7 @@ async function readHead(
   bytes: number,
   signal: AbortSignal | undefined,
 ): Promise<ManifestHead> {
-  const range = { offset: 0, bytes: Math.min(bytes, HEAD_READ_BYTES) };
-  let start = await repository.storage.get(name, { range, ...(signal && { signal }) });
-  if (start.byteLength >= HEAD_BYTES + FRAME_HEADER_BYTES) {
-    const sealed = new DataView(start.buffer, start.byteOffset).getUint32(HEAD_BYTES, true);
-    if (HEAD_BYTES + FRAME_HEADER_BYTES + sealed > start.byteLength && start.byteLength < bytes) {
-      start = await repository.storage.get(name, signal && { signal });
-    }
-  }
-  const [frame] = openObject(repository.keys, 'manifest', name, start, 1);
-  if (frame === undefined) throw damaged(name, 'it has no frame');
+  const frame = await readFirstFrame(repository, 'manifest', { name, bytes }, signal);
   try {
     return parseManifestHead(frame);
   } catch (cause) {
