@@ -1,0 +1,12 @@
+// The repository: made and tested.
+
+import { add, type Branch } from './tree.ts';
+
+export const repositoryCommands: Branch = (program, call) => {
+  add(program, 'init', 'make the repository and print its recovery key', 'spillway init').action(
+    call(async () => (await import('../commands/init.ts')).init),
+  );
+  add(program, 'check', 'test everything that backup and WAL need, and say what is wrong', 'spillway check').action(
+    call(async () => (await import('../commands/check.ts')).check),
+  );
+};

@@ -1,0 +1,26 @@
+// How a branch of the command tree is declared: the words, an example, and the module that does it, loaded when called.
+//
+// Nothing in this folder imports the engine, the configuration or zod: `spillway --help` must come at once.
+
+import { type Command as CommanderCommand, InvalidArgumentError } from 'commander';
+import type { Command } from '../context.ts';
+
+/** A command's action: loads its module when it is called, and runs it with the options and arguments that were read. */
+export type Call = <Options>(load: () => Promise<Command<Options>>) => (...given: readonly unknown[]) => Promise<void>;
+
+/** Adds the commands of one noun. */
+export type Branch = (program: CommanderCommand, call: Call) => void;
+
+export const add = (parent: CommanderCommand, words: string, description: string, example: string): CommanderCommand =>
+  parent.command(words).description(description).addHelpText('after', `\nExample:\n  $ ${example}`);
+
+export const group = (parent: CommanderCommand, word: string, description: string): CommanderCommand =>
+  parent.command(word).description(description);
+
+export const wholeNumber =
+  (least: number, most: number) =>
+  (text: string): number => {
+    const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
+  };
