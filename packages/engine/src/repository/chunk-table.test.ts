@@ -4,23 +4,26 @@ import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { isSpillwayError } from '@spillway/contract';
 import fc from 'fast-check';
-import { CHUNK_ID_BYTES } from '../format/chunk.ts';
-import { type ChunkPlace, ChunkTable, NO_PACK } from './chunk-table.ts';
+import { CHUNK_BYTES, CHUNK_ID_BYTES } from '../format/chunk.ts';
+import { type ChunkPlace, ChunkTable, NO_PACK, tableBytes } from './chunk-table.ts';
+import { PACK_BYTES } from './pack-writer.ts';
 
 const THREADS = 4;
 const IDS = 20_000;
+/** Of an id the table keeps 96 bits. */
+const LAST_WORD = 8;
 
-/** Ids that share their first word, so that they meet in one slot, and differ in the last byte that counts. */
+/** Ids that share their first word, so that they meet in one slot, and differ in the last word that counts. */
 const id = (hash: number, n: number): Uint8Array => {
   const bytes = Buffer.alloc(CHUNK_ID_BYTES);
   bytes.writeUInt32LE(hash, 0);
-  bytes.writeUInt32LE(n, CHUNK_ID_BYTES - 4);
+  bytes.writeUInt32LE(n, LAST_WORD);
   return bytes;
 };
-const u32 = fc.integer({ min: 0, max: 0xffffffff });
-const size = fc.nat();
+const upTo = (max: number): fc.Arbitrary<number> => fc.oneof(fc.constantFrom(0, max), fc.integer({ min: 0, max }));
+const length = upTo(2 ** 19 - 1);
 const place: fc.Arbitrary<ChunkPlace> = fc.record(
-  { pack: u32, offset: u32, storedBytes: size, plainBytes: size },
+  { pack: upTo(NO_PACK - 3), offset: upTo(2 ** 26 - 1), storedBytes: length, plainBytes: length },
   { noNullPrototype: true },
 );
 
@@ -70,6 +73,29 @@ test('a table holds what it was made for, and a full one is an error and not an 
   assert.equal(table.find(id(7, held), 0), undefined);
 });
 
+test('a place that does not fit a slot is refused, and the largest pack and chunk fit', () => {
+  const table = ChunkTable.create(1);
+  const fits: ChunkPlace = { pack: 0, offset: PACK_BYTES, storedBytes: CHUNK_BYTES + 24, plainBytes: CHUNK_BYTES };
+  for (const wrong of [{ pack: NO_PACK - 2 }, { offset: 2 ** 26 }, { storedBytes: 2 ** 19 }, { plainBytes: 2 ** 19 }]) {
+    assert.throws(
+      () => table.insert(id(1, 1), 0, { ...fits, ...wrong }),
+      (error) => isSpillwayError(error, 'SPW_OBJECT_DAMAGED'),
+    );
+  }
+  assert.equal(table.has(id(1, 1), 0), false);
+  table.insert(id(1, 1), 0, fits);
+  assert.deepEqual(table.placeIn(table.slotOf(id(1, 1), 0)), fits);
+});
+
+test('memory is under 40 bytes a chunk, and does not double at any number of them', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1000, max: 50_000_000 }), (chunks) => {
+      assert.ok(tableBytes(chunks) / chunks < 40);
+    }),
+  );
+  assert.equal(ChunkTable.create(12_345).shared.byteLength, tableBytes(12_345));
+});
+
 test('of several threads that claim the same ids at once, each id has exactly one winner', async () => {
   const table = ChunkTable.create(IDS);
   const gate = new Int32Array(new SharedArrayBuffer(4));
@@ -86,7 +112,7 @@ test('of several threads that claim the same ids at once, each id has exactly on
     for (let i = 0; i < count; i++) {
       const n = (first + i) % count;
       id.writeUInt32LE(Math.imul(n >> 3, 2654435761) >>> 0, 0);
-      id.writeUInt32LE(n, ${CHUNK_ID_BYTES - 4});
+      id.writeUInt32LE(n, ${LAST_WORD});
       if (table.claim(id, 0)) won.push(n);
     }
     parentPort.postMessage(won);
