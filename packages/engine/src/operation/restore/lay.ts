@@ -32,6 +32,7 @@ import { historyName, timelineId } from '../../postgres/lsn.ts';
 import type { ChunkPlace } from '../../repository/chunk-table.ts';
 import { readChunk, type RepositoryIndex } from '../../repository/index-store.ts';
 import type { Repository } from '../../repository/repository.ts';
+import { stretches } from '../../repository/stretches.ts';
 import { Crew } from '../crew.ts';
 import { FETCH_SCRIPT, fetchScript, RECOVERY_FOLDER, TAKEN_FOLDER } from './fetch-script.ts';
 import type { LayData, LayResult, LayTask } from './lay-worker.ts';
@@ -42,11 +43,6 @@ import { targetSettings } from './target.ts';
 const CONTROL_FILE = 'global/pg_control';
 /** Never laid as they were backed up: they would make another recovery of it. */
 const LEFT_OUT = new Set(['backup_label', 'tablespace_map', 'recovery.signal', 'standby.signal']);
-/** A task is so much of the files, however small it became in the pack, so that all workers have something to do. */
-const STRETCH_PLAIN_BYTES = 8 * 1024 * 1024;
-const STRETCH_CHUNKS_MAX = 1024;
-/** Reading this much that is not needed is cheaper than another request. */
-const JOINED_GAP_BYTES = 256 * 1024;
 const SYNCS_AT_ONCE = 8;
 const FILES_BETWEEN_YIELDS = 256;
 
@@ -149,7 +145,7 @@ async function layFiles(options: RestoreOptions): Promise<Laid> {
   const data: LayData = { repository: repository.handle, paths };
   await crew.run<LayTask, LayResult, undefined>({
     data,
-    tasks: stretches(placeChunks(planned), index),
+    tasks: layTasks(placeChunks(planned), index),
     onResult: ({ fetchedBytes, writtenBytes }) => {
       totals.fetched += fetchedBytes;
       totals.written += writtenBytes;
@@ -222,32 +218,10 @@ function placeChunks({ manifest, index }: PlannedRestore): Placed {
   return placed;
 }
 
-/** Pack by pack and in order, neighbours joined. */
-function* stretches(placed: Placed, index: RepositoryIndex): Iterable<LayTask> {
-  for (const [packNumber, chunks] of placed) {
-    const pack = index.packs[packNumber];
-    if (pack === undefined) throw new SpillwayError('SPW_INTERNAL', `the index has no pack number ${packNumber}`);
-    const ordered = [...chunks.values()].toSorted((a, b) => a.place.offset - b.place.offset);
-    let gathered: { readonly offset: number; readonly destinations: readonly number[] }[] = [];
-    let from = 0;
-    let to = 0;
-    let plain = 0;
-    for (const { place, destinations } of ordered) {
-      const far = place.offset - to > JOINED_GAP_BYTES;
-      const full = plain >= STRETCH_PLAIN_BYTES || gathered.length >= STRETCH_CHUNKS_MAX;
-      if (gathered.length > 0 && (far || full)) {
-        yield { pack, offset: from, bytes: to - from, chunks: gathered };
-        gathered = [];
-      }
-      if (gathered.length === 0) {
-        from = place.offset;
-        plain = 0;
-      }
-      plain += place.plainBytes;
-      gathered.push({ offset: place.offset, destinations });
-      to = place.offset + place.storedBytes;
-    }
-    if (gathered.length > 0) yield { pack, offset: from, bytes: to - from, chunks: gathered };
+function* layTasks(placed: Placed, { packs }: RepositoryIndex): Iterable<LayTask> {
+  const wanted = placed.entries().map(([pack, chunks]) => [pack, chunks.values()] as const);
+  for (const { chunks, ...stretch } of stretches(wanted, packs)) {
+    yield { ...stretch, chunks: chunks.map(({ place, destinations }) => ({ offset: place.offset, destinations })) };
   }
 }
 
