@@ -3,11 +3,14 @@
 //   clusters/<name>/wal/<system identifier>/<timeline>/<segment>                a finished segment
 //   clusters/<name>/wal/<system identifier>/<timeline>/<segment>.<from>-<to>    bytes [from, to) of one in progress
 //   clusters/<name>/wal/<system identifier>/<timeline>/<timeline>.history       as PostgreSQL wrote it
+//   …/<segment>.<offset>.backup, …/<segment>.partial                            as PostgreSQL archives them
+//   …/<from>-<to>.gap                                                           why WAL is missing (`gap-record.ts`)
 //
 // 1. The first frame of a segment or piece is its `WalStamp`; the others are its bytes. A list of names tells which WAL
 //    there is; only the time of the last commit needs a look inside.
 // 2. A name never gets other content: the same bytes again are success, other bytes are SPW_WAL_CONFLICT.
 // 3. A finished segment replaces its pieces: they are removed once it is durable and found to agree with it.
+// 4. A `.partial` segment stands beside everything else: no restore takes it for the segment.
 
 import { isSpillwayError, SpillwayError } from '@spillway/contract';
 import { damaged } from '../../codec/seal.ts';
@@ -46,6 +49,19 @@ export interface WalObject {
   readonly timeline: TimelineId;
   readonly start: Lsn;
   readonly end: Lsn;
+  readonly storedBytes: number;
+}
+
+/** A file that PostgreSQL archives and never reads back by itself. */
+export interface BesideFile {
+  readonly kind: 'walBackup' | 'walPartial' | 'walGap';
+  readonly timeline: TimelineId;
+  /** As PostgreSQL names it. */
+  readonly name: string;
+}
+
+export interface StoredObject {
+  readonly name: string;
   readonly storedBytes: number;
 }
 
@@ -195,6 +211,38 @@ export class WalArchive {
     return { object, created: outcome === 'created' };
   }
 
+  /**
+   * A whole segment from somebody who knows nothing of its pieces: they are compared with it, and removed once it is
+   * durable. Throws SPW_WAL_CONFLICT where the repository holds other WAL of it.
+   */
+  async complete(
+    timeline: TimelineId,
+    start: Lsn,
+    bytes: Buffer,
+    sentAt: Date,
+    signal?: AbortSignal,
+  ): Promise<{ readonly object: WalObject; readonly created: boolean }> {
+    const pieces = (await this.find(timeline, start, signal)).filter(({ kind }) => kind === 'piece');
+    for (const piece of pieces) await this.#compare(piece, start, bytes, signal);
+    const written = await this.write(timeline, start, bytes, sentAt, signal);
+    await this.remove(pieces, signal);
+    return written;
+  }
+
+  async #compare(piece: WalObject, start: Lsn, bytes: Buffer, signal: AbortSignal | undefined): Promise<void> {
+    const expected = bytes.subarray(Number(piece.start - start), Number(piece.end - start));
+    try {
+      if ((await this.read(piece, signal)).bytes.equals(expected)) return;
+    } catch (error) {
+      // A receiver that finished the segment meanwhile removed it.
+      if (isSpillwayError(error, 'SPW_OBJECT_MISSING')) return;
+      throw error;
+    }
+    throw new SpillwayError('SPW_WAL_CONFLICT', `WAL ${segmentName(piece.timeline, start, this.segmentSize)} was refused`, {
+      why: `the repository holds other WAL from ${formatLsn(piece.start)} to ${formatLsn(piece.end)}`,
+    });
+  }
+
   /** For pieces whose segment is durable. */
   async remove(pieces: readonly WalObject[], signal?: AbortSignal): Promise<void> {
     for (const piece of pieces) {
@@ -223,6 +271,42 @@ export class WalArchive {
         why: `the repository holds another history of timeline ${timeline}: two servers were promoted to the same timeline`,
       });
     }
+  }
+
+  /** A `.backup` or `.partial` file. Durable when it returns; other content under a name that is taken is refused. */
+  async writeBeside(
+    file: BesideFile,
+    content: Uint8Array,
+    signal?: AbortSignal,
+  ): Promise<{ readonly object: StoredObject; readonly created: boolean }> {
+    const name = this.#name(file.timeline, file.name);
+    const frames: Uint8Array[] = [];
+    for (let at = 0; at < content.byteLength || at === 0; at += DATA_FRAME_BYTES) {
+      frames.push(content.subarray(at, at + DATA_FRAME_BYTES));
+    }
+    const { outcome, storedBytes } = await this.#repository.write(file.kind, name, frames, signal && { signal });
+    if (outcome === 'exists' && !(await this.readBeside(file, signal))?.equals(content)) {
+      throw new SpillwayError('SPW_WAL_CONFLICT', `${file.name} was refused`, {
+        why: 'the repository holds a file of that name with other content',
+      });
+    }
+    return { object: { name, storedBytes }, created: outcome === 'created' };
+  }
+
+  /** Undefined where the repository has none. */
+  async readBeside(file: BesideFile, signal?: AbortSignal): Promise<Buffer | undefined> {
+    try {
+      return Buffer.concat(await this.#repository.read(file.kind, this.#name(file.timeline, file.name), signal));
+    } catch (error) {
+      if (isSpillwayError(error, 'SPW_OBJECT_MISSING')) return undefined;
+      throw error;
+    }
+  }
+
+  /** What is stored under PostgreSQL's name of a file; undefined where nothing is. */
+  async stat(timeline: TimelineId, fileName: string, signal?: AbortSignal): Promise<StoredObject | undefined> {
+    const found = await this.#repository.storage.stat(this.#name(timeline, fileName), signal && { signal });
+    return found && { name: found.name, storedBytes: found.bytes };
   }
 
   #name(timeline: TimelineId, fileName: string): string {

@@ -1,7 +1,8 @@
 // `wal fetch`: one WAL file out of the repository, as restore_command asks for it.
 //
-// 1. The name says what is wanted: a segment, or a timeline's history. A segment that is in progress is given as far as
-//    it is stored, filled up with zeros, at which PostgreSQL sees the end of WAL.
+// 1. The name says what is wanted: a segment, a timeline's history, or a `.backup` or `.partial` file by its own name. A
+//    segment that is in progress is given as far as it is stored, filled up with zeros, at which PostgreSQL sees the end
+//    of WAL; a `.partial` never stands in for it.
 // 2. The file is written beside its destination and renamed: PostgreSQL never sees a part of it. It syncs what it keeps.
 // 3. "Not there" (SPW_WAL_ABSENT) is said only when the repository was reached and has no such file.
 // 4. Once PostgreSQL's own file is in place, the segments that it will ask for next are laid ready, so that not every
@@ -18,6 +19,7 @@ import type { Repository } from '../../repository/repository.ts';
 import { RECOVERY_FOLDER } from '../restore/fetch-script.ts';
 import { listSystems } from '../system.ts';
 import { WalArchive } from './archive.ts';
+import { parseWalFileName } from './file-name.ts';
 
 export interface FetchOptions {
   readonly repository: Repository;
@@ -39,6 +41,14 @@ export async function fetchWal(options: FetchOptions): Promise<void> {
   const history = parseHistoryName(fileName);
   if (history !== undefined) {
     const content = await archive.readHistory(history, signal);
+    if (content === undefined) throw absent(fileName);
+    await writeWhole(destination, content);
+    return;
+  }
+  const named = parseWalFileName(fileName);
+  if (named?.kind === 'backup' || named?.kind === 'partial') {
+    const kind = named.kind === 'backup' ? 'walBackup' : 'walPartial';
+    const content = await archive.readBeside({ kind, timeline: named.timeline, name: fileName }, signal);
     if (content === undefined) throw absent(fileName);
     await writeWhole(destination, content);
     return;

@@ -1,0 +1,98 @@
+// Marks of files that were pushed ahead, so that PostgreSQL's own call for each of them can return at once.
+//
+//   <spool>/<file>.ok   which file it was (size, times, inode), and the object that holds it
+//
+// 1. A mark is written only after its object is durable, beside its name and then renamed. A mark that is cut short is none.
+// 2. It counts only for the very file that was pushed: the same inode with the same size and times, for the same cluster,
+//    and while the repository still holds the object with the bytes that were written. No key is needed to see that.
+// 3. Only a mark of our own account is believed. A mark is a hint: to lose one costs a second push, which finds the same
+//    content there.
+
+import { randomBytes } from 'node:crypto';
+import type { BigIntStats } from 'node:fs';
+import { lstat, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { openStorage } from '../../storage/open.ts';
+import type { StorageLocation } from '../../storage/port.ts';
+import type { StoredObject } from './archive.ts';
+
+const SUFFIX = '.ok';
+/** Beside the segments: of the same account, gone with them, and left out of every base backup as they are. */
+const FOLDER = '.spillway-pushed';
+
+interface Mark {
+  readonly cluster: string;
+  readonly file: string;
+  readonly object: string;
+  readonly stored_bytes: number;
+}
+
+export const spoolOf = (path: string, spoolDirectory: string | undefined): string =>
+  spoolDirectory ?? join(dirname(path), FOLDER);
+
+export interface PushedFile {
+  readonly location: StorageLocation;
+  readonly cluster: string;
+  /** The file, as PostgreSQL's %p, absolute. */
+  readonly path: string;
+  readonly spoolDirectory?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** Whether the file is known to be durable. Throws where the store cannot be asked; says no wherever it is not certain. */
+export async function isMarked(file: PushedFile): Promise<boolean> {
+  const mark = await readMark(file);
+  if (mark === undefined) return false;
+  const { signal } = file;
+  const found = await openStorage(file.location).stat(mark.object, signal && { signal });
+  return found?.bytes === mark.stored_bytes;
+}
+
+/** Whether there is a mark of the file, without asking the store: good enough to leave it for later. */
+export const hasMark = async (file: Omit<PushedFile, 'location'>): Promise<boolean> =>
+  (await readMark(file)) !== undefined;
+
+/** `before` is how the file was when it was read. Nothing that fails here makes the push a failure. */
+export async function writeMark(
+  file: Omit<PushedFile, 'location'>,
+  before: BigIntStats,
+  { name, storedBytes }: StoredObject,
+): Promise<void> {
+  const spool = spoolOf(file.path, file.spoolDirectory);
+  const mark: Mark = { cluster: file.cluster, file: identityOf(before), object: name, stored_bytes: storedBytes };
+  await mkdir(spool, { recursive: true, mode: 0o700 });
+  const beside = join(spool, `.${randomBytes(6).toString('hex')}`);
+  try {
+    await writeFile(beside, JSON.stringify(mark), { flag: 'wx', mode: 0o600 });
+    await rename(beside, join(spool, basename(file.path) + SUFFIX));
+  } finally {
+    await rm(beside, { force: true });
+  }
+}
+
+/** Marks of files that PostgreSQL does not wait for any more. */
+export async function pruneMarks(spool: string, waiting: ReadonlySet<string>): Promise<void> {
+  for (const name of await readdir(spool).catch(() => [])) {
+    if (!name.endsWith(SUFFIX) || waiting.has(name.slice(0, -SUFFIX.length))) continue;
+    await rm(join(spool, name), { force: true });
+  }
+}
+
+async function readMark({ path, cluster, spoolDirectory }: Omit<PushedFile, 'location'>): Promise<Mark | undefined> {
+  const place = join(spoolOf(path, spoolDirectory), basename(path) + SUFFIX);
+  try {
+    const found = await lstat(place);
+    if (!found.isFile() || (found.uid !== process.getuid?.() && found.uid !== 0)) return undefined;
+    const mark = JSON.parse(await readFile(place, 'utf8')) as Partial<Mark> | null;
+    const { file, object, stored_bytes: storedBytes } = mark ?? {};
+    if (mark?.cluster !== cluster || typeof object !== 'string' || typeof storedBytes !== 'number') return undefined;
+    if (file !== identityOf(await stat(path, { bigint: true }))) return undefined;
+    return { cluster, file, object, stored_bytes: storedBytes };
+  } catch {
+    // No mark, half a mark, no file: then it is pushed, which tells what is wrong.
+    return undefined;
+  }
+}
+
+const identityOf = ({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string =>
+  [dev, ino, size, mtimeNs, ctimeNs].join(' ');

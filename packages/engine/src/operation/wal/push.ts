@@ -1,0 +1,321 @@
+// `wal push`: one file of WAL into the repository, as archive_command asks for it, and those that it will ask for next.
+//
+// 1. What the file is follows from its name; a segment's head must agree with the name, the data directory it lies in, and
+//    the system that the cluster's name stands for. The first push of a cluster makes that known, as a receiver does.
+// 2. It is stored before this returns. The same content again is success, other content SPW_WAL_CONFLICT. Pieces that a
+//    receiver left of the segment are compared with it and then removed.
+// 3. PostgreSQL asks for one file at a time, and each time a process has to start. So the files that are `.ready` already
+//    are pushed in the same process, a few at a time, and marked (`push-mark.ts`).
+// 4. A file that is bad holds up neither those behind it nor their marks: PostgreSQL keeps asking for it, and each time
+//    more of the backlog is stored. A store that fails ends the push at once.
+// Invariant: success, and a mark, mean that the repository holds the file's content durably.
+
+import type { BigIntStats } from 'node:fs';
+import { open, readFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
+import { parseControlFile } from '../../postgres/control.ts';
+import { historyName, parseSegmentName, type SegmentSize, segmentSize, type TimelineId } from '../../postgres/lsn.ts';
+import { parseHistory } from '../../postgres/timeline.ts';
+import { checkSegmentHeader } from '../../postgres/walrecord.ts';
+import type { Repository } from '../../repository/repository.ts';
+import { admitSystem, listSystems } from '../system.ts';
+import { type StoredObject, WalArchive } from './archive.ts';
+import { type Backlog, backlogNotice, readBacklog } from './backlog.ts';
+import { parseWalFileName, type WalFileName } from './file-name.ts';
+import { hasMark, isMarked, pruneMarks, type PushedFile, spoolOf, writeMark } from './push-mark.ts';
+
+/** Files that are pushed beyond the one asked for. */
+export const AHEAD_DEFAULT = 32;
+/** PostgreSQL waits meanwhile: after this no other file is begun. */
+const AHEAD_MS = 5_000;
+const PARALLEL_MAX = 4;
+/** Of segments in memory at once; one is always let in. */
+const MEMORY_BYTES = 256 * 1024 * 1024;
+const LONG_HEAD_BYTES = 40;
+
+export interface PushOptions {
+  readonly repository: Repository;
+  readonly cluster: string;
+  /** As PostgreSQL's %p, absolute. */
+  readonly path: string;
+  /** The folder the command was called in: PostgreSQL calls it in the data directory, whose control file tells its system. */
+  readonly dataDirectory: string;
+  /** Where marks are kept; beside the segments by default. */
+  readonly spoolDirectory?: string;
+  readonly ahead?: number;
+  readonly newSystem?: boolean;
+  readonly signal?: AbortSignal;
+  readonly report: Report;
+}
+
+export interface PushSummary {
+  readonly file: string;
+  /** `stored` by this call, or `there` already with the same content. */
+  readonly outcome: 'stored' | 'there';
+  /** Files that were pushed beyond it. */
+  readonly ahead: number;
+  readonly waiting_files: number;
+  readonly waiting_bytes: number;
+  readonly waiting_seconds: number;
+}
+
+/**
+ * Success that needs no key: the file was pushed ahead, and the repository still has it. Says no wherever that is not
+ * certain; then push it.
+ */
+export const wasPushed = (file: PushedFile): Promise<boolean> => isMarked(file);
+
+export async function pushWal(options: PushOptions): Promise<PushSummary> {
+  const file = parseWalFileName(basename(options.path));
+  if (file === undefined) {
+    throw new SpillwayError('SPW_USAGE', `${options.path} was not pushed`, {
+      why: 'PostgreSQL gives no file of its WAL such a name',
+      hint: "set archive_command = 'spillway wal push \"%p\"'",
+    });
+  }
+  const backlog = await readBacklog(options.path);
+  const pusher = new Pusher(options);
+  let failure: unknown;
+  let outcome: PushSummary['outcome'] = 'there';
+  try {
+    outcome = await pusher.push(file);
+  } catch (error) {
+    if (!isOfFile(error)) throw error;
+    failure = error;
+  }
+  const ahead = await pushAhead(pusher, options, backlog, file);
+  tell(options, backlog);
+  if (failure !== undefined) throw failure;
+  return {
+    file: file.name,
+    outcome,
+    ahead,
+    waiting_files: backlog.files.length,
+    waiting_bytes: backlog.bytes,
+    waiting_seconds: Math.round(backlog.ageMs / 1000),
+  };
+}
+
+/** Whether an error is the one file's: then the next file may do better. */
+const isOfFile = (error: unknown): boolean =>
+  isSpillwayError(error, 'SPW_WAL_INVALID', 'SPW_WAL_CONFLICT', 'SPW_OBJECT_DAMAGED', 'SPW_DATA_DIRECTORY');
+
+function tell({ report }: PushOptions, backlog: Backlog): void {
+  const message = backlogNotice(backlog);
+  if (message !== undefined) report({ type: 'notice', level: 'warning', message });
+}
+
+/** Pushes what is ready behind `asked`; gives how many files. What fails is told: PostgreSQL will ask for it in its turn. */
+async function pushAhead(pusher: Pusher, options: PushOptions, backlog: Backlog, asked: WalFileName): Promise<number> {
+  const { ahead = AHEAD_DEFAULT, cluster, path, report, signal, spoolDirectory } = options;
+  const folder = dirname(path);
+  if (ahead === 0 || backlog.files.length === 0) return 0;
+  await pruneMarks(spoolOf(path, spoolDirectory), new Set(backlog.files.map(({ name }) => name)));
+  const marking = { cluster, ...(spoolDirectory === undefined ? {} : { spoolDirectory }) };
+  const began = performance.now();
+  const queue = backlog.files.filter(({ name }) => name !== asked.name).values();
+  const halt = new AbortController();
+  let taken = 0;
+  let done = 0;
+  const work = async (): Promise<void> => {
+    for (const file of queue) {
+      if (halt.signal.aborted || signal?.aborted === true) return;
+      if (taken >= ahead || performance.now() - began > AHEAD_MS) return;
+      if (await hasMark({ ...marking, path: join(folder, file.name) })) continue;
+      taken++;
+      try {
+        await pusher.push(file);
+        done++;
+      } catch (error) {
+        if (!isSpillwayError(error)) throw error;
+        if (!isOfFile(error)) halt.abort();
+        const message = `${error.message}; PostgreSQL will ask for it in its turn.`;
+        report({ type: 'notice', level: 'warning', message, fields: { why: error.why ?? '', code: error.code } });
+      }
+    }
+  };
+  const workers = Math.max(1, Math.min(PARALLEL_MAX, Math.floor(MEMORY_BYTES / (pusher.segmentBytes ?? MEMORY_BYTES))));
+  // One iterator for all of them: each file is taken once.
+  await Promise.all(Array.from({ length: workers }, work));
+  return done;
+}
+
+interface Read {
+  readonly bytes: Buffer;
+  readonly stat: BigIntStats;
+}
+
+class Pusher {
+  segmentBytes: number | undefined;
+  readonly #options: PushOptions;
+  readonly #control: Promise<{ readonly system: string; readonly size: SegmentSize } | undefined>;
+  readonly #admitted = new Map<string, Promise<void>>();
+  readonly #histories = new Map<TimelineId, Promise<void>>();
+
+  constructor(options: PushOptions) {
+    this.#options = options;
+    this.#control = readControl(options.dataDirectory);
+    this.#control.catch(() => undefined);
+  }
+
+  /** Durable, and marked, when it returns. Names the file in whatever it throws. */
+  async push(file: WalFileName): Promise<PushSummary['outcome']> {
+    const { path, cluster, spoolDirectory } = this.#options;
+    const place = join(dirname(path), file.name);
+    try {
+      const read = await readWhole(place);
+      const { object, created } = await this.#store(file, read);
+      // A mark that cannot be written costs a second look, no more.
+      const marked = { path: place, cluster, ...(spoolDirectory === undefined ? {} : { spoolDirectory }) };
+      await writeMark(marked, read.stat, object).catch(() => undefined);
+      return created ? 'stored' : 'there';
+    } catch (error) {
+      if (!isSpillwayError(error) || error.message.includes(file.name)) throw error;
+      throw new SpillwayError(error.code, `the WAL file ${file.name} was not pushed`, {
+        why: error.why === undefined ? error.message : `${error.message}: ${error.why}`,
+        hint: error.hint,
+        cause: error,
+      });
+    }
+  }
+
+  async #store(
+    file: WalFileName,
+    { bytes, stat }: Read,
+  ): Promise<{ readonly object: StoredObject; readonly created: boolean }> {
+    const { signal } = this.#options;
+    const { timeline, name } = file;
+    const sentAt = new Date(Number(stat.mtimeMs));
+    if (file.kind === 'history') {
+      parseHistory(bytes, timeline);
+      const archive = await this.#archiveOfDirectory(name);
+      const existed = (await archive.stat(timeline, name, signal)) !== undefined;
+      await archive.writeHistory(timeline, bytes, signal);
+      const object = await archive.stat(timeline, name, signal);
+      if (object === undefined) throw new SpillwayError('SPW_OBJECT_MISSING', `${name} is gone again`);
+      return { object, created: !existed };
+    }
+    if (file.kind === 'backup') {
+      if (!bytes.subarray(0, 19).equals(Buffer.from('START WAL LOCATION:'))) {
+        throw invalid(name, 'it does not begin with START WAL LOCATION');
+      }
+      return (await this.#archiveOfDirectory(name)).writeBeside({ kind: 'walBackup', timeline, name }, bytes, signal);
+    }
+    const { archive, start } = await this.#checkSegment(file, bytes);
+    await this.#ensureHistory(archive, timeline);
+    if (file.kind === 'partial') return archive.writeBeside({ kind: 'walPartial', timeline, name }, bytes, signal);
+    return archive.complete(timeline, start, bytes, sentAt, signal);
+  }
+
+  /** The archive that the segment belongs to, as its own head and the data directory say together. */
+  async #checkSegment(
+    { name, timeline, segment = '' }: WalFileName,
+    bytes: Buffer,
+  ): Promise<{ readonly archive: WalArchive; readonly start: NonNullable<ReturnType<typeof parseSegmentName>>['start'] }> {
+    if (bytes.byteLength < LONG_HEAD_BYTES) throw invalid(name, `it has only ${bytes.byteLength} bytes`);
+    const control = await this.#control;
+    const size = control?.size ?? segmentSize(bytes.readUInt32LE(32));
+    if (bytes.byteLength !== size) throw invalid(name, `it has ${bytes.byteLength} bytes, and a segment has ${size}`);
+    const parsed = parseSegmentName(segment, size);
+    if (parsed === undefined) throw invalid(name, `with segments of ${size} bytes there is no such name`);
+    const systemIdentifier = control?.system ?? bytes.readBigUInt64LE(24).toString();
+    checkSegmentHeader(bytes, { systemIdentifier, timeline, start: parsed.start, segmentSize: size });
+    this.segmentBytes = size;
+    return { archive: await this.#admit(systemIdentifier, size), start: parsed.start };
+  }
+
+  /** The history before the first WAL of its timeline: without it no restore finds the way there. */
+  async #ensureHistory(archive: WalArchive, timeline: TimelineId): Promise<void> {
+    if (timeline === 1) return;
+    let ensured = this.#histories.get(timeline);
+    if (ensured === undefined) this.#histories.set(timeline, (ensured = this.#storeHistory(archive, timeline)));
+    await ensured;
+  }
+
+  async #storeHistory(archive: WalArchive, timeline: TimelineId): Promise<void> {
+    const { path, report, signal } = this.#options;
+    const name = historyName(timeline);
+    const content = await readFile(join(dirname(path), name)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw unreadable(name, error);
+    });
+    if (content !== undefined) {
+      parseHistory(content, timeline);
+      await archive.writeHistory(timeline, content, signal);
+    } else if ((await archive.stat(timeline, name, signal)) === undefined) {
+      report({
+        type: 'notice',
+        level: 'warning',
+        message: `${name} is neither in the repository nor beside the WAL of its timeline: until it is pushed, that WAL cannot be restored.`,
+      });
+    }
+  }
+
+  /** For files that do not say themselves which system they are of. */
+  async #archiveOfDirectory(name: string): Promise<WalArchive> {
+    const { repository, cluster, dataDirectory, signal } = this.#options;
+    const control = await this.#control;
+    if (control !== undefined) return this.#admit(control.system, control.size);
+    const latest = (await listSystems(repository, cluster, signal)).at(-1);
+    if (latest === undefined) {
+      throw new SpillwayError('SPW_DATA_DIRECTORY', `the WAL file ${name} was not pushed`, {
+        why: `${dataDirectory} has no global/pg_control, and nothing else tells which system the file is of`,
+        hint: 'call it in the data directory, as PostgreSQL does with archive_command',
+      });
+    }
+    return new WalArchive(repository, cluster, latest.system_identifier, segmentSize(latest.wal_segment_bytes));
+  }
+
+  async #admit(systemIdentifier: string, size: SegmentSize): Promise<WalArchive> {
+    const { repository, cluster } = this.#options;
+    let admitted = this.#admitted.get(systemIdentifier);
+    if (admitted === undefined) {
+      admitted = admitSystem(repository, cluster, { systemIdentifier, segmentBytes: size }, this.#options);
+      this.#admitted.set(systemIdentifier, admitted);
+    }
+    await admitted;
+    return new WalArchive(repository, cluster, systemIdentifier, size);
+  }
+}
+
+async function readWhole(path: string): Promise<Read> {
+  try {
+    await using file = await open(path, 'r');
+    const stat = await file.stat({ bigint: true });
+    return { bytes: await file.readFile(), stat };
+  } catch (error) {
+    throw unreadable(basename(path), error);
+  }
+}
+
+/** Undefined where the folder is no data directory; where it is one, its identifier is what the segments must have. */
+async function readControl(
+  dataDirectory: string,
+): Promise<{ readonly system: string; readonly size: SegmentSize } | undefined> {
+  const read = async (): Promise<Buffer | undefined> =>
+    readFile(join(dataDirectory, 'global/pg_control')).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw unreadable('global/pg_control', error);
+    });
+  for (let tries = 1; ; tries++) {
+    const bytes = await read();
+    if (bytes === undefined) return undefined;
+    try {
+      const { systemIdentifier, walSegmentSize } = parseControlFile(bytes);
+      return { system: systemIdentifier, size: walSegmentSize };
+    } catch (error) {
+      // Caught while it was being written: the next look sees it whole.
+      if (tries === 3) throw error;
+    }
+  }
+}
+
+const invalid = (name: string, why: string): SpillwayError =>
+  new SpillwayError('SPW_WAL_INVALID', `the WAL file ${name} is not what its name says`, { why });
+
+const unreadable = (name: string, cause: unknown): SpillwayError =>
+  new SpillwayError('SPW_DATA_DIRECTORY', `${name} cannot be read`, {
+    cause,
+    hint: 'check the path that PostgreSQL gives as %p, and that this user may read it',
+  });
