@@ -21,7 +21,11 @@ export interface BackupSummary {
   readonly id: string;
   readonly cluster: string;
   readonly type: 'full' | 'incremental';
-  readonly source: 'local';
+  /** Read beside the data directory, or over the replication protocol. */
+  readonly source: 'local' | 'stream';
+  readonly taken_from: 'primary' | 'standby';
+  /** How what was not read was known to be unchanged: by the server's WAL summaries, or by size, times and inode. */
+  readonly unchanged_by: 'wal-summaries' | 'times' | null;
   readonly started_at: string;
   readonly finished_at: string;
   readonly duration_seconds: number;
@@ -47,8 +51,10 @@ export interface BackupSummary {
   readonly stored_bytes: number;
   readonly chunks: number;
   readonly new_chunks: number;
-  /** Pages whose checksum was wrong. The backup holds them as they are. */
+  /** Pages whose checksum was wrong, a thousand at most. The backup holds them as they are. */
   readonly damaged_pages: readonly { readonly file: string; readonly block: number }[];
+  /** How many there are. */
+  readonly damaged_page_count: number;
   readonly tablespaces: readonly { readonly oid: number; readonly path: string; readonly bytes: number }[];
 }
 
@@ -97,6 +103,12 @@ export interface ManifestHead {
   readonly read_started_at: string;
   /** Parameters that a server needs at least as large to replay this cluster's WAL. */
   readonly standby_parameters: Readonly<Record<string, number>>;
+  /** Databases there were when the copy ended, so that a restore can be of some of them. Absent in older backups. */
+  readonly databases?: readonly { readonly oid: number; readonly name: string }[];
+  /** By oid. Absent in older backups. */
+  readonly tablespace_names?: Readonly<Record<string, string>>;
+  /** Permission bits of the data directory itself, which is no entry. Absent in older backups. */
+  readonly data_directory_mode?: number;
 }
 
 export interface Manifest {
@@ -127,8 +139,18 @@ function parseFirstFrame(frame: Uint8Array): { readonly head: ManifestHead; read
     throw new Error('its head has no summary');
   }
   if (!Number.isInteger(entryFrames) || entryFrames < 1) throw new Error('its head does not count its entry frames');
-  return { head, entryFrames };
+  return { head: { ...head, summary: { ...unsaid(head.summary), ...head.summary } }, entryFrames };
 }
+
+/** What summaries did not say at first. */
+const unsaid = ({
+  type,
+  damaged_pages: damaged,
+}: BackupSummary): Pick<BackupSummary, 'taken_from' | 'unchanged_by' | 'damaged_page_count'> => ({
+  taken_from: 'primary',
+  unchanged_by: type === 'incremental' ? 'times' : null,
+  damaged_page_count: damaged?.length ?? 0,
+});
 
 const parseJson = (frame: Uint8Array): unknown =>
   JSON.parse(Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength).toString('utf8'));
