@@ -192,7 +192,12 @@ const pathOf = (roots: Roots, entry: Entry): string =>
   join(roots.get(entry.kind === 'link' ? undefined : entry.tablespace) ?? '', entry.path);
 
 /** Where each chunk of the repository goes: by pack and offset, file numbers and positions in turns. */
-type Placed = Map<number, Map<number, { readonly place: ChunkPlace; readonly destinations: number[] }>>;
+type Placed = Map<number, Map<number, Destined>>;
+
+interface Destined {
+  readonly place: ChunkPlace;
+  readonly destinations: number[];
+}
 
 function placeChunks({ manifest, index }: PlannedRestore): Placed {
   const placed: Placed = new Map();
@@ -220,7 +225,7 @@ function placeChunks({ manifest, index }: PlannedRestore): Placed {
 
 function* layTasks(placed: Placed, { packs }: RepositoryIndex): Iterable<LayTask> {
   const wanted = placed.entries().map(([pack, chunks]) => [pack, chunks.values()] as const);
-  for (const { chunks, ...stretch } of stretches(wanted, packs)) {
+  for (const { chunks, ...stretch } of stretches<Destined>(wanted, packs)) {
     yield { ...stretch, chunks: chunks.map(({ place, destinations }) => ({ offset: place.offset, destinations })) };
   }
 }
