@@ -93,6 +93,11 @@ const secret = (what: string) =>
       return only;
     });
 
+/** A variable of the environment knows only text. */
+const yesOrNo = z
+  .union([z.boolean(), z.enum(['true', 'false'])], { error: 'must be true or false' })
+  .transform((value) => value === true || value === 'true');
+
 const isLocal = (host: string): boolean =>
   host.startsWith('/') || host === 'localhost' || host === '::1' || host.startsWith('127.');
 
@@ -115,6 +120,19 @@ const wal = z.strictObject({
     .regex(/^[a-z0-9_]{1,63}$/, { error: 'must be 1 to 63 lower-case letters, digits and underscores' })
     .optional(),
   flush_interval: duration(100, 60 * MINUTE, 'from 100ms to 1h').default(milliseconds(5000)),
+  /** Every byte is stored as soon as it comes in, so that commits can wait for it. */
+  synchronous: yesOrNo.optional(),
+  /** What the server calls the receiver, as in synchronous_standby_names; by default the slot's name. */
+  application_name: z
+    .string()
+    .regex(/^[A-Za-z0-9_.-]{1,63}$/, { error: 'must be 1 to 63 letters, digits and _.-' })
+    .optional(),
+  /** Wait for another receiver of the cluster to end, and take over from it. */
+  wait: yesOrNo.optional(),
+  /** Files that `wal push` pushes beyond the one it was called for. */
+  push_ahead: wholeNumber(0, 1024).optional(),
+  /** Where `wal push` keeps its marks; by default beside the segments. */
+  spool_directory: text.optional(),
 });
 
 const backup = z.strictObject({

@@ -238,9 +238,13 @@ export class WalArchive {
       if (isSpillwayError(error, 'SPW_OBJECT_MISSING')) return;
       throw error;
     }
-    throw new SpillwayError('SPW_WAL_CONFLICT', `WAL ${segmentName(piece.timeline, start, this.segmentSize)} was refused`, {
-      why: `the repository holds other WAL from ${formatLsn(piece.start)} to ${formatLsn(piece.end)}`,
-    });
+    throw new SpillwayError(
+      'SPW_WAL_CONFLICT',
+      `WAL ${segmentName(piece.timeline, start, this.segmentSize)} was refused`,
+      {
+        why: `the repository holds other WAL from ${formatLsn(piece.start)} to ${formatLsn(piece.end)}`,
+      },
+    );
   }
 
   /** For pieces whose segment is durable. */
@@ -303,6 +307,18 @@ export class WalArchive {
     }
   }
 
+  /** Everything that is neither a segment nor a piece. */
+  async *listBeside(
+    signal?: AbortSignal,
+  ): AsyncIterable<BesideFile | { kind: 'walHistory'; timeline: TimelineId; name: string }> {
+    for await (const { name } of this.#repository.storage.list(this.#prefix, signal && { signal })) {
+      const [, folder = '', file = '', suffix = ''] =
+        /([0-9A-F]{8})\/([^/]+\.(history|backup|partial|gap))$/.exec(name) ?? [];
+      const kind = besideKinds.get(suffix);
+      if (kind !== undefined) yield { kind, timeline: timelineId(Number.parseInt(folder, 16)), name: file };
+    }
+  }
+
   /** What is stored under PostgreSQL's name of a file; undefined where nothing is. */
   async stat(timeline: TimelineId, fileName: string, signal?: AbortSignal): Promise<StoredObject | undefined> {
     const found = await this.#repository.storage.stat(this.#name(timeline, fileName), signal && { signal });
@@ -326,6 +342,13 @@ export class WalArchive {
     return { name, kind: 'piece', timeline, start: at(from), end: at(to), storedBytes };
   }
 }
+
+const besideKinds = new Map<string, BesideFile['kind'] | 'walHistory'>([
+  ['history', 'walHistory'],
+  ['backup', 'walBackup'],
+  ['partial', 'walPartial'],
+  ['gap', 'walGap'],
+]);
 
 const hex = (value: number): string => value.toString(16).toUpperCase().padStart(8, '0');
 

@@ -1,5 +1,9 @@
-// `wal check`: what WAL the repository holds of a cluster, and every break in it.
+// `wal check`: what WAL the repository holds of a cluster, and every break in it with its cause.
+//
+// A gap follows from the names of what is stored; with `data` every byte is read as well (`check-data.ts`), and what is
+// damaged is told object by object: a restore cannot get past it.
 
+import type { Report } from '@spillway/contract';
 import { formatLsn, parseLsn, type TimelineId, timelineId } from '../../postgres/lsn.ts';
 import {
   type ClusterInRepository,
@@ -11,6 +15,9 @@ import {
   wayFrom,
 } from '../backups.ts';
 import { listSystems } from '../system.ts';
+import { checkWalData, type WalDataReport } from './check-data.ts';
+import { type ExplainedGap, explainGap } from './gap-cause.ts';
+import { readGapRecords } from './gap-record.ts';
 
 export interface WalReport {
   readonly timelines: readonly {
@@ -25,16 +32,25 @@ export interface WalReport {
     readonly last_at: string | null;
   }[];
   /** On the way from the oldest backup to the newest timeline. */
-  readonly gaps: readonly WalGap[];
+  readonly gaps: readonly ExplainedGap[];
   /** Backups that lack WAL of their own, and so cannot be restored at all. */
   readonly backups_without_wal: readonly string[];
+  /** What reading all of it found; null where it was not asked for. */
+  readonly data: WalDataReport | null;
 }
 
-export async function checkWal(options: ClusterInRepository): Promise<WalReport> {
+export interface WalCheckOptions extends ClusterInRepository {
+  /** Read every byte. */
+  readonly data?: boolean;
+  readonly report?: Report;
+}
+
+export async function checkWal(options: WalCheckOptions): Promise<WalReport> {
   const { repository, cluster, signal } = options;
+  const read: WalDataReport[] = [];
   const backups = await listBackups(options);
   const timelines: WalReport['timelines'][number][] = [];
-  const gaps: WalGap[] = [];
+  const gaps: ExplainedGap[] = [];
   const without: string[] = [];
   for (const system of await listSystems(repository, cluster, signal)) {
     const wal = await readSystemWal(options, system);
@@ -45,10 +61,33 @@ export async function checkWal(options: ClusterInRepository): Promise<WalReport>
     without.push(...own.filter((backup) => !hasOwnWal(wal, backup)).map(({ id }) => id));
     const [oldest] = own;
     const newest = Math.max(0, ...wal.ways.keys());
-    if (oldest !== undefined && newest > 0) gaps.push(...findGaps(wal, timelineId(newest), parseLsn(oldest.start_lsn)));
+    if (oldest !== undefined && newest > 0) {
+      const found = findGaps(wal, timelineId(newest), parseLsn(oldest.start_lsn));
+      gaps.push(...(await explain(wal, timelineId(newest), found, signal)));
+    }
+    if (options.data === true) read.push(await checkWalData(wal.archive, wal.catalog, options));
   }
-  return { timelines, gaps, backups_without_wal: without };
+  return { timelines, gaps, backups_without_wal: without, data: options.data === true ? sumOf(read) : null };
 }
+
+async function explain(
+  wal: SystemWal,
+  timeline: TimelineId,
+  gaps: readonly WalGap[],
+  signal: AbortSignal | undefined,
+): Promise<readonly ExplainedGap[]> {
+  if (gaps.length === 0) return [];
+  const records = await readGapRecords(wal.archive, signal);
+  const way = wal.ways.get(timeline) ?? [];
+  return gaps.map((gap) => explainGap(gap, way, wal.archive.segmentSize, records));
+}
+
+const sumOf = (reports: readonly WalDataReport[]): WalDataReport => ({
+  objects: reports.reduce((sum, { objects }) => sum + objects, 0),
+  bytes: reports.reduce((sum, { bytes }) => sum + bytes, 0),
+  records: reports.reduce((sum, { records }) => sum + records, 0),
+  damaged: reports.flatMap(({ damaged }) => damaged),
+});
 
 const hasOwnWal = (wal: SystemWal, backup: Parameters<typeof wayFrom>[1]): boolean =>
   wayFrom(wal, backup, timelineId(backup.timeline)) !== undefined ||

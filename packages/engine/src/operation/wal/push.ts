@@ -71,7 +71,7 @@ export async function pushWal(options: PushOptions): Promise<PushSummary> {
   if (file === undefined) {
     throw new SpillwayError('SPW_USAGE', `${options.path} was not pushed`, {
       why: 'PostgreSQL gives no file of its WAL such a name',
-      hint: "set archive_command = 'spillway wal push \"%p\"'",
+      hint: 'set archive_command = \'spillway wal push "%p"\'',
     });
   }
   const backlog = await readBacklog(options.path);
@@ -212,7 +212,10 @@ class Pusher {
   async #checkSegment(
     { name, timeline, segment = '' }: WalFileName,
     bytes: Buffer,
-  ): Promise<{ readonly archive: WalArchive; readonly start: NonNullable<ReturnType<typeof parseSegmentName>>['start'] }> {
+  ): Promise<{
+    readonly archive: WalArchive;
+    readonly start: NonNullable<ReturnType<typeof parseSegmentName>>['start'];
+  }> {
     if (bytes.byteLength < LONG_HEAD_BYTES) throw invalid(name, `it has only ${bytes.byteLength} bytes`);
     const control = await this.#control;
     const size = control?.size ?? segmentSize(bytes.readUInt32LE(32));
