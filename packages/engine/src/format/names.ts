@@ -24,4 +24,15 @@ export const evidenceName = (cluster: string, id: string): ObjectName => `cluste
 export const walPrefix = (cluster: string, systemIdentifier: string): string =>
   `clusters/${cluster}/wal/${systemIdentifier}/`;
 
-export const lockPrefix = (purpose: string): string => `locks/${purpose}/`;
+export const LOCKS = 'locks/';
+export const lockPrefix = (purpose: string): string => `${LOCKS}${purpose}/`;
+
+/** Numbers rise, so that a list in the order of names meets what replaces an object after it. */
+export const CONDEMNED = 'condemned/';
+export const condemnedName = (number: number): ObjectName => CONDEMNED + String(number).padStart(12, '0');
+/** Who was at work when the packs of that number had been condemned. */
+export const condemnedHoldersName = (number: number): ObjectName => `${condemnedName(number)}.holders`;
+
+/** Up to where WAL was expired on purpose; the highest number counts. */
+export const expiredWalName = (cluster: string, systemIdentifier: string, number?: number): ObjectName =>
+  `clusters/${cluster}/expired/${systemIdentifier}/${number === undefined ? '' : String(number).padStart(12, '0')}`;

@@ -36,6 +36,9 @@ export const objectKinds = {
   walPartial: 11,
   walGap: 12,
   dump: 13,
+  condemned: 14,
+  condemnedHolders: 15,
+  walExpired: 16,
 } as const;
 
 export type ObjectKind = keyof typeof objectKinds;

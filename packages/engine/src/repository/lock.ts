@@ -17,7 +17,7 @@ import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
 import { isSpillwayError, SpillwayError } from '@spillway/contract';
-import { lockPrefix } from '../format/names.ts';
+import { LOCKS, lockPrefix } from '../format/names.ts';
 import type { Repository } from './repository.ts';
 
 const RENEW_MS = 20_000;
@@ -63,6 +63,8 @@ export interface LockOptions {
   readonly waitMs?: number;
   /** Whether a holder ends by itself before long: it is waited for, alive or not, and without limit. */
   readonly passing?: (holder: string) => boolean;
+  /** Do not wait on for a holder that gave a sign of life by a new number. */
+  readonly untilSign?: boolean;
   /** Told once, with who holds it, when a wait begins. */
   readonly onWait?: (why: string) => void;
   readonly renewMs?: number;
@@ -91,6 +93,7 @@ export async function takeLock(repository: Repository, purpose: string, options:
   let told = false;
   for (;;) {
     const top = await readTop(repository, purpose, options.signal);
+    const moved = seen !== undefined && seen.number !== top.number;
     if (seen?.number !== top.number) seen = { number: top.number, since: performance.now() };
     const free =
       top.record === undefined ||
@@ -103,8 +106,8 @@ export async function takeLock(repository: Repository, purpose: string, options:
     if (!free && top.record !== undefined) {
       const waited = performance.now() - began;
       const passing = options.passing?.(top.record.holder) ?? false;
-      if (!passing && (waited >= (options.waitMs ?? 0) || isAlive(top.record, self)))
-        throw locked(purpose, top.record, self);
+      const lives = isAlive(top.record, self) || (moved && options.untilSign === true);
+      if (!passing && (waited >= (options.waitMs ?? 0) || lives)) throw locked(purpose, top.record, self);
       if (!told) options.onWait?.(describeHolder(purpose, top.record, self));
       told = true;
     }
@@ -180,6 +183,29 @@ async function hold(
       }
     },
   };
+}
+
+/** One taking of a lock that was not released. Whether its holder lives, only an attempt to take the lock tells. */
+export interface Holder {
+  readonly purpose: string;
+  readonly token: string;
+  readonly holder: string;
+  readonly host: string;
+}
+
+/** Everybody who holds a lock now, or died holding it. Whoever takes one after this began may be missing. */
+export async function listHolders(repository: Repository, signal?: AbortSignal): Promise<readonly Holder[]> {
+  const purposes = new Set<string>();
+  for await (const { name } of repository.storage.list(LOCKS, signal && { signal })) {
+    purposes.add(name.slice(LOCKS.length, name.lastIndexOf('/')));
+  }
+  const holders: Holder[] = [];
+  for (const purpose of purposes) {
+    const { record } = await readTop(repository, purpose, signal);
+    if (record === undefined || record.state === 'released') continue;
+    holders.push({ purpose, token: record.token, holder: record.holder, host: record.host });
+  }
+  return holders;
 }
 
 const lockName = (purpose: string, number: number): string =>
