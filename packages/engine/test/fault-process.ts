@@ -21,7 +21,7 @@ export interface FaultyEnd {
 }
 
 process.once('message', ({ handle, cluster, type, put, what }: FaultyBackup) => {
-  const fault: FaultPlan = { seed: 0, atPut: { put, what, counter: new SharedArrayBuffer(4) } };
+  const fault: FaultPlan = { seed: 0, atCall: { verbs: ['put'], call: put, what, counter: new SharedArrayBuffer(4) } };
   const repository = new Repository({ ...handle, location: { ...handle.location, fault } });
   backup({
     repository,

@@ -54,13 +54,20 @@ export interface FaultPlan {
   readonly failure?: 'full' | 'unreachable';
   /** Puts after this many bytes fail with SPW_STORAGE_FULL. */
   readonly capacityBytes?: number;
-  /** Something at a counted put, the first being 1: the process is killed before it, or from it on the disk is full. */
-  readonly atPut?: {
-    readonly put: number;
-    readonly what: 'kill' | 'full';
-    /** Four bytes, shared by all threads that write: the puts so far. */
+  /** Something at a counted call of one of `verbs`, the first being 1. */
+  readonly atCall?: {
+    readonly verbs: readonly StorageVerb[];
+    readonly call: number;
+    /**
+     * `kill`: the process is killed before the call. `full`: from it on puts fail with SPW_STORAGE_FULL.
+     * `unreachable`: from it on every call fails with SPW_STORAGE_UNREACHABLE.
+     */
+    readonly what: 'kill' | 'full' | 'unreachable';
+    /** Four bytes, shared by all threads: the calls so far. */
     readonly counter: SharedArrayBuffer;
   };
 }
+
+export type StorageVerb = 'get' | 'put' | 'list' | 'stat' | 'remove';
 
 export type StorageLocation = FilesystemLocation & { readonly fault?: FaultPlan };

@@ -1,35 +1,59 @@
-// A store that fails as it was told to, for tests: the same seed fails at the same puts.
+// A store that fails as it was told to, for tests: the same seed fails at the same calls.
 //
-// A failing put leaves nothing behind, or, as a full disk does, fails from a number of bytes or puts on for ever. A
-// counted put can also be the last thing that the process ever does.
+// A failing put leaves nothing behind, or, as a full disk does, fails from a number of bytes or calls on for ever. A
+// counted call can also be the last thing that the process ever does, or the first that no answer comes to.
 
 import { SpillwayError } from '@spillway/contract';
-import type { FaultPlan, Storage } from '../port.ts';
+import type { FaultPlan, Storage, StorageVerb } from '../port.ts';
 
 export function withFaults(inner: Storage, plan: FaultPlan): Storage {
   const random = mulberry32(plan.seed);
+  const { atCall } = plan;
+  const calls = atCall && new Int32Array(atCall.counter);
   let written = 0;
+  const full = (name: string): SpillwayError =>
+    new SpillwayError('SPW_STORAGE_FULL', `writing ${name} failed in ${inner.description}`, {
+      why: 'no space left (a fault asked for by a test)',
+    });
+  const unreachable = (verb: StorageVerb, name: string): SpillwayError =>
+    new SpillwayError('SPW_STORAGE_UNREACHABLE', `${verb} of ${name} failed in ${inner.description}`, {
+      why: 'a fault asked for by a test',
+    });
+
+  /** Counts the call, and lets happen what is to happen at it. */
+  function count(verb: StorageVerb, name: string): void {
+    if (atCall === undefined || calls === undefined) return;
+    const number = atCall.verbs.includes(verb) ? Atomics.add(calls, 0, 1) + 1 : Atomics.load(calls, 0);
+    if (number < atCall.call) return;
+    if (atCall.what === 'kill') process.kill(process.pid, 'SIGKILL');
+    if (atCall.what === 'unreachable') throw unreachable(verb, name);
+    if (verb === 'put') throw full(name);
+  }
+
   return {
     description: inner.description,
-    get: (name, options) => inner.get(name, options),
-    list: (prefix, options) => inner.list(prefix, options),
-    stat: (name, options) => inner.stat(name, options),
-    remove: (name, options) => inner.remove(name, options),
-    put: async (name, parts, options) => {
+    async get(name, options) {
+      count('get', name);
+      return inner.get(name, options);
+    },
+    async *list(prefix, options) {
+      count('list', prefix);
+      yield* inner.list(prefix, options);
+    },
+    async stat(name, options) {
+      count('stat', name);
+      return inner.stat(name, options);
+    },
+    async remove(name, options) {
+      count('remove', name);
+      return inner.remove(name, options);
+    },
+    async put(name, parts, options) {
+      count('put', name);
       const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0);
-      const number = plan.atPut && Atomics.add(new Int32Array(plan.atPut.counter), 0, 1) + 1;
-      const struck = plan.atPut !== undefined && number !== undefined && number >= plan.atPut.put;
-      if (struck && plan.atPut.what === 'kill') process.kill(process.pid, 'SIGKILL');
-      if (struck || (plan.capacityBytes !== undefined && written + bytes > plan.capacityBytes)) {
-        throw new SpillwayError('SPW_STORAGE_FULL', `writing ${name} failed in ${inner.description}`, {
-          why: 'no space left (a fault asked for by a test)',
-        });
-      }
+      if (plan.capacityBytes !== undefined && written + bytes > plan.capacityBytes) throw full(name);
       if (random() < (plan.putFailure ?? 0)) {
-        const code = plan.failure === 'full' ? 'SPW_STORAGE_FULL' : 'SPW_STORAGE_UNREACHABLE';
-        throw new SpillwayError(code, `writing ${name} failed in ${inner.description}`, {
-          why: 'a fault asked for by a test',
-        });
+        throw plan.failure === 'full' ? full(name) : unreachable('put', name);
       }
       written += bytes;
       return inner.put(name, parts, options);
