@@ -9,13 +9,9 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type LabCluster, startCluster } from '@spillway/lab';
-import { chunkId, idKey } from '../src/codec/keys.ts';
-import { CHUNK_ID_BYTES, isZeroChunk } from '../src/format/chunk.ts';
-import { backup, initRepository, listBackups, openRepository, type Repository } from '../src/index.ts';
-import { checkWal } from '../src/operation/wal/check.ts';
-import { readChunk, readIndex } from '../src/repository/index-store.ts';
-import { readManifest } from '../src/repository/manifest-store.ts';
-import type { FaultyBackup, FaultyEnd } from './fault-process.ts';
+import { backup, initRepository, openRepository, type Repository } from '../src/index.ts';
+import type { End, Order } from './fault-process.ts';
+import { WholeBackups } from './whole-backups.ts';
 
 const PROCESS = fileURLToPath(new URL('./fault-process.ts', import.meta.url));
 const PASSPHRASE = 'a passphrase for backups that die on the way';
@@ -27,6 +23,7 @@ const root = await mkdtemp(join(tmpdir(), 'spw-fault-'));
 const location = { kind: 'filesystem', path: join(root, 'repository') } as const;
 let cluster: LabCluster;
 let repository: Repository;
+let whole: WholeBackups;
 
 before(async () => {
   cluster = await startCluster({ walSegmentMegabytes: 1, settings: { min_wal_size: '2MB', max_wal_size: '8MB' } });
@@ -34,6 +31,7 @@ before(async () => {
   await mkdir(location.path);
   await initRepository({ location, passphrase: PASSPHRASE });
   repository = await openRepository({ location, secret: { kind: 'passphrase', passphrase: PASSPHRASE } });
+  whole = new WholeBackups(repository, CLUSTER);
   await nextBackup('full');
 });
 after(async () => {
@@ -85,42 +83,18 @@ for (const what of ['kill', 'full'] as const) {
   });
 }
 
-/** Ids of what is listed, oldest first, with the WAL of each there, every chunk of each authenticated and its id computed anew. */
-async function wholeBackups(): Promise<readonly string[]> {
-  const backups = await listBackups({ repository, cluster: CLUSTER });
-  // At once, not in the end: the next backup's receiver would store what the killed one left out.
-  assert.deepEqual((await checkWal({ repository, cluster: CLUSTER })).backups_without_wal, []);
-  const index = await readIndex(repository);
-  assert.deepEqual([index.damagedPacks, index.damagedIndexes], [[], []]);
-  const key = idKey(repository.keys);
-  const seen = new Set<string>();
-  for (const { id } of backups) {
-    const { chunkIds } = await readManifest(repository, CLUSTER, id);
-    for (let at = 0; at < chunkIds.length; at += CHUNK_ID_BYTES) {
-      const chunk = Buffer.from(chunkIds.subarray(at, at + CHUNK_ID_BYTES));
-      if (isZeroChunk(chunkIds, at) || proven.has(chunk.toString('hex')) || seen.has(chunk.toString('hex'))) continue;
-      const plain = await readChunk(repository, index, chunkIds, at);
-      assert.ok(chunkId(key, plain).equals(chunk), `chunk ${chunk.toString('hex')} of backup ${id}`);
-      seen.add(chunk.toString('hex'));
-    }
-  }
-  for (const id of seen) proven.add(id);
-  return backups.map(({ id }) => id);
-}
-/** Chunks read before; that they are still there is seen by the length of their packs, which never change. */
-const proven = new Set<string>();
+const wholeBackups = (): Promise<readonly string[]> => whole.list();
 
 async function faultyBackup(put: number, what: 'kill' | 'full'): Promise<'finished' | 'struck'> {
   const child = fork(PROCESS, { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  const order: FaultyBackup = {
+  const order: Order = {
     handle: repository.handle,
-    type: put % 2 === 0 ? 'incremental' : 'full',
-    put,
-    what,
+    work: { operation: 'backup', type: put % 2 === 0 ? 'incremental' : 'full' },
+    fault: { verbs: ['put'], call: put, what },
     cluster: { name: CLUSTER, connection: cluster.connection },
   };
-  let answer: FaultyEnd | undefined;
-  child.on('message', (message: FaultyEnd) => {
+  let answer: End | undefined;
+  child.on('message', (message: End) => {
     answer = message;
   });
   child.send(order);

@@ -1,48 +1,92 @@
-// A process of its own that makes one backup over a store that fails at a counted put. It is told what to do by
-// message, and answers with the error's code, or nothing, unless it was killed by then.
+// A process of its own that does one piece of work over a store that may fail at a counted call. It is told what to do
+// by message, stops on SIGTERM as the command line does, and answers with how it ended, unless it was killed by then.
 
 import { isSpillwayError } from '@spillway/contract';
-import { backup, type BackupOptions, Repository } from '../src/index.ts';
+import { backup, type BackupOptions, planRestore, receiveWal, Repository, restore } from '../src/index.ts';
 import type { RepositoryHandle } from '../src/repository/repository.ts';
 import type { FaultPlan } from '../src/storage/port.ts';
 
-export interface FaultyBackup {
+export type Work =
+  | { readonly operation: 'backup'; readonly type: BackupOptions['type'] }
+  | { readonly operation: 'receive' }
+  | { readonly operation: 'restore'; readonly directory: string; readonly backupId: string };
+
+export interface Order {
   readonly handle: RepositoryHandle;
   readonly cluster: BackupOptions['cluster'];
-  readonly type: BackupOptions['type'];
-  readonly put: number;
-  readonly what: 'kill' | 'full';
+  readonly work: Work;
+  readonly fault?: Omit<NonNullable<FaultPlan['atCall']>, 'counter'>;
 }
 
-export interface FaultyEnd {
+export interface End {
   readonly code: string | undefined;
   readonly exitCode: number;
   readonly stack: string | undefined;
+  /** How many calls of the fault's verbs were made. */
+  readonly calls: number;
 }
 
-process.once('message', ({ handle, cluster, type, put, what }: FaultyBackup) => {
-  const fault: FaultPlan = { seed: 0, atCall: { verbs: ['put'], call: put, what, counter: new SharedArrayBuffer(4) } };
-  const repository = new Repository({ ...handle, location: { ...handle.location, fault } });
-  backup({
-    repository,
-    cluster,
-    type,
-    workers: 2,
-    compressionLevel: 1,
-    walTimeoutMs: 20_000,
-    slot: 'fault',
-    flushIntervalMs: 100,
-    signal: new AbortController().signal,
-    report: () => undefined,
-  }).then(
-    () => answer({ code: undefined, exitCode: 0, stack: undefined }),
+export const SLOT = 'fault';
+const FLUSH_MS = 100;
+const WAL_TIMEOUT_MS = 20_000;
+
+const stopping = new AbortController();
+process.once('SIGTERM', () => stopping.abort());
+// Whoever gave the order is gone: nobody is left to look at what comes out.
+process.once('disconnect', () => process.exit());
+
+process.once('message', ({ handle, cluster, work, fault }: Order) => {
+  const counter = new SharedArrayBuffer(4);
+  const location =
+    fault === undefined
+      ? handle.location
+      : { ...handle.location, fault: { seed: 0, atCall: { ...fault, counter } } satisfies FaultPlan };
+  const repository = new Repository({ ...handle, location });
+  perform(repository, cluster, work).then(
+    () => answer({ code: undefined, exitCode: 0, stack: undefined, calls: countOf(counter) }),
     (error: unknown) =>
       answer({
         code: isSpillwayError(error) ? error.code : String(error),
         exitCode: isSpillwayError(error) ? error.exitCode : 1,
         stack: error instanceof Error ? error.stack : undefined,
+        calls: countOf(counter),
       }),
   );
 });
 
-const answer = (end: FaultyEnd): void => void process.send?.(end, () => process.disconnect());
+async function perform(repository: Repository, cluster: Order['cluster'], work: Work): Promise<unknown> {
+  const common = { repository, signal: stopping.signal, report: () => undefined };
+  const wal = { cluster, slot: SLOT, flushIntervalMs: FLUSH_MS };
+  switch (work.operation) {
+    case 'backup':
+      return backup({
+        ...common,
+        ...wal,
+        type: work.type,
+        workers: 2,
+        compressionLevel: 1,
+        walTimeoutMs: WAL_TIMEOUT_MS,
+      });
+    case 'receive':
+      return receiveWal({ ...common, ...wal });
+    case 'restore': {
+      const planned = await planRestore({
+        repository,
+        cluster: cluster.name,
+        target: { kind: 'immediate' },
+        backupId: work.backupId,
+        targetDirectory: work.directory,
+        signal: stopping.signal,
+      });
+      return restore({ ...common, planned, workers: 2, restoreCommand: 'false' });
+    }
+  }
+}
+
+const countOf = (counter: SharedArrayBuffer): number => Atomics.load(new Int32Array(counter), 0);
+
+const answer = (end: End): void =>
+  void process.send?.(end, () => {
+    process.removeAllListeners('disconnect');
+    process.disconnect();
+  });
