@@ -4,7 +4,8 @@
 export type { Secret } from './codec/keys.ts';
 export type { BackupSummary } from './format/manifest.ts';
 export { isClusterName } from './format/names.ts';
-export { type BackupOptions, backup, type ClusterSource } from './operation/backup/run.ts';
+export type { BackupOptions, ClusterSource } from './operation/backup/options.ts';
+export { backup } from './operation/backup/run.ts';
 export {
   type ClusterInRepository,
   findBackup,
@@ -18,8 +19,9 @@ export { type RestoreOptions, type RestoreSummary, restore } from './operation/r
 export { type PlannedRestore, type PlanOptions, planRestore, type RestorePlan } from './operation/restore/plan.ts';
 export { type RecoverySummary, refuseBusyPort, type StartOptions, startRestored } from './operation/restore/start.ts';
 export type { RecoveryTarget } from './operation/restore/target.ts';
-export { checkWal, type WalReport } from './operation/wal/check.ts';
+export { checkWal, type WalCheckOptions, type WalReport } from './operation/wal/check.ts';
 export { type FetchOptions, fetchWal } from './operation/wal/fetch.ts';
+export { AHEAD_DEFAULT, type PushOptions, type PushSummary, pushWal, wasPushed } from './operation/wal/push.ts';
 export { type ReceiveOptions, type ReceivePosition, type ReceiveSummary, receiveWal } from './operation/wal/receive.ts';
 export type { ConnectionSettings } from './postgres/settings.ts';
 export {

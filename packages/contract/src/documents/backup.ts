@@ -10,7 +10,11 @@ export const backupDocument = z.object({
   id: z.string().regex(/^\d{8}T\d{6}Z-[0-9a-f]{8}$/),
   cluster: z.string(),
   type: z.enum(['full', 'incremental']),
-  source: z.enum(['local']),
+  /** Read beside the data directory, or over the replication protocol. */
+  source: z.enum(['local', 'stream']),
+  taken_from: z.enum(['primary', 'standby']),
+  /** How what was not read was known to be unchanged; null where everything was read. */
+  unchanged_by: z.enum(['wal-summaries', 'times']).nullable(),
   started_at: time,
   finished_at: time,
   duration_seconds: seconds,
@@ -35,7 +39,9 @@ export const backupDocument = z.object({
   stored_bytes: count,
   chunks: count,
   new_chunks: count,
+  /** The first thousand. */
   damaged_pages: z.array(z.object({ file: z.string(), block: count })),
+  damaged_page_count: count,
   tablespaces: z.array(z.object({ oid: z.int().positive(), path: z.string(), bytes: count })),
 });
 

@@ -31,6 +31,8 @@ const backup = {
   cluster: 'main',
   type: 'full',
   source: 'local',
+  taken_from: 'primary',
+  unchanged_by: null,
   started_at: '2026-11-23T18:15:00Z',
   finished_at: '2026-11-23T18:15:04.123Z',
   duration_seconds: 4.123,
@@ -51,6 +53,7 @@ const backup = {
   chunks: 6100,
   new_chunks: 6000,
   damaged_pages: [],
+  damaged_page_count: 0,
   tablespaces: [{ oid: 16_400, path: '/srv/space', bytes: 8192 }],
 };
 

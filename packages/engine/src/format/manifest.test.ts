@@ -55,12 +55,17 @@ const idsOf = (entries: readonly Entry[]): Uint8Array =>
   new Uint8Array(
     entries.reduce((sum, each) => sum + (each.kind === 'file' ? chunkCount(each.bytes) : 0), 0) * CHUNK_ID_BYTES,
   ).map((_, i) => i % 251);
-const manifestOf = (entries: readonly Entry[]): Manifest => ({ head: golden.head, entries, chunkIds: idsOf(entries) });
+/** The golden manifest is of the first writers, whose summaries did not say these yet. */
+const today: ManifestHead = {
+  ...golden.head,
+  summary: { ...golden.head.summary, taken_from: 'primary', unchanged_by: null, damaged_page_count: 1 },
+};
+const manifestOf = (entries: readonly Entry[]): Manifest => ({ head: today, entries, chunkIds: idsOf(entries) });
 const json = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
 const link = (n: number): Entry => ({ kind: 'link', path: `pg_tblspc/${n}`, target: '/elsewhere' });
 
 test('the frames of a manifest are those of format 1', () => {
-  const frames = encodeManifest(manifestOf(golden.entries));
+  const frames = encodeManifest({ ...manifestOf(golden.entries), head: golden.head });
   assert.deepEqual(
     frames.map((frame, i) => Buffer.from(frame).toString(i < 2 ? 'utf8' : 'hex')),
     golden.frames,
@@ -77,6 +82,14 @@ test('a manifest is read back as it was written', () => {
       assert.deepEqual(parseManifestHead(frames[0] ?? new Uint8Array()), manifest.head);
     }),
   );
+});
+
+test('what the first summaries did not say is filled in', () => {
+  const frames = golden.frames.map((frame, i) => Buffer.from(frame, i < 2 ? 'utf8' : 'hex'));
+  assert.deepEqual(parseManifest(frames).head, today);
+  const incremental = { ...golden.head.summary, type: 'incremental' };
+  const [first] = encodeManifest({ ...manifestOf([]), head: { ...golden.head, summary: incremental } as ManifestHead });
+  assert.equal(parseManifestHead(first ?? new Uint8Array()).summary.unchanged_by, 'times');
 });
 
 test('many entries and many chunk ids go into several frames, none larger than a frame may be', () => {

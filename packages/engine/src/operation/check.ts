@@ -10,7 +10,7 @@ import { connectReplication } from '../postgres/replication.ts';
 import { readIndex } from '../repository/index-store.ts';
 import { listManifests } from '../repository/manifest-store.ts';
 import type { Repository } from '../repository/repository.ts';
-import type { ClusterSource } from './backup/run.ts';
+import type { ClusterSource } from './backup/options.ts';
 import { checkWal } from './wal/check.ts';
 
 export interface Probe {

@@ -24,7 +24,17 @@ const newRepository = async (): Promise<Repository> => {
   return new Repository({ id: 'test', location, keys: newKeyRing() });
 };
 const manifest = (id: string, startedAt: string, links = 0): Manifest => ({
-  head: { ...golden.head, summary: { ...golden.head.summary, id, started_at: startedAt } },
+  head: {
+    ...golden.head,
+    summary: {
+      ...golden.head.summary,
+      taken_from: 'primary',
+      unchanged_by: null,
+      damaged_page_count: 1,
+      id,
+      started_at: startedAt,
+    },
+  },
   entries: [
     ...golden.entries,
     ...Array.from({ length: links }, (_, n) => ({ kind: 'link' as const, path: `pg_tblspc/${n}`, target: '/srv' })),

@@ -10,6 +10,7 @@
 
 import { CHUNK_BYTES, chunkCount, CHUNK_ID_BYTES } from '../../format/chunk.ts';
 import type { FileEntry, Manifest } from '../../format/manifest.ts';
+import { pathInCluster } from './source.ts';
 
 const MARGIN_NS = 2_000_000_000n;
 
@@ -62,7 +63,3 @@ export class Reuse {
     return this.#chunkIds.subarray(from, from + chunkCount(bytes) * CHUNK_ID_BYTES);
   }
 }
-
-/** As the server names it, also in a tablespace. */
-export const pathInCluster = ({ tablespace, path }: FileEntry): string =>
-  tablespace === undefined ? path : `pg_tblspc/${tablespace}/${path}`;

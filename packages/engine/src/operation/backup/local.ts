@@ -1,0 +1,273 @@
+// The source `local`: reads the files of a running cluster beside its data directory.
+//
+//   1  see that server and data directory are of one system
+//   2  pg_backup_start
+//   3  scan the data directory; decide which files are unchanged since the last backup (`reuse.ts`)
+//   4  workers read, verify and store the rest (`copy-worker.ts`); pg_control comes last, whole and checked
+//   5  pg_backup_stop, in the session of the start; its label and map go into the manifest as they are
+
+import { lstat, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { isSpillwayError, SpillwayError } from '@spillway/contract';
+import { chunkId, idKey } from '../../codec/keys.ts';
+import { CHUNK_BYTES, CHUNK_ID_BYTES, isZeroChunk } from '../../format/chunk.ts';
+import type { FileEntry } from '../../format/manifest.ts';
+import type { PackDirectory } from '../../format/pack.ts';
+import { openBaseBackup, type ServerFacts } from '../../postgres/basebackup.ts';
+import { type ControlData, parseControlFile } from '../../postgres/control.ts';
+import { relationFile } from '../../postgres/exclusion.ts';
+import type { Lsn, TimelineId } from '../../postgres/lsn.ts';
+import type { ChunkTable } from '../../repository/chunk-table.ts';
+import { listManifests, readManifest } from '../../repository/manifest-store.ts';
+import { PackWriter } from '../../repository/pack-writer.ts';
+import { Crew } from '../crew.ts';
+import { assembleEntries, joinStretches } from './assemble.ts';
+import type { CopiedItem, CopyData, CopyFinal, CopyResult, CopyTask, CopyItem, WrongPage } from './copy-worker.ts';
+import type { BackupOptions, ClusterSource } from './options.ts';
+import { Reuse, whyReadAll } from './reuse.ts';
+import { describeFile, type Scan, scanCluster } from './scan.ts';
+import { type CopiedCluster, openChunkTable, type OpenSource, pathInCluster } from './source.ts';
+
+const TASK_BYTES = 16 * 1024 * 1024;
+const TASK_ITEMS_MAX = 512;
+const CONTROL_FILE = 'global/pg_control';
+const CONTROL_READS_MAX = 20;
+/** How many more chunks the table has room for than the scan says: files grow and appear while they are copied. */
+const SPARE_CHUNKS = 65_536;
+
+export const openLocal: OpenSource = async (options, { session, server }) => {
+  const crew = new Crew(new URL('./copy-worker.ts', import.meta.url), options.workers);
+  const dispose = async (): Promise<void> => crew[Symbol.asyncDispose]();
+  try {
+    const dataDirectory = options.cluster.dataDirectory ?? server.dataDirectory;
+    const control = await readControl(dataDirectory);
+    refuseForeign(options.cluster, server, control, dataDirectory);
+    const base = openBaseBackup(session);
+    return {
+      voided: base.voided,
+      copy: async ({ label, signal }) => {
+        options.report({ type: 'progress', phase: 'waiting for a checkpoint', done_bytes: 0 });
+        const { startLsn, timeline } = await base.startBackup(label, { fast: true, signal });
+        const copied = await copyCluster(options, crew, { server, control, dataDirectory, startLsn, timeline, signal });
+        return { ...copied, ...(await base.stopBackup({ waitForArchive: false, signal })) };
+      },
+      [Symbol.asyncDispose]: dispose,
+    };
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+};
+
+interface CopyCircumstances {
+  readonly server: ServerFacts;
+  readonly control: ControlData;
+  readonly dataDirectory: string;
+  readonly startLsn: Lsn;
+  readonly timeline: TimelineId;
+  readonly signal: AbortSignal;
+}
+
+async function copyCluster(
+  options: BackupOptions,
+  crew: Crew,
+  at: CopyCircumstances,
+): Promise<Omit<CopiedCluster, 'stopLsn' | 'backupLabel' | 'tablespaceMap'>> {
+  const { repository, report } = options;
+  const { signal, control } = at;
+  const readStartedNs = nowNs();
+  const scan = await scanCluster(at.dataDirectory, signal);
+  const total = scan.entries.reduce((sum, entry) => sum + (entry.kind === 'file' ? entry.bytes : 0), 0);
+  const newChunks = Math.ceil(total / CHUNK_BYTES) + scan.entries.length + SPARE_CHUNKS;
+  const table = await openChunkTable(options, newChunks, signal);
+  const reuse = options.type === 'full' ? undefined : await findReuse(options, at, readStartedNs);
+
+  const takenOver = new Map<number, Uint8Array>();
+  const toRead: number[] = [];
+  scan.entries.forEach((entry, index) => {
+    if (entry.kind !== 'file') return;
+    const ids = reuse?.unchanged(entry);
+    if (ids !== undefined && allStored(table, ids)) takenOver.set(index, ids);
+    else toRead.push(index);
+  });
+
+  const stretches = new Map<number, CopiedItem[]>();
+  const wrongPages: WrongPage[] = [];
+  const totals = { readBytes: 0, newBytes: 0, newChunks: 0 };
+  const totalToRead = toRead.reduce((sum, index) => sum + fileAt(scan, index).bytes, 0);
+  const onResult = (result: CopyResult): void => {
+    for (const item of result.items) {
+      const ofFile = stretches.get(item.file);
+      if (ofFile === undefined) stretches.set(item.file, [item]);
+      else ofFile.push(item);
+    }
+    wrongPages.push(...result.wrongPages);
+    totals.readBytes += result.readBytes;
+    totals.newBytes += result.newBytes;
+    totals.newChunks += result.newChunks;
+    report({ type: 'progress', phase: 'copying files', done_bytes: totals.readBytes, total_bytes: totalToRead });
+  };
+  const data: CopyData = {
+    repository: repository.handle,
+    table: table.shared,
+    level: options.compressionLevel,
+    blockBytes: control.blockSize,
+    startLsn: at.startLsn,
+  };
+  const packs = await crew.run<CopyTask, CopyResult, CopyFinal>({
+    data,
+    tasks: tasksFor(scan, toRead, control),
+    onResult,
+    signal,
+  });
+  const last = await copyControl(options, at, table);
+  takenOver.set(scan.entries.length, last.ids);
+  const entries = [...scan.entries, last.file];
+  return {
+    type: reuse === undefined ? 'full' : 'incremental',
+    unchangedBy: reuse === undefined ? null : 'times',
+    control: last.control,
+    readStartedNs,
+    startLsn: at.startLsn,
+    timeline: at.timeline,
+    ...assembleEntries(entries, (index, file) => {
+      const ids = takenOver.get(index);
+      return ids === undefined ? joinStretches(file, stretches.get(index) ?? []) : { file, ids };
+    }),
+    packs: [...packs.flat(), ...last.packs],
+    ...totals,
+    wrongPages: wrongPages.map((page) => ({ ...page, path: pathInCluster(fileAt(scan, page.file)) })),
+    tablespaces: scan.roots.flatMap(({ tablespace, directory }) =>
+      tablespace === undefined ? [] : [{ oid: tablespace, path: directory }],
+    ),
+  };
+}
+
+/** What may be taken over from the last backup; undefined, with a notice that says why, where nothing may be. */
+async function findReuse(options: BackupOptions, at: CopyCircumstances, now: bigint): Promise<Reuse | undefined> {
+  const { repository, cluster, report, signal } = options;
+  const { heads } = await listManifests(repository, cluster.name, signal);
+  const last = heads.at(-1);
+  const readAll = (why: string): undefined => {
+    report({ type: 'notice', level: 'info', message: `This backup reads every file: ${why}.` });
+    return undefined;
+  };
+  if (last === undefined) return readAll('there is no backup before it');
+  const previous = await readManifest(repository, cluster.name, last.summary.id, signal).catch((error: unknown) => {
+    if (isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING')) return undefined;
+    throw error;
+  });
+  if (previous === undefined) return readAll(`the manifest of backup ${last.summary.id} is damaged`);
+  const why = whyReadAll(previous, {
+    systemIdentifier: at.server.systemIdentifier,
+    timeline: at.timeline,
+    postgresVersion: at.server.versionNumber,
+    nowNs: now,
+  });
+  return why === undefined ? new Reuse(previous) : readAll(why);
+}
+
+function allStored(table: ChunkTable, ids: Uint8Array): boolean {
+  for (let at = 0; at < ids.length; at += CHUNK_ID_BYTES) {
+    if (!isZeroChunk(ids, at) && !table.has(ids, at)) return false;
+  }
+  return true;
+}
+
+/** Small files together, large ones in stretches, so that every task is about as long. */
+function* tasksFor(scan: Scan, files: readonly number[], control: ControlData): Iterable<CopyTask> {
+  let items: CopyItem[] = [];
+  let bytes = 0;
+  for (const index of files) {
+    const file = fileAt(scan, index);
+    const root = scan.roots.find(({ tablespace }) => tablespace === file.tablespace);
+    const path = join(root?.directory ?? '', file.path);
+    const firstBlock = firstBlockOf(file, control);
+    for (let offset = 0; offset === 0 || offset < file.bytes; offset += TASK_BYTES) {
+      const stretch = Math.min(TASK_BYTES, file.bytes - offset);
+      const block = firstBlock === undefined ? {} : { firstBlock: firstBlock + offset / control.blockSize };
+      items.push({ file: index, path, offset, bytes: stretch, ...block });
+      bytes += stretch;
+      if (bytes >= TASK_BYTES || items.length >= TASK_ITEMS_MAX) {
+        yield { items };
+        items = [];
+        bytes = 0;
+      }
+    }
+  }
+  if (items.length > 0) yield { items };
+}
+
+/** The number that the file's first block has in its relation; undefined where its pages have no checksums. */
+function firstBlockOf(file: FileEntry, control: ControlData): number | undefined {
+  if (control.dataChecksumVersion === 0) return undefined;
+  const relation = relationFile(pathInCluster(file));
+  return relation && relation.segment * control.relationSegmentBlocks;
+}
+
+/** pg_control, once everything else is copied: its checkpoint must not be older than a file copied after it. */
+async function copyControl(
+  options: BackupOptions,
+  at: CopyCircumstances,
+  table: ChunkTable,
+): Promise<{ file: FileEntry; ids: Uint8Array; packs: readonly PackDirectory[]; control: ControlData }> {
+  const { repository } = options;
+  const stats = await lstat(join(at.dataDirectory, CONTROL_FILE), { bigint: true });
+  const content = await readControlBytes(at.dataDirectory);
+  const file = { ...describeFile({ directory: at.dataDirectory }, CONTROL_FILE, stats), bytes: content.byteLength };
+  const ids = chunkId(idKey(repository.keys), content);
+  const writer = new PackWriter(repository, options.compressionLevel, at.signal);
+  if (table.claim(ids, 0)) writer.add(ids, content);
+  return { file, ids, packs: await writer.finish(), control: parseControlFile(content) };
+}
+
+const readControl = async (dataDirectory: string): Promise<ControlData> =>
+  parseControlFile(await readControlBytes(dataDirectory));
+
+/** pg_control is written in place while we read: read again until its checksum is right. */
+async function readControlBytes(dataDirectory: string): Promise<Uint8Array> {
+  const path = join(dataDirectory, CONTROL_FILE);
+  for (let reads = 1; ; reads++) {
+    let bytes: Uint8Array;
+    try {
+      bytes = await readFile(path);
+    } catch (cause) {
+      throw new SpillwayError('SPW_DATA_DIRECTORY', `${dataDirectory} cannot be read as a data directory`, { cause });
+    }
+    try {
+      parseControlFile(bytes);
+      return bytes;
+    } catch (error) {
+      if (reads === CONTROL_READS_MAX) throw error;
+      await wait(reads);
+    }
+  }
+}
+
+function refuseForeign(cluster: ClusterSource, server: ServerFacts, control: ControlData, dataDirectory: string): void {
+  if (control.systemIdentifier !== server.systemIdentifier) {
+    throw new SpillwayError(
+      'SPW_SYSTEM_MISMATCH',
+      `${dataDirectory} is not the data directory of cluster ${cluster.name}`,
+      {
+        why: `its system identifier is ${control.systemIdentifier}, the server's is ${server.systemIdentifier}`,
+        hint: 'mend data_directory or connection in the configuration',
+      },
+    );
+  }
+  if (server.inRecovery) {
+    throw new SpillwayError('SPW_POSTGRES_UNSUITABLE', `cluster ${cluster.name} was not backed up`, {
+      why: 'the server is a standby',
+      hint: 'let connection name the primary',
+    });
+  }
+}
+
+function fileAt(scan: Scan, index: number): FileEntry {
+  const entry = scan.entries[index];
+  if (entry?.kind !== 'file') throw new SpillwayError('SPW_INTERNAL', `entry ${index} of the scan is no file`);
+  return entry;
+}
+
+const nowNs = (): bigint => BigInt(Date.now()) * 1_000_000n;
