@@ -1,8 +1,9 @@
 // Reads global/pg_control of PostgreSQL 15 to 18.
 //
 // The file is a C struct in the byte order of the machine (little-endian is assumed and checked by the version), padded
-// to 8 KiB: src/include/catalog/pg_control.h. From 15 to 17 the version is 1300; 18 (1800) put one byte,
-// default_char_signedness, before the nonce, so that only the place of the CRC moves.
+// to 8 KiB: src/include/catalog/pg_control.h. 15 and 16 have version 1300. 17 (1700) put the checkpoint's wal_level where
+// there was padding, so nothing moves; 18 (1800) put one byte, default_char_signedness, before the nonce, so that only
+// the place of the CRC moves.
 // Invariant: nothing is read from a file whose CRC does not fit; a file caught half-written is told apart by that.
 
 import { SpillwayError } from '@spillway/contract';
@@ -68,6 +69,7 @@ const walLevels = ['minimal', 'replica', 'logical'] as const;
 /** Where the CRC stands: it covers everything before it. */
 const crcOffsets: ReadonlyMap<number, number> = new Map([
   [1300, 288],
+  [1700, 288],
   [1800, 292],
 ]);
 
