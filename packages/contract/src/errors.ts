@@ -218,6 +218,12 @@ export const errorTable = {
     'The backup was not finished and is not listed; earlier backups are unharmed.',
     'run the backup again',
   ),
+  SPW_DUMP_FAILED: entry(
+    exitCodes.failed,
+    true,
+    'The dump was not finished and is not listed; earlier dumps are unharmed.',
+    'read what the program said above, and run the dump again',
+  ),
   SPW_PAGE_DAMAGED: entry(
     exitCodes.warnings,
     false,

@@ -56,6 +56,7 @@ export interface DumpedDatabase {
   readonly large_objects: number;
   readonly encoding: string;
   readonly collation: string;
+  readonly ctype: string;
   readonly owner: string;
 }
 

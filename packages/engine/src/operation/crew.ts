@@ -8,7 +8,10 @@
 import { parentPort, type Transferable, Worker } from 'node:worker_threads';
 import { type ErrorCode, isSpillwayError, SpillwayError } from '@spillway/contract';
 
-const TASKS_HELD = 2;
+export const TASKS_HELD = 2;
+
+/** What `tasks` gives where the next one is not there yet; the crew looks again when it is woken. */
+export const NOT_YET: unique symbol = Symbol('no task yet');
 
 type FromWorker<Result, Final> =
   | { readonly type: 'result'; readonly result: Result }
@@ -32,7 +35,9 @@ interface CarriedError {
 export interface Work<Task, Result> {
   /** What each worker begins with. */
   readonly data: unknown;
-  readonly tasks: Iterable<Task>;
+  readonly tasks: Iterable<Task | typeof NOT_YET>;
+  /** Given, at the start, what wakes the crew when a task has come up; needed only where tasks may give NOT_YET. */
+  readonly onBegin?: (wake: () => void) => void;
   readonly onResult: (result: Result) => void;
   readonly signal: AbortSignal;
 }
@@ -55,7 +60,8 @@ export class Crew implements AsyncDisposable {
   }
 
   /** Runs all tasks and gives each worker's last word. A crew works once. */
-  async run<Task, Result, Final>({ data, tasks, onResult, signal }: Work<Task, Result>): Promise<readonly Final[]> {
+  async run<Task, Result, Final>(work: Work<Task, Result>): Promise<readonly Final[]> {
+    const { data, tasks, onBegin, onResult, signal } = work;
     signal.throwIfAborted();
     const queue = tasks[Symbol.iterator]();
     const aborted = Promise.withResolvers<never>();
@@ -64,7 +70,11 @@ export class Crew implements AsyncDisposable {
     try {
       const members = this.#workers.map((worker) => employ<Task, Result, Final>(worker, data, queue, onResult));
       // One each at first, so that a few tasks are shared out.
-      for (let held = 1; held <= TASKS_HELD; held++) for (const { give } of members) give(held);
+      const wake = (): void => {
+        for (let held = 1; held <= TASKS_HELD; held++) for (const { give } of members) give(held);
+      };
+      onBegin?.(wake);
+      wake();
       return await Promise.race([Promise.all(members.map(({ final }) => final)), this.#broken, aborted.promise]);
     } finally {
       signal.removeEventListener('abort', onAbort);
@@ -85,7 +95,7 @@ interface Employed<Final> {
 function employ<Task, Result, Final>(
   worker: Worker,
   data: unknown,
-  queue: Iterator<Task>,
+  queue: Iterator<Task | typeof NOT_YET>,
   onResult: (result: Result) => void,
 ): Employed<Final> {
   const { promise: final, resolve, reject } = Promise.withResolvers<Final>();
@@ -101,6 +111,7 @@ function employ<Task, Result, Final>(
           if (finishing) post({ type: 'finish' });
           return;
         }
+        if (next.value === NOT_YET) return;
         held++;
         post({ type: 'task', task: next.value });
       }

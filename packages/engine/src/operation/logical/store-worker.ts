@@ -1,0 +1,70 @@
+// One worker of a dump: takes the id of each chunk of a batch, and stores the chunks that nobody has.
+// A batch lies in memory shared with the main thread, which uses it again when the result has come.
+
+import { chunkId, idKey } from '../../codec/keys.ts';
+import type { CompressionLevel } from '../../codec/seal.ts';
+import { CHUNK_BYTES, CHUNK_ID_BYTES } from '../../format/chunk.ts';
+import type { PackDirectory } from '../../format/pack.ts';
+import { ChunkTable } from '../../repository/chunk-table.ts';
+import { PackWriter } from '../../repository/pack-writer.ts';
+import { Repository, type RepositoryHandle } from '../../repository/repository.ts';
+import { serveCrew } from '../crew.ts';
+
+export interface StoreData {
+  readonly repository: RepositoryHandle;
+  readonly table: SharedArrayBuffer;
+  readonly level: CompressionLevel;
+}
+
+export interface StoreTask {
+  readonly stream: number;
+  /** Number of the batch in its stream. */
+  readonly batch: number;
+  readonly memory: SharedArrayBuffer;
+  /** Of the chunks, one behind the other from the beginning of the memory. */
+  readonly lengths: readonly number[];
+  /** False where the table has no room for more: then a chunk may be stored twice, and nothing else happens. */
+  readonly mayClaim: boolean;
+}
+
+export interface StoreResult {
+  readonly stream: number;
+  readonly batch: number;
+  readonly memory: SharedArrayBuffer;
+  readonly lengths: readonly number[];
+  readonly ids: Uint8Array;
+  readonly newBytes: number;
+  readonly newChunks: number;
+}
+
+export type StoreFinal = readonly PackDirectory[];
+
+serveCrew<StoreData, StoreTask, StoreResult, StoreFinal>((data) => {
+  const writer = new PackWriter(new Repository(data.repository), data.level);
+  const table = ChunkTable.attach(data.table);
+  const key = idKey(data.repository.keys);
+  const zeros = Buffer.alloc(CHUNK_BYTES);
+
+  return {
+    async perform({ stream, batch, memory, lengths, mayClaim }) {
+      const ids = new Uint8Array(lengths.length * CHUNK_ID_BYTES);
+      let newBytes = 0;
+      let newChunks = 0;
+      let from = 0;
+      for (const [n, length] of lengths.entries()) {
+        const plain = Buffer.from(memory, from, length);
+        from += length;
+        if (plain.equals(zeros.subarray(0, length))) continue;
+        const at = n * CHUNK_ID_BYTES;
+        ids.set(chunkId(key, plain), at);
+        if (mayClaim ? !table.claim(ids, at) : table.has(ids, at)) continue;
+        writer.add(ids.subarray(at, at + CHUNK_ID_BYTES), plain);
+        newBytes += length;
+        newChunks++;
+        if (writer.full) await writer.settle();
+      }
+      return { result: { stream, batch, memory, lengths, ids, newBytes, newChunks } };
+    },
+    finish: () => writer.finish(),
+  };
+});
