@@ -4,7 +4,8 @@
 // 2. Whatever is thrown becomes three lines on stderr (or one JSON object) and an exit code, here and nowhere else.
 // 3. The first signal aborts the command's AbortSignal, the second ends the process at once.
 // 4. `wal fetch` answers 1 only for "not there": usage errors, crashes and signals are all above 125, because PostgreSQL
-//    takes anything lower for the end of WAL and would end its recovery too early.
+//    takes anything lower for the end of WAL and would end its recovery too early. `wal push` answers 1 to 125 for every
+//    failure, a signal too: only those are counted in pg_stat_archiver.
 
 import { CommanderError } from 'commander';
 import type { Context, GlobalOptions } from './context.ts';
@@ -12,7 +13,7 @@ import { createProgram } from './program.ts';
 import { watchSignals, type StopSignal } from './signals.ts';
 import type { ColourChoice } from './ui/colour.ts';
 import { createOutput, type Output } from './ui/output.ts';
-import { absentCodeIn, flagsIn } from './words.ts';
+import { absentCodeIn, flagsIn, isPushIn } from './words.ts';
 
 const exitCodeOfSignal: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143 };
 
@@ -20,16 +21,17 @@ const exitCodeOfSignal: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SI
 export async function run(words: readonly string[]): Promise<never> {
   const debug = words.includes('--debug');
   const absentCode = absentCodeIn(words);
+  const archiving = isPushIn(words);
   let output = outputFor(flagsIn(words));
   using interruption = watchSignals({
     now: () => performance.now(),
     onFirst: (signal) => output.say(`${signal}: stopping; once more stops at once.`),
-    onSecond: (signal) => process.exit(exitCodeOfSignal[signal]),
+    onSecond: (signal) => process.exit(archiving ? 1 : exitCodeOfSignal[signal]),
   });
 
   const fail = async (thrown: unknown): Promise<number> => {
     const { asSpillwayError, errorDocumentOf, exitCodeOf, renderError, renderStack } = await import('./ui/errors.ts');
-    const circumstances = { signal: interruption.received(), absentCode };
+    const circumstances = { signal: interruption.received(), absentCode, archiving };
     const error = asSpillwayError(thrown, circumstances);
     const exitCode = exitCodeOf(error, circumstances);
     output.message(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { absentCodeIn, flagsIn } from './words.ts';
+import { absentCodeIn, flagsIn, isPushIn } from './words.ts';
 
 test('wal fetch is known before its words are understood', () => {
   const cases: readonly (readonly [string, number | undefined])[] = [
@@ -17,6 +17,12 @@ test('wal fetch is known before its words are understood', () => {
     ['lab psql -- wal fetch', undefined],
   ];
   for (const [words, expected] of cases) assert.equal(absentCodeIn(words.split(' ')), expected, words);
+});
+
+test('wal push is known before its words are understood', () => {
+  assert.ok(isPushIn(['--cluster', 'm', 'wal', 'push', 'a', '--nonsense']));
+  for (const words of ['wal receive', 'push wal', 'lab psql -- wal push'])
+    assert.ok(!isPushIn(words.split(' ')), words);
 });
 
 test('how to complain is known before the words are understood', () => {

@@ -34,6 +34,13 @@ export function absentCodeIn(words: readonly string[]): number | undefined {
   return value !== undefined && /^[1-9]\d{0,2}$/.test(value) && Number(value) <= 255 ? Number(value) : 1;
 }
 
+/** Whether the words call `wal push`: as generous as above, since it only makes an exit code smaller. */
+export function isPushIn(words: readonly string[]): boolean {
+  const own = ownWords(words);
+  const wal = own.indexOf('wal');
+  return wal !== -1 && own.includes('push', wal + 1);
+}
+
 /** Those before `--`. */
 function ownWords(words: readonly string[]): readonly string[] {
   const end = words.indexOf('--');

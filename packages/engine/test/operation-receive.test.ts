@@ -238,14 +238,20 @@ describe('a receiver', () => {
     await stage.caughtUp(next);
     assert.ok(
       next.events.some(
-        (event) => event.type === 'notice' && event.level === 'warning' && /WAL is missing/.test(event.message),
+        (event) =>
+          event.type === 'notice' && event.level === 'warning' && /WAL is missing.*was lost/.test(event.message),
       ),
       JSON.stringify(next.events),
     );
     const { gaps } = await checkWal({ repository: stage.repository, cluster: stage.name });
     assert.equal(gaps.length, 1);
     assert.ok((parseLsn(gaps[0]?.from_lsn ?? '') ?? 0n) >= (parseLsn(reached) ?? 0n));
-    assert.deepEqual((await recoveryWindow({ repository: stage.repository, cluster: stage.name })).gaps, gaps);
+    assert.equal(gaps[0]?.cause, 'slot-lost');
+    assert.match(gaps[0]?.details ?? '', /max_slot_wal_keep_size/);
+    assert.ok(gaps[0]?.at !== null);
+    const { timeline, from_lsn, to_lsn } = gaps[0];
+    const window = await recoveryWindow({ repository: stage.repository, cluster: stage.name });
+    assert.deepEqual(window.gaps, [{ timeline, from_lsn, to_lsn }]);
 
     // The latest moment lies behind the gap, and cannot be had before there is a backup behind it.
     await assert.rejects(stage.plan(), { code: 'SPW_TARGET_UNREACHABLE', why: /WAL is missing/ });

@@ -1,16 +1,22 @@
-// `spillway wal receive`, `wal fetch` and `wal check`.
+// `spillway wal receive`, `wal push`, `wal fetch` and `wal check`.
 
-import { resolve } from 'node:path';
-import { exitCodes, type ReceiveSummary, type WalFetchDocument, type WalReport } from '@spillway/contract';
+import { basename, resolve } from 'node:path';
+import {
+  exitCodes,
+  type ReceiveSummary,
+  type WalFetchDocument,
+  type WalPushDocument,
+  type WalReport,
+} from '@spillway/contract';
 import type { Command } from '../context.ts';
 import * as engine from '@spillway/engine';
-import { clusterName, clusterSource, loadFor, openConfigured } from '../session.ts';
+import { clusterName, clusterSource, loadFor, locationOf, openConfigured } from '../session.ts';
 import type { Colours } from '../ui/colour.ts';
 import { formatBytes, formatCount, formatTime } from '../ui/format.ts';
 import { renderTable } from '../ui/table.ts';
 
 /** Runs until a signal stops it; what was received is flushed by then, so that is success. */
-export const receive: Command<{ readonly newSystem?: boolean }> = async (context, options) => {
+export const receive: Command<{ readonly newSystem?: boolean; readonly wait?: boolean }> = async (context, options) => {
   const loaded = await loadFor(context);
   const name = clusterName(context, loaded.configuration);
   const { settings, ...cluster } = await clusterSource(context, loaded, name);
@@ -20,11 +26,52 @@ export const receive: Command<{ readonly newSystem?: boolean }> = async (context
     cluster,
     slot: settings.wal.slot,
     flushIntervalMs: settings.wal.flush_interval,
+    synchronous: settings.wal.synchronous === true,
+    wait: options.wait ?? settings.wal.wait ?? false,
     newSystem: options.newSystem === true,
     signal: context.signal,
     report: context.output.report,
+    ...(settings.wal.application_name === undefined ? {} : { applicationName: settings.wal.application_name }),
   });
   context.output.result(summary, () => renderReceived(name, summary));
+  return 0;
+};
+
+/** Success means durable. A file that was pushed ahead needs neither a key nor a look inside. */
+export const push: Command<{ readonly ahead?: number; readonly newSystem?: boolean }> = async (
+  context,
+  options,
+  given = '',
+) => {
+  const loaded = await loadFor(context);
+  const cluster = clusterName(context, loaded.configuration);
+  const path = resolve(context.directory, given);
+  const settings = loaded.configuration.clusters[cluster]?.wal;
+  const spool = settings?.spool_directory;
+  const file = {
+    cluster,
+    path,
+    signal: context.signal,
+    ...(spool === undefined
+      ? {}
+      : { spoolDirectory: loaded.resolvePath(['clusters', cluster, 'wal', 'spool_directory'], spool) }),
+  };
+  let document: WalPushDocument;
+  if (await engine.wasPushed({ ...file, location: locationOf(loaded) })) {
+    const nothing = { ahead: 0, waiting_files: 0, waiting_bytes: 0, waiting_seconds: 0 };
+    document = { file: basename(path), outcome: 'pushed-ahead', ...nothing };
+  } else {
+    document = await engine.pushWal({
+      ...file,
+      repository: await openConfigured(context, loaded),
+      // PostgreSQL calls it in the data directory.
+      dataDirectory: context.directory,
+      newSystem: options.newSystem === true,
+      report: context.output.report,
+      ahead: options.ahead ?? settings?.push_ahead ?? engine.AHEAD_DEFAULT,
+    });
+  }
+  context.output.result(document, () => '');
   return 0;
 };
 
@@ -48,13 +95,20 @@ export const fetch: Command<{ readonly prefetch?: number }> = async (context, op
   return 0;
 };
 
-/** A gap is a warning: what lies before it and after the next backup can still be restored. */
-export const check: Command<object> = async (context) => {
+/** A gap is a warning: what lies before it and after the next backup can still be restored. Damage is damage. */
+export const check: Command<{ readonly data?: boolean }> = async (context, options) => {
   const loaded = await loadFor(context);
   const cluster = clusterName(context, loaded.configuration);
   const repository = await openConfigured(context, loaded);
-  const report = await engine.checkWal({ repository, cluster, signal: context.signal });
+  const report = await engine.checkWal({
+    repository,
+    cluster,
+    data: options.data === true,
+    signal: context.signal,
+    report: context.output.report,
+  });
   context.output.result(report, (colours) => renderWal(cluster, report, colours));
+  if (report.data !== null && report.data.damaged.length > 0) return exitCodes.damaged;
   return report.gaps.length > 0 || report.backups_without_wal.length > 0 ? exitCodes.warnings : exitCodes.ok;
 };
 
@@ -66,7 +120,7 @@ const renderReceived = (
 
 export function renderWal(
   cluster: string,
-  { timelines, gaps, backups_without_wal: lost }: WalReport,
+  { timelines, gaps, backups_without_wal: lost, data }: WalReport,
   colours: Colours,
 ): string {
   if (timelines.length === 0) return `No WAL of ${cluster} yet.\n\nNext: spillway wal receive`;
@@ -89,12 +143,20 @@ export function renderWal(
     ]),
   );
   const findings = [
-    ...gaps.map((gap) => `${colours.red('GAP')} on timeline ${gap.timeline}: ${gap.from_lsn} to ${gap.to_lsn}`),
+    ...gaps.map(
+      (gap) =>
+        `${colours.red('GAP')} on timeline ${gap.timeline}: ${gap.from_lsn} to ${gap.to_lsn}${gap.at === null ? '' : `, seen ${formatTime(new Date(gap.at))}`}\n  ${gap.cause}: ${gap.details}`,
+    ),
+    ...(data?.damaged ?? []).map(({ object, why }) => `${colours.red('DAMAGED')} ${object}: ${why}`),
     ...(lost.length > 0
       ? [`${colours.red('NOT RESTORABLE')}: ${formatCount(lost.length, 'backup')} lack WAL: ${lost.join(', ')}`]
       : []),
   ];
+  const read =
+    data === null
+      ? ''
+      : `\n\nRead ${formatBytes(data.bytes)} of WAL in ${formatCount(data.objects, 'object')}: ${formatCount(data.records, 'record')}.`;
   return findings.length === 0
-    ? `${table}\n\nNo gaps.`
-    : `${table}\n\n${findings.join('\n')}\n\nNext: spillway backup, then restores are possible from it on`;
+    ? `${table}${read}\n\nNo gaps${data === null ? '' : ', and no damage'}.`
+    : `${table}${read}\n\n${findings.join('\n')}\n\nNext: spillway backup, then restores are possible from it on`;
 }

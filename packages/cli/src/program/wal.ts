@@ -1,12 +1,22 @@
-// WAL: received, fetched and checked.
+// WAL: received, pushed, fetched and checked.
 
 import { add, type Branch, group, wholeNumber } from './tree.ts';
 
 export const walCommands: Branch = (program, call) => {
-  const wal = group(program, 'wal', 'receive, fetch and check WAL');
+  const wal = group(program, 'wal', 'receive, push, fetch and check WAL');
   add(wal, 'receive', 'stream WAL into the repository until stopped', 'spillway wal receive')
     .option('--new-system', 'accept a new system identifier under the old name, after pg_upgrade')
+    .option('--wait', 'wait for another receiver of the cluster to end, and take over')
     .action(call(async () => (await import('../commands/wal.ts')).receive));
+  add(
+    wal,
+    'push <path>',
+    'store one file of WAL, and those that are ready behind it; the archive_command of a server',
+    'spillway wal push pg_wal/000000010000000000000003    # archive_command = \'spillway wal push "%p"\'',
+  )
+    .option('--ahead <n>', 'files to push beyond it', wholeNumber(0, 1024))
+    .option('--new-system', 'accept a new system identifier under the old name, after pg_upgrade')
+    .action(call(async () => (await import('../commands/wal.ts')).push));
   add(
     wal,
     'fetch <file> <destination>',
@@ -20,7 +30,7 @@ export const walCommands: Branch = (program, call) => {
     )
     .option('--prefetch <n>', 'segments to fetch ahead', wholeNumber(0, 64))
     .action(call(async () => (await import('../commands/wal.ts')).fetch));
-  add(wal, 'check', 'look for gaps in the WAL of the repository', 'spillway wal check').action(
-    call(async () => (await import('../commands/wal.ts')).check),
-  );
+  add(wal, 'check', 'look for gaps in the WAL of the repository, and tell their causes', 'spillway wal check')
+    .option('--data', 'read all of it, and check every record')
+    .action(call(async () => (await import('../commands/wal.ts')).check));
 };

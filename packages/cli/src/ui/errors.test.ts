@@ -55,6 +55,18 @@ test('what was thrown decides the exit code', () => {
   }
 });
 
+test('wal push answers 1 to 125 for every failure, which is what PostgreSQL counts', () => {
+  const pushing: ExitCircumstances = { ...ordinary, archiving: true };
+  const abort = new DOMException('aborted', 'AbortError');
+  assert.equal(exit(new SpillwayError('SPW_WAL_CONFLICT', 'x'), pushing), 15);
+  assert.equal(exit(new SpillwayError('SPW_STORAGE_FULL', 'x'), pushing), 21);
+  assert.equal(exit(abort, { ...pushing, signal: 'SIGTERM' }), 1);
+  assert.equal(exit(abort, { ...pushing, signal: 'SIGINT' }), 1);
+  assert.equal(exit(abort, { ...pushing, signal: undefined }), 1);
+  // A file of such a name is fetched: no failure of that may look like the end of WAL.
+  assert.equal(exit(new SpillwayError('SPW_STORAGE_FULL', 'x'), { ...pushing, absentCode: 1 }), 150);
+});
+
 test('wal fetch answers 1 for an absent file alone, everything else is above 125', () => {
   const fetching: ExitCircumstances = { signal: undefined, absentCode: 1 };
   assert.equal(exit(new SpillwayError('SPW_WAL_ABSENT', 'x'), fetching), 1);

@@ -13,6 +13,8 @@ export interface ExitCircumstances {
   readonly signal: 'SIGINT' | 'SIGTERM' | undefined;
   /** Set for `wal fetch`: the exit code of "there is no such file"; every other failure is above 125. */
   readonly absentCode: number | undefined;
+  /** Set for `wal push`: PostgreSQL counts a failure only where the exit code is 1 to 125. */
+  readonly archiving?: boolean;
 }
 
 /** Every thrown thing as a SpillwayError: one of ours stays, a stop by signal says so, the rest is internal. */
@@ -37,7 +39,8 @@ export function asSpillwayError(thrown: unknown, { signal }: ExitCircumstances):
 }
 
 /** The exit code for a failure. Only here is an error turned into one. */
-export function exitCodeOf(error: SpillwayError, { signal, absentCode }: ExitCircumstances): number {
+export function exitCodeOf(error: SpillwayError, { signal, absentCode, archiving }: ExitCircumstances): number {
+  if (archiving === true && absentCode === undefined) return error.exitCode > 125 ? exitCodes.failed : error.exitCode;
   if (absentCode !== undefined) {
     if (error.code === 'SPW_WAL_ABSENT') return absentCode;
     if (error.code !== 'SPW_INTERRUPTED') return exitCodes.walFetchFailed;

@@ -39,15 +39,7 @@ export const walPushDocument = z.object({
 
 /** A gap, and why it is there as far as that is known. */
 export const explainedGapDocument = walGapDocument.extend({
-  cause: z.enum([
-    'slot-lost',
-    'slot-dropped',
-    'wal-removed',
-    'promoted-before-received',
-    'object-missing',
-    'object-damaged',
-    'unknown',
-  ]),
+  cause: z.enum(['slot-lost', 'slot-dropped', 'wal-removed', 'promoted-before-received', 'object-missing', 'unknown']),
   details: z.string(),
   /** When it was seen to come about; null where nobody was there. */
   at: time.nullable(),

@@ -26,6 +26,7 @@ import {
   type SegmentSize,
   segmentName,
   type TimelineId,
+  timelineId,
 } from '../../postgres/lsn.ts';
 import type { Repository } from '../../repository/repository.ts';
 

@@ -2,7 +2,7 @@
 //
 // 1. What was written down when it came about counts first: the record that shares WAL with the gap.
 // 2. Else what the WAL itself tells: that the way leaves the timeline in the gap (the server was promoted before its last
-//    WAL had come in); that an object there could not be read; that whole segments between stored ones are not there.
+//    WAL had come in); that whole segments between stored ones are not there.
 // 3. Else it is unknown, and said so.
 
 import { formatLsn, type Lsn, parseLsn, type SegmentSize, segmentEnd, segmentStart } from '../../postgres/lsn.ts';
@@ -11,7 +11,7 @@ import type { WalGap } from '../backups.ts';
 import { type GapCause, type GapRecord, overlaps } from './gap-record.ts';
 
 export interface ExplainedGap extends WalGap {
-  readonly cause: GapCause | 'promoted-before-received' | 'object-missing' | 'object-damaged' | 'unknown';
+  readonly cause: GapCause | 'object-missing' | 'unknown';
   readonly details: string;
   /** When it was seen to come about; null where nobody was there. */
   readonly at: string | null;

@@ -8,8 +8,12 @@
 import { formatLsn, type Lsn, parseLsn, type TimelineId } from '../../postgres/lsn.ts';
 import type { WalArchive } from './archive.ts';
 
-/** `slot-lost`: it fell behind further than the server lets it. `slot-dropped`: somebody removed it. */
-export type GapCause = 'slot-lost' | 'slot-dropped' | 'wal-removed';
+/**
+ * `slot-lost`: it fell behind further than the server lets it. `slot-dropped`: it was not there when the receiver came.
+ * `promoted-before-received`: the server that was promoted does not have what the repository lacks of the old timeline.
+ * `wal-removed`: none of these.
+ */
+export type GapCause = 'slot-lost' | 'slot-dropped' | 'promoted-before-received' | 'wal-removed';
 
 export interface GapRecord {
   readonly timeline: number;

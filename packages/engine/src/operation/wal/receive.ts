@@ -1,6 +1,7 @@
 // `wal receive`: streams a server's WAL into the repository, for as long as it is let.
 //
-// 1. One receiver a cluster: it holds the lock `wal-<cluster>`.
+// 1. One receiver a cluster: it holds the lock `wal-<cluster>`. Another is refused or, when told to wait, stands by and
+//    takes over; the slot has kept what the first did not confirm, and pieces of both are compared (`recorder.ts`).
 // 2. Connect; the server's system must be the cluster's (`system.ts`); create the slot; store the history file of the
 //    server's timeline before a byte of it; choose where to begin (`start-position.ts`).
 // 3. Stream. What comes in goes to the recorder; what the recorder made durable is confirmed to the server, never more.
@@ -8,7 +9,8 @@
 // 5. The connection breaks: flush what came in, connect again with growing pauses, also while the server still holds the
 //    slot for the broken one. Any other error ends the receiver.
 // 6. Told to stop: flush what came in, close politely.
-// WAL that the server no longer has is a gap: it is told at once, and streaming goes on behind it.
+// WAL that the server no longer has is a gap: it is told at once and written down with its cause, and streaming goes on
+// behind it. Synchronous: every byte is stored as it comes in, so that the server's commits can wait for it.
 
 import { setTimeout as wait } from 'node:timers/promises';
 import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
@@ -28,10 +30,13 @@ import { LOCK_WAIT_MS, takeLock } from '../../repository/lock.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { admitSystem } from '../system.ts';
 import { WalArchive } from './archive.ts';
+import { type GapCause, recordGap } from './gap-record.ts';
 import { type RecorderTotals, WalRecorder } from './recorder.ts';
+import { readSlotState, slotNotice } from './slot-watch.ts';
 import { chooseStart, type StartPosition } from './start-position.ts';
 
 const STATUS_INTERVAL_MS = 5_000;
+const SLOT_WATCH_MS = 60_000;
 const TELL_MS = 200;
 const PAUSE_MS_MIN = 200;
 /** Asking again costs a connection; a server that is back must not wait for long. */
@@ -43,6 +48,12 @@ export interface ReceiveOptions {
   readonly slot: string;
   readonly flushIntervalMs: number;
   readonly newSystem?: boolean;
+  /** Store every byte at once, whatever `flushIntervalMs`: commits wait for it. */
+  readonly synchronous?: boolean;
+  /** Wait for another receiver of the cluster to end, or to die. */
+  readonly wait?: boolean;
+  /** What the server calls this receiver; the slot's name by default. */
+  readonly applicationName?: string;
   /** Where there is no such slot: use one that ends with the connection, instead of making it for good. */
   readonly temporarySlot?: boolean;
   /** Stops the receiver, which first stores what it has. */
@@ -80,7 +91,10 @@ export async function receiveWal(options: ReceiveOptions): Promise<ReceiveSummar
     // A backup does not wait: whoever holds the lock may be receiving what it needs. A receiver waits for a backup's end.
     ...(options.temporarySlot === true
       ? {}
-      : { waitMs: LOCK_WAIT_MS, passing: (holder: string) => holder === passingHolder(cluster.name) }),
+      : {
+          waitMs: LOCK_WAIT_MS,
+          passing: (holder: string) => options.wait === true || holder === passingHolder(cluster.name),
+        }),
     onWait: (why) => report({ type: 'notice', level: 'info', message: `Waiting for the lock: ${why}.` }),
   });
   const stop = AbortSignal.any([signal, lock.lost]);
@@ -94,10 +108,11 @@ export async function receiveWal(options: ReceiveOptions): Promise<ReceiveSummar
       });
     } catch (error) {
       if (stop.aborted) break;
-      // The server may hold on to the slot for a while after the connection broke: then that is our own last one.
+      // The server may hold on to the slot for a while after the connection broke: then that is our own last one, or
+      // that of the receiver whose place this one takes.
       const mends = isSpillwayError(error, 'SPW_POSTGRES_UNREACHABLE')
         ? connected
-        : receiver.streamed && isLocked(error);
+        : (receiver.streamed || options.wait === true) && isLocked(error);
       if (!mends || !isSpillwayError(error)) throw error;
       if (receiver.totals.bytes > before) pauseMs = PAUSE_MS_MIN;
       report({
@@ -118,12 +133,20 @@ export async function receiveWal(options: ReceiveOptions): Promise<ReceiveSummar
 
 const isLocked = (error: unknown): boolean => isSpillwayError(error, 'SPW_LOCKED');
 
+/** What became of the slot before this connection. */
+interface SlotStory {
+  readonly cause: GapCause;
+  /** Follows `because`. */
+  readonly details: string;
+}
+
 class Receiver {
   readonly totals: RecorderTotals = { segments: 0, pieces: 0, bytes: 0, storedBytes: 0 };
   /** Whether this receiver has had the slot. */
   streamed = false;
   position: ReceivePosition = { timeline: 0, received_lsn: '0/0', durable_lsn: '0/0' };
   #toldAt = Number.NEGATIVE_INFINITY;
+  #slotStory: SlotStory | undefined;
   readonly #options: ReceiveOptions;
   readonly #stop: AbortSignal;
 
@@ -140,7 +163,7 @@ class Receiver {
     const onStop = (): void => connecting.abort(this.#stop.reason);
     this.#stop.addEventListener('abort', onStop, { once: true });
     await using session = await connectReplication(
-      { ...cluster.connection, applicationName: slot },
+      { ...cluster.connection, applicationName: this.#options.applicationName ?? slot },
       { signal: connecting.signal },
     );
     const identity = await session.identifySystem();
@@ -149,12 +172,14 @@ class Receiver {
     await admitSystem(repository, cluster.name, { systemIdentifier, segmentBytes: size }, this.#options);
     onConnected();
     const archive = new WalArchive(repository, cluster.name, systemIdentifier, size);
+    this.#slotStory = undefined;
     let slotName = await this.#prepareSlot(session);
     const restartLsn = (await session.readSlot(slotName))?.restartLsn;
     const ancestry = await this.#storeHistory(session, archive, identity.timeline);
     const catalog = await archive.catalog();
     const server = { ancestry, position: identity.position, restartLsn };
     this.#stop.removeEventListener('abort', onStop);
+    await using _watch = this.#watchSlot(slotName);
     let next: StartPosition | undefined = chooseStart(catalog, server, size);
     while (next !== undefined && !this.#stop.aborted) {
       const start: StartPosition = next;
@@ -163,15 +188,19 @@ class Receiver {
       } catch (error) {
         if (!isSpillwayError(error, 'SPW_WAL_GAP') || start.afterGap) throw error;
         const missing = formatLsn(start.position);
+        const story = this.#storyOf(start.timeline, identity.timeline);
         // A temporary slot ends with the first error of its session: made anew, it holds back WAL from here on.
         slotName = await this.#prepareSlot(session);
         const held = { ...server, restartLsn: (await session.readSlot(slotName))?.restartLsn };
         next = { ...chooseStart({ ...catalog, objects: new Map() }, held, size), afterGap: true };
+        const { timeline } = start;
+        const gap = { timeline, from: start.position, to: next.position, cause: story.cause };
+        await recordGap(archive, gap, story.details);
         report({
           type: 'notice',
           level: 'warning',
-          message: `WAL is missing: the server no longer has what follows ${missing}. Streaming goes on from ${formatLsn(next.position)}; until the next backup nothing after the gap can be restored.`,
-          fields: { from_lsn: missing, to_lsn: formatLsn(next.position), timeline: next.timeline },
+          message: `WAL is missing: the server no longer has what follows ${missing}, because ${story.details}. Streaming goes on from ${formatLsn(next.position)}; until the next backup nothing after the gap can be restored. Next: spillway backup`,
+          fields: { from_lsn: missing, to_lsn: formatLsn(next.position), timeline: next.timeline, cause: story.cause },
         });
       }
     }
@@ -185,7 +214,7 @@ class Receiver {
     start: StartPosition,
     size: SegmentSize,
   ): Promise<StartPosition | undefined> {
-    const { flushIntervalMs } = this.#options;
+    const flushIntervalMs = this.#options.synchronous === true ? 0 : this.#options.flushIntervalMs;
     const { timeline, position, begin } = start;
     const stream = session.stream({ slot, timeline, start: position, statusIntervalMs: STATUS_INTERVAL_MS });
     const recorder = await WalRecorder.begin(archive, timeline, position, {
@@ -237,6 +266,10 @@ class Receiver {
     const { slot, temporarySlot } = this.#options;
     if (temporarySlot !== true || (await session.readSlot(slot)) !== undefined) {
       if ((await session.createPhysicalSlot(slot, { reserveWal: true })) === 'exists') await this.#renewLost(session);
+      else {
+        const details = `the replication slot ${slot} was not on the server when the receiver came: dropped, or never made there`;
+        this.#slotStory ??= { cause: 'slot-dropped', details };
+      }
       return slot;
     }
     const temporary = `${slot.slice(0, 40)}_${process.pid}`;
@@ -246,10 +279,47 @@ class Receiver {
 
   /** A slot that fell too far behind holds nothing back any more, and the server lets nobody use it again. */
   async #renewLost(session: ReplicationSession): Promise<void> {
-    const { slot } = this.#options;
+    const { slot, report } = this.#options;
     if ((await session.readSlot(slot))?.restartLsn !== undefined) return;
+    const details = `the replication slot ${slot} was lost: it had fallen behind by more than max_slot_wal_keep_size`;
+    this.#slotStory ??= { cause: 'slot-lost', details };
+    report({
+      type: 'notice',
+      level: 'warning',
+      message: `The replication slot ${slot} is lost: it fell behind by more than max_slot_wal_keep_size. It is made anew; what the server has removed by now is missing.`,
+    });
     await session.dropSlot(slot);
     await session.createPhysicalSlot(slot, { reserveWal: true });
+  }
+
+  #storyOf(timeline: TimelineId, current: TimelineId): SlotStory {
+    if (timeline !== current) {
+      const details = `the server that was promoted to timeline ${current} has not all WAL of timeline ${timeline}`;
+      return { cause: 'promoted-before-received', details };
+    }
+    return this.#slotStory ?? { cause: 'wal-removed', details: 'the server removed it although the slot was there' };
+  }
+
+  /** Tells when the slot is near its end, from now on every minute. */
+  #watchSlot(slot: string): AsyncDisposable {
+    const { cluster, report, temporarySlot } = this.#options;
+    const ending = new AbortController();
+    const watch = async (): Promise<void> => {
+      while (!ending.signal.aborted && temporarySlot !== true) {
+        const state = await readSlotState(cluster.connection, slot, ending.signal);
+        const message = state && slotNotice(slot, state);
+        if (message !== undefined) report({ type: 'notice', level: 'warning', message });
+        await wait(SLOT_WATCH_MS, undefined, { signal: ending.signal }).catch(() => undefined);
+      }
+    };
+    const watching = watch();
+    watching.catch(() => undefined);
+    return {
+      async [Symbol.asyncDispose]() {
+        ending.abort();
+        await watching;
+      },
+    };
   }
 
   /** The history file of a timeline is in the repository before the first byte of the timeline is. */

@@ -48,6 +48,8 @@ export class WalRecorder {
   #durable: Lsn;
   #sentAt = new Date(0);
   #waiting = 0;
+  /** Whether a piece is to be stored when what waits is. */
+  #afterwards = false;
   #last: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
 
@@ -117,8 +119,11 @@ export class WalRecorder {
         this.#failed.signal.throwIfAborted();
       }
     }
-    if (this.#open.filled > this.#open.given)
+    // Somebody waits for each byte: what comes in while it is stored goes into one piece together, as the next.
+    if (this.#flushIntervalMs === 0) this.#storePiece();
+    else if (this.#open.filled > this.#open.given) {
       this.#timer ??= setTimeout(() => this.#storePiece(), this.#flushIntervalMs);
+    }
   }
 
   /** Stores all that was received, and throws where that failed. */
@@ -146,7 +151,12 @@ export class WalRecorder {
     if (this.#begin !== undefined && this.received < this.#begin) return;
     if (this.#waiting > 0) {
       // The store is behind: one larger piece when it has caught up is better than many in a queue.
-      void this.#last.then(() => this.#storePiece());
+      if (this.#afterwards) return;
+      this.#afterwards = true;
+      void this.#last.then(() => {
+        this.#afterwards = false;
+        this.#storePiece();
+      });
       return;
     }
     const from = open.given;
@@ -231,6 +241,7 @@ export class WalRecorder {
 }
 
 export interface RecorderOptions {
+  /** 0 for at once: as soon as what came before is durable. */
   readonly flushIntervalMs: number;
   /** Where the timeline began. */
   readonly begin?: Lsn;

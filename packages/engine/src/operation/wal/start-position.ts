@@ -1,7 +1,8 @@
 // Where a receiver begins to stream. Pure.
 //
 // 1. The newest timeline of the server's ancestry that the repository has WAL of: at the start of the segment in which
-//    that WAL ends, so that the segment in progress is complete in memory again.
+//    that WAL ends, so that the segment in progress is complete in memory again. Where there are holes in it, which
+//    archive_command leaves when one segment fails: at the first hole whose WAL the slot holds back still.
 // 2. If that WAL reaches to the switch to the next timeline, or past it (then the server never had the rest): the next
 //    timeline, from the start of the segment of the switch.
 // 3. The repository has nothing of it: where the slot holds WAL back from, else where the server is.
@@ -9,6 +10,7 @@
 import type { Ancestry } from '../../postgres/timeline.ts';
 import { type Lsn, type SegmentSize, segmentStart, type TimelineId } from '../../postgres/lsn.ts';
 import type { WalCatalog } from './archive.ts';
+import { coverage } from './coverage.ts';
 
 export interface StartPosition {
   readonly timeline: TimelineId;
@@ -32,10 +34,8 @@ export function chooseStart(catalog: WalCatalog, server: ServerPosition, size: S
   for (let i = ancestry.length - 1; i >= 0; i--) {
     const member = ancestry[i];
     if (member === undefined) continue;
-    const end = (catalog.objects.get(member.timeline) ?? []).reduce<Lsn | undefined>(
-      (latest, object) => (latest === undefined || object.end > latest ? object.end : latest),
-      undefined,
-    );
+    const ends = coverage(catalog.objects.get(member.timeline) ?? []).map((interval) => interval.end);
+    const end = ends.find((each) => server.restartLsn !== undefined && each >= server.restartLsn) ?? ends.at(-1);
     if (end === undefined) continue;
     const next = ancestry[i + 1];
     if (member.end !== undefined && next !== undefined && end >= member.end) {
