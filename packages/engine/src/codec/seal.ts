@@ -142,6 +142,17 @@ export class FrameOpener {
 
   /** The plain bytes of the frame that begins at `start` of `bytes` and at `offset` of the object. */
   open(bytes: Uint8Array, start: number, offset: number, final: boolean): { plain: Uint8Array; frameBytes: number } {
+    const { body, plainBytes, frameBytes } = this.openBody(bytes, start, offset, final);
+    return { plain: this.#expand(body, plainBytes), frameBytes };
+  }
+
+  /** The same, authenticated but still compressed: what `FrameSealer.seal` takes. */
+  openBody(
+    bytes: Uint8Array,
+    start: number,
+    offset: number,
+    final: boolean,
+  ): { body: Buffer; plainBytes: number; frameBytes: number } {
     const header = parseFrameHeader(bytes, start);
     if (typeof header === 'string') throw damaged(this.#name, header);
     const { sealedBytes, plainBytes } = header;
@@ -160,7 +171,7 @@ export class FrameOpener {
         cause,
       });
     }
-    return { plain: this.#expand(body, plainBytes), frameBytes: FRAME_HEADER_BYTES + sealedBytes };
+    return { body, plainBytes, frameBytes: FRAME_HEADER_BYTES + sealedBytes };
   }
 
   #expand(body: Uint8Array, plainBytes: number): Uint8Array {

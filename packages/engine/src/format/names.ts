@@ -7,7 +7,8 @@ export const HEAD_NAME = 'spillway.json';
 
 export const keySlotName = (id: string): ObjectName => `keys/${id}`;
 export const packName = (id: string): ObjectName => `packs/${id.slice(0, 2)}/${id}`;
-export const indexName = (id: string): ObjectName => `index/${id}`;
+export const INDEX = 'index/';
+export const indexName = (id: string): ObjectName => INDEX + id;
 
 /** Names of clusters stand in object names, so they are kept to what every storage can hold. */
 export const isClusterName = (name: string): boolean => /^[a-z0-9][a-z0-9._-]{0,62}$/.test(name);

@@ -6,20 +6,25 @@
 // its index says is left out, so that nothing new is ever built upon it: a backup stores such chunks again.
 // An index object that is damaged, or of a newer format, which one flipped bit can look like, must not shut off every
 // backup: what it held is read from the packs' own footers.
+// Condemned packs (`condemned.ts`) come last, so that a chunk that lies elsewhere too is found there; for who is going
+// to write they do not count at all. Their list is read first: it is there for as long as any trace of the packs is.
 
 import { randomBytes } from 'node:crypto';
 import { isSpillwayError } from '@spillway/contract';
 import { CHUNK_ID_BYTES } from '../format/chunk.ts';
-import { indexName, packName } from '../format/names.ts';
+import { INDEX, indexName, packName } from '../format/names.ts';
 import { chunkOffsets, encodeDirectory, type PackDirectory, parseDirectories } from '../format/pack.ts';
 import { damaged, FrameOpener } from '../codec/seal.ts';
 import { SpillwayError } from '@spillway/contract';
 import { encodeHead } from '../format/object.ts';
 import { ChunkTable } from './chunk-table.ts';
+import { listCondemned } from './condemned.ts';
 import { readPackFooter } from './pack-footer.ts';
 import type { Repository } from './repository.ts';
 
 const INDEX_FRAME_BYTES = 8 * 1024 * 1024;
+/** Index objects come with backups and go with collections: both are rare. */
+const INDEX_LISTS_MAX = 20;
 
 /** What a worker needs to open a pack's chunks. */
 export interface PackReference {
@@ -37,6 +42,10 @@ export interface RepositoryIndex {
   readonly damagedPacks: readonly string[];
   /** Names of index objects that could not be read. */
   readonly damagedIndexes: readonly string[];
+  /** Packs that no index names: of a backup that is running, or that died. */
+  readonly unnamedPacks: readonly { readonly packId: string; readonly bytes: number }[];
+  /** Still there, and listed to be removed. */
+  readonly condemnedPacks: ReadonlySet<string>;
   readonly chunks: number;
 }
 
@@ -65,12 +74,16 @@ export async function writeIndex(
   return repository.write('index', name, frames, signal && { signal });
 }
 
-/** Reads the whole index; `newChunks` is how many more the table must have room for. */
+/**
+ * Reads the whole index. `newChunks` is given by who writes, and must hold its lock by now: how many more chunks the
+ * table must have room for. Chunks of condemned packs are then left out, as nothing new may build upon them.
+ */
 export async function readIndex(
   repository: Repository,
   options: { readonly newChunks?: number; readonly signal?: AbortSignal } = {},
 ): Promise<RepositoryIndex> {
   const { signal } = options;
+  const condemned = new Set((await listCondemned(repository, signal)).condemned.flatMap(({ packIds }) => packIds));
   const { directories, damagedIndexes } = await readDirectories(repository, signal);
   const lengths = new Map<string, number>();
   for await (const object of repository.storage.list('packs/', signal && { signal })) {
@@ -81,7 +94,7 @@ export async function readIndex(
     const known = new Set(directories.map(({ packId }) => packName(packId)));
     for (const [name, bytes] of lengths) {
       if (known.has(name)) continue;
-      const packId = name.slice(name.lastIndexOf('/') + 1);
+      const packId = idOf(name);
       try {
         directories.push(await readPackFooter(repository, packId, bytes, signal));
       } catch (error) {
@@ -91,7 +104,12 @@ export async function readIndex(
     }
   }
   const isWhole = ({ packId, packBytes }: PackDirectory): boolean => lengths.get(packName(packId)) === packBytes;
-  const whole = directories.filter(isWhole);
+  const whole = directories.filter((each) => isWhole(each) && !condemned.has(each.packId));
+  if (options.newChunks === undefined) {
+    whole.push(...directories.filter((each) => isWhole(each) && condemned.has(each.packId)));
+  }
+  const isRemoved = (packId: string): boolean => condemned.has(packId) && !lengths.has(packName(packId));
+  const named = new Set([...directories.map(({ packId }) => packId), ...damagedPacks]);
   const chunks = whole.reduce((sum, directory) => sum + directory.storedBytes.length, 0);
   const table = ChunkTable.create(chunks + (options.newChunks ?? 0));
   whole.forEach((directory, pack) => {
@@ -108,8 +126,15 @@ export async function readIndex(
   return {
     table,
     packs: whole.map(({ packId, dataKeyNumber, salt, packBytes }) => ({ packId, dataKeyNumber, salt, packBytes })),
-    damagedPacks: [...damagedPacks, ...directories.filter((each) => !isWhole(each)).map(({ packId }) => packId)],
+    damagedPacks: [
+      ...damagedPacks,
+      ...directories.filter((each) => !isWhole(each) && !isRemoved(each.packId)).map(({ packId }) => packId),
+    ],
     damagedIndexes,
+    unnamedPacks: [...lengths]
+      .map(([name, bytes]) => ({ packId: idOf(name), bytes }))
+      .filter(({ packId }) => !named.has(packId)),
+    condemnedPacks: new Set([...condemned].filter((packId) => lengths.has(packName(packId)))),
     chunks,
   };
 }
@@ -138,23 +163,53 @@ export async function readChunk(
 export const packOpener = (repository: Repository, pack: PackReference): FrameOpener =>
   new FrameOpener(repository.keys, 'pack', packName(pack.packId), encodeHead('pack', pack.dataKeyNumber, pack.salt));
 
+const idOf = (name: string): string => name.slice(name.lastIndexOf('/') + 1);
+
+/**
+ * Index objects may be replaced by others meanwhile, which stand anywhere in a list: so it is listed again until it
+ * shows none that was not read.
+ */
 async function readDirectories(
   repository: Repository,
   signal: AbortSignal | undefined,
 ): Promise<{ readonly directories: PackDirectory[]; readonly damagedIndexes: readonly string[] }> {
   const all = new Map<string, PackDirectory>();
+  const read = new Set<string>();
   const damagedIndexes: string[] = [];
-  for await (const { name } of repository.storage.list('index/', signal && { signal })) {
-    try {
-      for (const frame of await repository.read('index', name, signal)) {
-        const directories = parseDirectories(frame);
-        if (typeof directories === 'string') throw damaged(name, directories);
-        for (const directory of directories) all.set(directory.packId, directory);
+  for (let lists = 1; ; lists++) {
+    const news: string[] = [];
+    for await (const { name } of repository.storage.list(INDEX, signal && { signal })) {
+      if (!read.has(name)) news.push(name);
+    }
+    if (news.length === 0) break;
+    if (lists > INDEX_LISTS_MAX) {
+      throw new SpillwayError('SPW_STORAGE_UNREACHABLE', 'the index was not read', {
+        why: `each of ${INDEX_LISTS_MAX} lists of it showed objects that were not there before`,
+      });
+    }
+    for (const name of news) {
+      read.add(name);
+      try {
+        for (const directory of await readIndexObject(repository, name, signal)) all.set(directory.packId, directory);
+      } catch (error) {
+        // Missing: replaced since it was listed; the next list has what took its place.
+        if (isSpillwayError(error, 'SPW_OBJECT_MISSING')) continue;
+        if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_REPOSITORY_NEWER')) throw error;
+        damagedIndexes.push(name);
       }
-    } catch (error) {
-      if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_REPOSITORY_NEWER')) throw error;
-      damagedIndexes.push(name);
     }
   }
   return { directories: [...all.values()], damagedIndexes };
+}
+
+export async function readIndexObject(
+  repository: Repository,
+  name: string,
+  signal?: AbortSignal,
+): Promise<readonly PackDirectory[]> {
+  return (await repository.read('index', name, signal)).flatMap((frame) => {
+    const directories = parseDirectories(frame);
+    if (typeof directories === 'string') throw damaged(name, directories);
+    return directories;
+  });
 }

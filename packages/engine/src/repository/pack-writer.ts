@@ -62,18 +62,22 @@ export class PackWriter {
 
   /** Seals one chunk into the open pack, which must not be full. `id` and `plain` may be reused at once. */
   add(id: Uint8Array, plain: Uint8Array): void {
-    if (this.full || id.byteLength !== CHUNK_ID_BYTES || plain.byteLength > CHUNK_BYTES) {
-      throw new SpillwayError('SPW_INTERNAL', `a chunk of ${plain.byteLength} bytes does not fit the open pack`);
+    this.addBody(id, plain.byteLength > CHUNK_BYTES ? plain : compress(plain, this.#level), plain.byteLength);
+  }
+
+  /** The same with what `compress` once gave for `plainBytes` of it, taken out of another pack. */
+  addBody(id: Uint8Array, body: Uint8Array, plainBytes: number): void {
+    if (this.full || id.byteLength !== CHUNK_ID_BYTES || plainBytes > CHUNK_BYTES) {
+      throw new SpillwayError('SPW_INTERNAL', `a chunk of ${plainBytes} bytes does not fit the open pack`);
     }
     this.#open ??= this.#begin();
     const pack = this.#open;
-    const body = compress(plain, this.#level);
-    const stored = pack.sealer.seal(body, plain.byteLength, pack.buffer, pack.used, false);
+    const stored = pack.sealer.seal(body, plainBytes, pack.buffer, pack.used, false);
     pack.used += stored;
     // Not `id.slice()`: that of a Buffer copies nothing.
     pack.ids.push(new Uint8Array(id));
     pack.storedBytes.push(stored);
-    pack.plainBytes.push(plain.byteLength);
+    pack.plainBytes.push(plainBytes);
   }
 
   /** Hands a full pack to the store, once the one before it is durable. */

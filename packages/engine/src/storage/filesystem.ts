@@ -90,6 +90,8 @@ export class FilesystemStorage implements Storage {
     await this.#told(`removing ${name}`, undefined, async () => {
       try {
         await unlink(this.#path(name));
+        // What refers to other objects is removed before these are, and must not come back after a crash.
+        await syncFolder(dirname(this.#path(name)));
       } catch (error) {
         if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ENOTDIR') throw error;
         await this.#absent(undefined);

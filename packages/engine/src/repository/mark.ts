@@ -1,0 +1,104 @@
+// Marking: which chunks does anything need? Every manifest of every backup and every dump of every cluster is read, and
+// what it names is marked in the chunk table's slots: one bit a slot, and a sum of bytes a pack.
+//
+// Fail closed: a manifest that cannot be read, or one that needs a chunk that is not there, ends the marking with an
+// error. Nobody knows then what may go, so nothing goes.
+
+import { isSpillwayError, SpillwayError } from '@spillway/contract';
+import { CHUNK_ID_BYTES, isZeroChunk } from '../format/chunk.ts';
+import { dumpName, manifestName } from '../format/names.ts';
+import { readDump } from './dump-store.ts';
+import type { RepositoryIndex } from './index-store.ts';
+import { readManifest } from './manifest-store.ts';
+import type { Repository } from './repository.ts';
+
+export interface Marked {
+  /** By pack number: stored bytes of its chunks that something needs, and how many these are. */
+  readonly liveBytes: Float64Array;
+  readonly liveChunks: Uint32Array;
+  /** Whether something needs the chunk of that slot of the index's table. */
+  isLive(slot: number): boolean;
+  readonly manifests: number;
+}
+
+interface Needs {
+  readonly cluster: string;
+  readonly id: string;
+  readonly kind: 'backup' | 'dump';
+}
+
+/** Throws SPW_OBJECT_DAMAGED or SPW_OBJECT_MISSING where it cannot be known what is needed. */
+export async function mark(repository: Repository, index: RepositoryIndex, signal?: AbortSignal): Promise<Marked> {
+  const bits = new Uint8Array(Math.ceil(index.table.slots / 8));
+  const liveBytes = new Float64Array(index.packs.length);
+  const liveChunks = new Uint32Array(index.packs.length);
+  let manifests = 0;
+  for (const needs of await listNeeds(repository, signal)) {
+    const ids = await chunkIdsOf(repository, needs, signal);
+    if (ids === undefined) continue;
+    manifests += 1;
+    let missing = 0;
+    for (let at = 0; at < ids.length; at += CHUNK_ID_BYTES) {
+      if (isZeroChunk(ids, at)) continue;
+      const slot = index.table.slotOf(ids, at);
+      if (slot < 0) {
+        missing += 1;
+        continue;
+      }
+      const byte = slot >>> 3;
+      const bit = 1 << (slot & 7);
+      if (((bits[byte] ?? 0) & bit) !== 0) continue;
+      bits[byte] = (bits[byte] ?? 0) | bit;
+      const { pack, storedBytes } = index.table.placeIn(slot);
+      liveBytes[pack] = (liveBytes[pack] ?? 0) + storedBytes;
+      liveChunks[pack] = (liveChunks[pack] ?? 0) + 1;
+    }
+    if (missing > 0) {
+      throw new SpillwayError('SPW_OBJECT_MISSING', 'no packs were collected', {
+        why: `${missing} chunks of ${needs.kind} ${needs.id} of cluster ${needs.cluster} are missing or damaged`,
+        hint: `find out what is wrong with the repository first; where that ${needs.kind} is given up, remove it with: spillway expire --backup ${needs.id}`,
+      });
+    }
+  }
+  return {
+    liveBytes,
+    liveChunks,
+    isLive: (slot) => ((bits[slot >>> 3] ?? 0) & (1 << (slot & 7))) !== 0,
+    manifests,
+  };
+}
+
+async function listNeeds(repository: Repository, signal: AbortSignal | undefined): Promise<readonly Needs[]> {
+  const found: Needs[] = [];
+  for await (const { name } of repository.storage.list('clusters/', signal && { signal })) {
+    const [, cluster, folder, id] = name.split('/');
+    if (cluster === undefined || id === undefined) continue;
+    if (folder === 'backups') found.push({ cluster, id, kind: 'backup' });
+    else if (folder === 'dumps') found.push({ cluster, id, kind: 'dump' });
+  }
+  return found;
+}
+
+/** Undefined where it was removed since it was listed, as somebody may remove a dump at any time. */
+async function chunkIdsOf(
+  repository: Repository,
+  { cluster, id, kind }: Needs,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array | undefined> {
+  const name = kind === 'backup' ? manifestName(cluster, id) : dumpName(cluster, id);
+  try {
+    return kind === 'backup'
+      ? (await readManifest(repository, cluster, id, signal)).chunkIds
+      : (await readDump(repository, cluster, id, signal)).chunkIds;
+  } catch (error) {
+    if (!isSpillwayError(error)) throw error;
+    const gone = error.code === 'SPW_OBJECT_MISSING';
+    if (gone && (await repository.storage.stat(name, signal && { signal })) === undefined) return undefined;
+    if (!gone && error.code !== 'SPW_OBJECT_DAMAGED' && error.code !== 'SPW_REPOSITORY_NEWER') throw error;
+    throw new SpillwayError(error.code, 'no packs were collected', {
+      why: `${name} cannot be read, so nobody knows which chunks it needs: ${error.why ?? error.message}`,
+      hint: 'bring the object back from a copy of the repository; where it is given up, remove it',
+      cause: error,
+    });
+  }
+}
