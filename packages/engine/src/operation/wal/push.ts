@@ -165,10 +165,12 @@ class Pusher {
     const place = join(dirname(path), file.name);
     try {
       const read = await readWhole(place);
-      const { object, created } = await this.#store(file, read);
+      const { archive, object, created } = await this.#store(file, read);
+      // What was there before may have been compressed otherwise: a mark tells the size of what is stored.
+      const stored = created ? object : await archive.stat(file.timeline, file.name, this.#options.signal);
       // A mark that cannot be written costs a second look, no more.
       const marked = { path: place, cluster, ...(spoolDirectory === undefined ? {} : { spoolDirectory }) };
-      await writeMark(marked, read.stat, object).catch(() => undefined);
+      if (stored !== undefined) await writeMark(marked, read.stat, stored).catch(() => undefined);
       return created ? 'stored' : 'there';
     } catch (error) {
       if (!isSpillwayError(error) || error.message.includes(file.name)) throw error;
@@ -183,7 +185,7 @@ class Pusher {
   async #store(
     file: WalFileName,
     { bytes, stat }: Read,
-  ): Promise<{ readonly object: StoredObject; readonly created: boolean }> {
+  ): Promise<{ readonly archive: WalArchive; readonly object: StoredObject; readonly created: boolean }> {
     const { signal } = this.#options;
     const { timeline, name } = file;
     const sentAt = new Date(Number(stat.mtimeMs));
@@ -194,18 +196,22 @@ class Pusher {
       await archive.writeHistory(timeline, bytes, signal);
       const object = await archive.stat(timeline, name, signal);
       if (object === undefined) throw new SpillwayError('SPW_OBJECT_MISSING', `${name} is gone again`);
-      return { object, created: !existed };
+      return { archive, object, created: !existed };
     }
     if (file.kind === 'backup') {
       if (!bytes.subarray(0, 19).equals(Buffer.from('START WAL LOCATION:'))) {
         throw invalid(name, 'it does not begin with START WAL LOCATION');
       }
-      return (await this.#archiveOfDirectory(name)).writeBeside({ kind: 'walBackup', timeline, name }, bytes, signal);
+      const archive = await this.#archiveOfDirectory(name);
+      return { archive, ...(await archive.writeBeside({ kind: 'walBackup', timeline, name }, bytes, signal)) };
     }
     const { archive, start } = await this.#checkSegment(file, bytes);
     await this.#ensureHistory(archive, timeline);
-    if (file.kind === 'partial') return archive.writeBeside({ kind: 'walPartial', timeline, name }, bytes, signal);
-    return archive.complete(timeline, start, bytes, sentAt, signal);
+    const written =
+      file.kind === 'partial'
+        ? await archive.writeBeside({ kind: 'walPartial', timeline, name }, bytes, signal)
+        : await archive.complete(timeline, start, bytes, sentAt, signal);
+    return { archive, ...written };
   }
 
   /** The archive that the segment belongs to, as its own head and the data directory say together. */
