@@ -120,9 +120,9 @@ async function pushAhead(pusher: Pusher, options: PushOptions, backlog: Backlog,
   let done = 0;
   const work = async (): Promise<void> => {
     for (const file of queue) {
-      if (halt.signal.aborted || signal?.aborted === true) return;
-      if (taken >= ahead || performance.now() - began > AHEAD_MS) return;
+      if (halt.signal.aborted || signal?.aborted === true || performance.now() - began > AHEAD_MS) return;
       if (await hasMark({ ...marking, path: join(folder, file.name) })) continue;
+      if (taken >= ahead) return;
       taken++;
       try {
         await pusher.push(file);
