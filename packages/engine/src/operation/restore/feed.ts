@@ -24,8 +24,11 @@ export interface Feeder {
   readonly ready: Promise<void>;
   /** Why feeding ended before all was fed; undefined while it goes on. Tells why a recovery that failed did. */
   failure(): unknown;
-  /** Ends feeding, waits until nothing is written any more, and removes what was not taken. */
-  stop(): Promise<void>;
+  /**
+   * Ends feeding, waits until nothing is written any more, and removes what was not taken; the script too, unless the
+   * server still needs it: then it fetches by itself from now on.
+   */
+  stop(keepScript: boolean): Promise<void>;
 }
 
 export function startFeeder(
@@ -102,10 +105,16 @@ export function startFeeder(
   return {
     ready: ready.promise,
     failure: () => failure,
-    stop: async () => {
+    stop: async (keepScript) => {
       stopped.abort();
       await running;
-      await rm(folder, { recursive: true, force: true });
+      if (!keepScript) {
+        await rm(folder, { recursive: true, force: true });
+        return;
+      }
+      // The list first: it says what there is, and is not true for ever.
+      for (const path of [NAMES_FILE, FEEDER_FILE, LAID_FILE]) await rm(join(directory, path), { force: true });
+      for (const name of names) await rm(join(folder, name), { force: true });
     },
   };
 }

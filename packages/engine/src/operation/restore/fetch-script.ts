@@ -21,6 +21,9 @@ export const FEEDER_FILE = `${RECOVERY_FOLDER}/feeder`;
 /** Names that were laid ready before: who asks for such a one again need not wait for it. */
 export const LAID_FILE = `${RECOVERY_FOLDER}/laid`;
 
+/** Where the marker of a restore goes when only pg_control is missing (`marker.ts`). */
+export const FINISHING_MARKER = `${RECOVERY_FOLDER}/restore.json`;
+
 /** PostgreSQL runs it in the data directory. `fallback` is written as a restore_command: "%f", "%p", and %% for a %. */
 export const fetchScript = (fallback: string): string => `#!/bin/sh
 # Puts the WAL file $1 at $2. Exit: 0 done, 1 there is no such file, above 125 anything else.

@@ -1,37 +1,41 @@
 // `restore`, first half: choose, prove and reckon before anything is touched.
 //
-//   1  the timeline to end on: the one asked for, else the newest that a backup leads to
-//   2  candidates, newest first: backups whose end lies before the target and whose WAL leads to it without a gap
-//   3  the target itself: it must lie in that WAL. Times are compared with the commits in the WAL, not with clocks:
-//      after the last commit there is nothing to stop at, so a time between it and the end of WAL is the end of WAL
-//   4  every chunk of the backup must be there; where one is not, the next older candidate is taken and that is said
-//   5  the folder and those of the tablespaces must be empty, and the file system large enough
+//   1  what is in the folder decides how: laid anew, compared and mended (`delta`), or an unfinished restore gone on with
+//   2  the timeline to end on: the one asked for, else the newest that a backup leads to
+//   3  candidates, newest first: backups whose end lies before the target and whose WAL leads to it without a gap
+//   4  the target itself must lie in that WAL (`reach.ts`)
+//   5  every chunk of the backup must be there; where one is not, the next older candidate is taken and that is said
+//   6  the roots must be free or ours, and the file systems large enough
 // A target that cannot be reached is an error here, never a fall back to another moment.
 
-import { readdir, stat, statfs } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
-import { isSpillwayError, SpillwayError } from '@spillway/contract';
-import { CHUNK_ID_BYTES, isZeroChunk } from '../../format/chunk.ts';
+import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
+import { CHUNK_ID_BYTES, chunkCount, isZeroChunk } from '../../format/chunk.ts';
 import type { BackupSummary, Manifest } from '../../format/manifest.ts';
-import { formatLsn, type Lsn, parseLsn, type TimelineId, timelineId } from '../../postgres/lsn.ts';
-import { serverProcess } from '../../postgres/server.ts';
-import { type RepositoryIndex, readIndex } from '../../repository/index-store.ts';
-import { chooseById, listManifests, readManifest } from '../../repository/manifest-store.ts';
+import { formatLsn } from '../../postgres/lsn.ts';
+import { readChunk, type RepositoryIndex, readIndex } from '../../repository/index-store.ts';
+import { readManifest } from '../../repository/manifest-store.ts';
 import type { Repository } from '../../repository/repository.ts';
-import { listBackups, readSystemWal, sentAt, type SystemWal, wayFrom } from '../backups.ts';
-import { listSystems } from '../system.ts';
+import { listBackups, type SystemWal } from '../backups.ts';
 import type { Way } from '../wal/coverage.ts';
-import { findLastCommit, findRestorePoint, findTransaction, hasRecordFrom } from '../wal/search.ts';
-import { describeTarget, type RecoveryTarget, targetMicros, targetValue } from './target.ts';
+import { type Candidate, explainUnreachable, findCandidates } from './candidate.ts';
+import { laidFiles, LEFT_OUT, storedBytes, wantedChunks } from './chunks.ts';
+import { compareFiles } from './compare.ts';
+import { chooseMode, type FolderState, inspectFolder, linkTarget, type RestoreMode, refuseForeignRoots } from './folder.ts';
+import { isInside, type Layout, planLayout } from './layout.ts';
+import { lastWanted, type Reached, reach, trimWay } from './reach.ts';
+import { expectDuration, reckonSpace } from './reckon.ts';
+import { planRecovery, type Recovery, type StandbyWish, type TargetAction } from './recovery.ts';
+import { type Selection, selectDatabases } from './selection.ts';
+import { expectedPaths, NOTHING_THERE, type Survey, survey } from './survey.ts';
+import { describeTarget, type RecoveryTarget, targetValue } from './target.ts';
+import { join } from 'node:path';
 
-/** Segments at the end of WAL in which the newest commit is looked for when nothing depends on it. */
-const SEGMENTS_LOOKED_AT = 3;
 /** Segments laid ready ahead of replay; so much space WAL takes beside the data at any time. */
 export const SEGMENTS_AHEAD = 32;
 /** What recovery itself may keep in pg_wal until its first checkpoint is counted twice over. */
 const SPARE_BYTES = 256 * 1024 * 1024;
-/** Used for the expected time until a replay was measured: a deliberately slow guess. */
-const REPLAY_BYTES_PER_SECOND_GUESS = 50e6;
+/** Configuration files are small; one that is not is not looked into. */
+const CONFIGURATION_BYTES_MAX = 256 * 1024;
 
 export interface PlanOptions {
   readonly repository: Repository;
@@ -42,21 +46,58 @@ export interface PlanOptions {
   readonly targetDirectory: string;
   /** Stop just before the target instead of just after it. */
   readonly exclusive?: boolean;
+  /** A data directory that is there may be overwritten; only what differs is fetched. */
+  readonly delta?: boolean;
+  /** With `delta`: also one of another system. */
+  readonly otherSystem?: boolean;
+  readonly tablespaces?: readonly { readonly which: string; readonly to: string }[];
+  readonly tablespacesInto?: string;
+  readonly walDirectory?: string;
+  /** Only these databases, with what all share; files of others become empty shells. */
+  readonly databases?: readonly string[];
+  /** What the server does when it has reached the target; `promote` by default. */
+  readonly action?: TargetAction;
+  readonly standby?: StandbyWish;
+  /** Compare what is there now, so that the plan knows what would be fetched: for a dry run. */
+  readonly compare?: { readonly workers: number; readonly report: Report };
   readonly signal?: AbortSignal;
 }
 
 /** What a restore will do, for people and as a document. */
 export interface RestorePlan {
   readonly cluster: string;
+  readonly mode: RestoreMode;
   readonly backup: BackupSummary;
   readonly target: { readonly kind: RecoveryTarget['kind']; readonly value: string | null };
   readonly exclusive: boolean;
+  readonly action: TargetAction;
+  readonly standby: boolean;
   readonly timeline: number;
   readonly directory: string;
+  readonly tablespaces: readonly {
+    readonly oid: number;
+    readonly name: string | null;
+    readonly old_path: string;
+    readonly path: string;
+    readonly bytes: number;
+    readonly free_bytes: number;
+  }[];
+  readonly wal_directory: string | null;
+  readonly databases: { readonly restored: readonly string[]; readonly left_empty: readonly string[] } | null;
   readonly files: number;
   readonly bytes: number;
-  /** What is fetched from the repository for them. */
+  /** What is fetched from the repository for them; at most so much where files are yet to be compared. */
   readonly fetch_bytes: number;
+  /** Of a folder that holds files already; null where it is laid anew. */
+  readonly changes: {
+    readonly kept_files: number;
+    readonly new_files: number;
+    /** Files, folders and links that go, each folder counted once. */
+    readonly removed: number;
+    /** Whether the files that stay were compared for this plan; else that is done first of all. */
+    readonly compared: boolean;
+    readonly different_bytes: number | null;
+  } | null;
   readonly wal_segments: number;
   readonly wal_bytes: number;
   readonly wal_from_lsn: string;
@@ -64,33 +105,42 @@ export interface RestorePlan {
   readonly free_bytes: number;
   readonly needed_bytes: number;
   readonly expected_seconds: number | null;
+  readonly expected_from: string | null;
   /** The newest commit that will be there, where it is known beforehand. */
   readonly recovers_to: string | null;
+  readonly signal_file: string;
+  /** What is written to postgresql.auto.conf, and stays there only until the recovery is over. */
+  readonly settings: Readonly<Record<string, string>>;
+  readonly lasting_settings: Readonly<Record<string, string>>;
+  /** Settings of the backed up postgresql.auto.conf that are left out. */
+  readonly dropped_settings: readonly string[];
   readonly notes: readonly string[];
 }
 
 /** A plan with what carrying it out needs. */
 export interface PlannedRestore {
   readonly plan: RestorePlan;
-  /** What PostgreSQL is told, which may be less than what was asked: see the head of this module. */
+  /** What PostgreSQL is told, which may be less than what was asked: see `reach.ts`. */
   readonly told: RecoveryTarget;
   readonly manifest: Manifest;
   readonly index: RepositoryIndex;
   readonly wal: SystemWal;
   readonly way: Way;
+  readonly layout: Layout;
+  readonly selection: Selection;
+  readonly recovery: Recovery;
 }
 
-interface Candidate {
-  readonly backup: BackupSummary;
-  readonly wal: SystemWal;
-  readonly way: Way;
-  readonly timeline: TimelineId;
-}
-
-export async function planRestore(options: PlanOptions): Promise<PlannedRestore> {
-  const { repository, cluster, target, signal } = options;
-  const directory = resolve(options.targetDirectory);
-  await refuseUsedFolder(directory);
+export async function planRestore(given: PlanOptions): Promise<PlannedRestore> {
+  const { repository, cluster, target, signal } = given;
+  const state = await inspectFolder(given.targetDirectory);
+  const mode = chooseMode(state, {
+    directory: given.targetDirectory,
+    delta: given.delta ?? false,
+    repositoryId: repository.id,
+    cluster,
+  });
+  const options = goOnWith(given, state);
   const notes: string[] = [];
   const candidates = await findCandidates(options);
   const index = await readIndex(repository, signal && { signal });
@@ -107,7 +157,7 @@ export async function planRestore(options: PlanOptions): Promise<PlannedRestore>
       continue;
     }
     const missing = countMissing(manifest, index);
-    if (missing === 0) return finish(options, directory, candidate, reached, manifest, index, notes);
+    if (missing === 0) return finish(options, { state, mode, candidate, reached, manifest, index, notes });
     notes.push(`Backup ${candidate.backup.id} was passed over: ${missing} of its chunks are missing or damaged.`);
     if (options.backupId !== undefined) break;
   }
@@ -125,202 +175,205 @@ export async function planRestore(options: PlanOptions): Promise<PlannedRestore>
   });
 }
 
-/** Newest first. Throws where there is no backup at all, or none that was named or is early enough. */
-async function findCandidates(options: PlanOptions): Promise<readonly Candidate[]> {
-  const { repository, cluster, target, signal } = options;
-  const { heads, unreadable } = await listManifests(repository, cluster, signal);
-  const backups = heads.map(({ summary }) => summary);
-  const [damagedOne] = unreadable.filter(({ id }) => options.backupId === undefined || id === options.backupId);
-  if (damagedOne !== undefined && (backups.length === 0 || options.backupId !== undefined)) {
-    throw new SpillwayError(damagedOne.error.code, `cluster ${cluster} cannot be restored`, {
-      cause: damagedOne.error,
-    });
-  }
-  if (backups.length === 0) {
-    throw new SpillwayError('SPW_TARGET_UNREACHABLE', `cluster ${cluster} cannot be restored`, {
-      why: 'the repository holds no backup of it',
-      hint: 'check the name of the cluster; spillway backup makes a backup',
-    });
-  }
-  const named = options.backupId === undefined ? backups : [chooseById(backups, cluster, options.backupId)];
-  const early = named.filter((backup) => endsBefore(backup, target));
-  if (early.length === 0) throw tooEarly(named[0], options);
-  const systems = new Map<string, SystemWal>();
-  for (const system of await listSystems(repository, cluster, signal)) {
-    const wal = await readSystemWal({ repository, cluster, ...(signal && { signal }) }, system);
-    systems.set(system.system_identifier, wal);
-  }
-  const candidates: Candidate[] = [];
-  for (const backup of early.toReversed()) {
-    const wal = systems.get(backup.system_identifier);
-    if (wal === undefined) continue;
-    const timelines =
-      options.timeline === undefined ? [...wal.ways.keys()].toSorted((a, b) => b - a) : [timelineId(options.timeline)];
-    for (const timeline of timelines) {
-      const way = wayFrom(wal, backup, timeline);
-      if (way === undefined) continue;
-      candidates.push({ backup, wal, way, timeline });
-      break;
-    }
-  }
-  if (candidates.length === 0) {
-    throw new SpillwayError(
-      'SPW_TARGET_UNREACHABLE',
-      `cluster ${cluster} cannot be restored to ${describeTarget(target)}`,
-      {
-        why:
-          options.timeline === undefined
-            ? 'no backup before it has all the WAL it needs itself'
-            : `no backup before it leads to timeline ${options.timeline}`,
-      },
-    );
-  }
-  return candidates;
+/** An unfinished restore goes on with the backup it began with; another one is refused, unless `delta` overwrites it. */
+function goOnWith(options: PlanOptions, state: FolderState): PlanOptions {
+  if (state.kind !== 'interrupted') return options;
+  const { backup, started_at: startedAt } = state.marker;
+  if (options.backupId === undefined) return { ...options, backupId: backup };
+  if (options.delta === true || backup === options.backupId || isPrefix(options.backupId, backup)) return options;
+  throw new SpillwayError('SPW_FOLDER_NOT_EMPTY', `nothing was restored into ${options.targetDirectory}`, {
+    why: `an unfinished restore of backup ${backup} lies there, begun at ${startedAt}`,
+    hint: `go on with --backup ${backup}, overwrite it with --delta, or name another folder`,
+  });
 }
 
-/** A backup must have ended before the target, or the cluster would not be consistent there. */
-function endsBefore(backup: BackupSummary, target: RecoveryTarget): boolean {
-  if (target.kind === 'time') return Date.parse(backup.finished_at) <= target.at.getTime();
-  if (target.kind !== 'lsn') return true;
-  const stop = parseLsn(backup.stop_lsn);
-  const wanted = parseLsn(target.lsn);
-  return stop !== undefined && wanted !== undefined && stop <= wanted;
+/** An id may be said by its beginning, or that of its last part. */
+const isPrefix = (said: string, id: string): boolean => id.startsWith(said) || (id.split('-')[1] ?? '').startsWith(said);
+
+interface Chosen {
+  readonly state: FolderState;
+  readonly mode: RestoreMode;
+  readonly candidate: Candidate;
+  readonly reached: Reached;
+  readonly manifest: Manifest;
+  readonly index: RepositoryIndex;
+  readonly notes: readonly string[];
 }
 
-interface Reached {
-  readonly told: RecoveryTarget;
-  readonly recoversTo: Date | undefined;
-  readonly note?: string;
-}
-
-const endOf = (way: Way): Way => ({ ...way, steps: way.steps.slice(-SEGMENTS_LOOKED_AT) });
-
-/** Whether the candidate's WAL holds the target, and what PostgreSQL is to be told then. */
-async function reach(candidate: Candidate, options: PlanOptions): Promise<Reached | undefined> {
-  const { target, signal } = options;
-  const { way, wal, backup } = candidate;
-  const from = lsnOf(backup.stop_lsn);
-  switch (target.kind) {
-    case 'immediate':
-      return { told: target, recoversTo: new Date(backup.finished_at) };
-    case 'latest':
-      // WAL that goes on behind a gap is not the latest: an older moment must be asked for by name.
-      if (way.resumesAt !== undefined) return undefined;
-      // Only told, not needed: of a cluster that was idle for long not all WAL is read for it.
-      return { told: target, recoversTo: (await findLastCommit(wal.archive, endOf(way), from, signal))?.at };
-    case 'lsn': {
-      const wanted = lsnOf(target.lsn);
-      if (wanted > way.end) return undefined;
-      if (await hasRecordFrom(wal.archive, way, wanted, signal)) return { told: target, recoversTo: undefined };
-      return {
-        told: { kind: 'latest' },
-        recoversTo: undefined,
-        note: 'No WAL record begins at that position or after it, so all WAL is replayed.',
-      };
-    }
-    case 'time': {
-      const at = targetMicros(target);
-      const last = await findLastCommit(wal.archive, way, from, signal);
-      const stops = (micros: bigint): boolean => (options.exclusive === true ? micros >= at : micros > at);
-      if (last !== undefined && stops(last.atMicros)) return { told: target, recoversTo: target.at };
-      const known = await sentAt(wal, way, signal);
-      if (known === null || Date.parse(known) < target.at.getTime()) return undefined;
-      return {
-        // Where WAL is missing, its end is there.
-        told: { kind: 'latest' },
-        recoversTo: last?.at,
-        note: 'There is no commit after that time, so all WAL is replayed.',
-      };
-    }
-    case 'xid': {
-      const found = await findTransaction(wal.archive, way, from, target.xid, signal);
-      return found && { told: target, recoversTo: found.at };
-    }
-    case 'name': {
-      const found = await findRestorePoint(wal.archive, way, from, target.name, signal);
-      return found && { told: target, recoversTo: found.at };
-    }
-  }
-}
-
-async function finish(
-  options: PlanOptions,
-  directory: string,
-  candidate: Candidate,
-  reached: Reached,
-  manifest: Manifest,
-  index: RepositoryIndex,
-  notes: readonly string[],
-): Promise<PlannedRestore> {
+async function finish(options: PlanOptions, chosen: Chosen): Promise<PlannedRestore> {
+  const { state, mode, candidate, reached, manifest, index } = chosen;
   const { backup, way, wal, timeline } = candidate;
   const { target } = options;
+  const { head } = manifest;
+  refuseOtherSystem(options, state, backup);
+  const layout = planLayout(head, { ...options, directory: options.targetDirectory });
+  const selection = selectDatabases(head, options.databases);
+  await refuseForeignRoots(layout, state);
+  const recovery = planRecovery({
+    target,
+    told: reached.told,
+    timeline,
+    exclusive: options.exclusive ?? false,
+    action: options.action ?? 'promote',
+    standby: options.standby,
+    standbyParameters: head.standby_parameters,
+    postgresqlConf: await readText(options, chosen, 'postgresql.conf'),
+    autoConf: await readText(options, chosen, 'postgresql.auto.conf'),
+  });
+  const there = await lookAt(options, layout, chosen);
+  const files = laidFiles(manifest, layout, selection, there.files);
+  const wanted = wantedChunks(files, manifest.chunkIds.length / CHUNK_ID_BYTES);
+  const staying = files.filter(({ old }) => old !== undefined);
+  const comparing = mode !== 'fresh' && options.compare !== undefined;
+  const comparison = comparing
+    ? await compareFiles({
+        repository: options.repository,
+        files,
+        ids: manifest.chunkIds,
+        wanted,
+        mend: false,
+        signal: options.signal ?? new AbortController().signal,
+        ...options.compare,
+      })
+    : undefined;
+  if (!comparing) for (const { entry, chunk } of staying) wanted.fill(1, chunk, chunk + chunkCount(entry.bytes));
+
   const steps = trimWay(way, wal, lastWanted(backup, reached.told));
   const walBytes = steps.length * wal.archive.segmentSize;
-  const needed = backup.bytes + Math.min(steps.length, SEGMENTS_AHEAD) * wal.archive.segmentSize + SPARE_BYTES;
-  for (const { oid, path } of manifest.head.summary.tablespaces) {
-    // Its old place may be taken by the cluster that still runs: better said now than when half is laid down.
-    await refuseNotEmpty(path, `tablespace ${oid}, which belongs at ${path}`);
-  }
-  const free = await freeBytes(directory);
-  if (free < needed) {
-    throw new SpillwayError('SPW_DISK_SPACE', `the restore into ${directory} was not started`, {
-      why: `it needs ${needed} bytes, and ${free} are free`,
-    });
-  }
+  const walAhead = Math.min(steps.length, SEGMENTS_AHEAD) * wal.archive.segmentSize + SPARE_BYTES;
+  // What files that stay take already is not needed again; shells take nothing.
+  const growth = (root: string): number =>
+    files.reduce((sum, { entry, path, shell, old }) => {
+      return shell || !isInside(path, root) ? sum : sum + Math.max(0, entry.bytes - (old ?? 0));
+    }, 0);
+  const needs = [
+    { path: layout.directory, bytes: growth(layout.directory) + (layout.walDirectory === undefined ? walAhead : 0) },
+    ...[...layout.tablespaces.values()].map((path) => ({ path, bytes: growth(path) })),
+    ...(layout.walDirectory === undefined ? [] : [{ path: layout.walDirectory, bytes: walAhead }]),
+  ];
+  const places = await reckonSpace(needs);
+  const fetchBytes = storedBytes(wanted, manifest.chunkIds, index);
+  const toWrite = comparison?.differentBytes ?? files.reduce((sum, { entry, shell }) => sum + (shell ? 0 : entry.bytes), 0);
+  const backups = await listBackups({ ...options, ...(options.signal && { signal: options.signal }) });
+  const expected = expectDuration(backups, toWrite, walBytes);
   const plan: RestorePlan = {
     cluster: options.cluster,
+    mode,
     backup,
     target: { kind: target.kind, value: targetValue(target) },
     exclusive: options.exclusive ?? false,
+    action: recovery.action,
+    standby: recovery.kind === 'standby',
     timeline,
-    directory,
+    directory: layout.directory,
+    tablespaces: head.summary.tablespaces.map(({ oid, path, bytes }, i) => ({
+      oid,
+      name: head.tablespace_names?.[oid] ?? null,
+      old_path: path,
+      path: layout.tablespaces.get(oid) ?? path,
+      bytes,
+      free_bytes: places[i + 1]?.freeBytes ?? 0,
+    })),
+    wal_directory: layout.walDirectory ?? null,
+    databases:
+      selection.restored.length === 0 ? null : { restored: selection.restored, left_empty: selection.leftEmpty },
     files: backup.files,
     bytes: backup.bytes,
-    fetch_bytes: fetchBytes(manifest, index),
+    fetch_bytes: fetchBytes,
+    changes:
+      mode === 'fresh'
+        ? null
+        : {
+            kept_files: staying.length,
+            new_files: files.length - staying.length,
+            removed: there.removed.length,
+            compared: comparison !== undefined,
+            different_bytes: comparison?.differentBytes ?? null,
+          },
     wal_segments: steps.length,
     wal_bytes: walBytes,
     wal_from_lsn: backup.start_lsn,
     wal_to_lsn: formatLsn(lastWanted(backup, target) ?? way.end),
-    free_bytes: free,
-    needed_bytes: needed,
-    expected_seconds: await expectedSeconds(options, backup, walBytes),
+    free_bytes: places[0]?.freeBytes ?? 0,
+    needed_bytes: needs.reduce((sum, { bytes }) => sum + bytes, 0),
+    expected_seconds: expected?.seconds ?? null,
+    expected_from: expected?.from ?? null,
     recovers_to: reached.recoversTo?.toISOString() ?? null,
+    signal_file: recovery.signalFile,
+    settings: recovery.settings,
+    lasting_settings: recovery.lasting,
+    dropped_settings: recovery.dropped,
     notes: [
-      ...notes,
+      ...chosen.notes,
+      ...(await noteFolder(chosen, layout)),
+      ...candidate.passedOver.map(
+        (newer) =>
+          `Timeline ${newer} is newer, but of its WAL nothing is stored that leads on: timeline ${timeline} is taken.`,
+      ),
       ...(reached.note === undefined ? [] : [reached.note]),
-      'archive_mode is off in the restored cluster, so that it cannot archive into the WAL of its source.',
+      ...(selection.leftEmpty.length === 0
+        ? []
+        : [
+            `Databases that are left empty cannot be connected to, only dropped: ${selection.leftEmpty.join(', ')}.`,
+          ]),
+      ...recovery.notes,
     ],
   };
-  return { plan, told: reached.told, manifest, index, wal, way: { ...way, steps } };
+  return { plan, told: reached.told, manifest, index, wal, way: { ...way, steps }, layout, selection, recovery };
 }
 
-/** Where replay stops, where that is known as a position. */
-function lastWanted(backup: BackupSummary, target: RecoveryTarget): Lsn | undefined {
-  if (target.kind === 'lsn') return lsnOf(target.lsn);
-  return target.kind === 'immediate' ? lsnOf(backup.stop_lsn) : undefined;
+function refuseOtherSystem(options: PlanOptions, state: FolderState, backup: BackupSummary): void {
+  const found = state.kind === 'cluster' ? state.systemIdentifier : undefined;
+  if (found === undefined || found === backup.system_identifier || options.otherSystem === true) return;
+  throw new SpillwayError('SPW_SYSTEM_MISMATCH', `nothing was restored into ${options.targetDirectory}`, {
+    why: `its system identifier is ${found}, and that of backup ${backup.id} is ${backup.system_identifier}: it is another cluster`,
+    hint: 'check the folder; to overwrite that other cluster all the same, add --force-other-system',
+  });
 }
 
-/** Of the way only what replay will ask for. */
-function trimWay(way: Way, wal: SystemWal, wanted: Lsn | undefined): Way['steps'] {
-  if (wanted === undefined) return way.steps;
-  const size = BigInt(wal.archive.segmentSize);
-  // One segment more: a record that begins before the target may end behind it.
-  return way.steps.filter(({ start }) => start <= wanted + size);
+async function noteFolder({ state, mode }: Chosen, layout: Layout): Promise<readonly string[]> {
+  if (mode === 'fresh') return [];
+  const notes: string[] = [];
+  if (state.kind === 'interrupted') {
+    notes.push(`A restore of backup ${state.marker.backup}, begun at ${state.marker.started_at}, is gone on with.`);
+  } else {
+    notes.push('All that the folder holds and the backup does not is removed, WAL that was never stored among it.');
+  }
+  if (state.kind === 'cluster' && state.systemIdentifier === undefined) {
+    notes.push('The folder has no readable pg_control: that it is a copy of this cluster cannot be seen.');
+  }
+  const walLink = await linkTarget(join(layout.directory, 'pg_wal'));
+  if (walLink !== undefined && walLink !== layout.walDirectory) {
+    notes.push(`pg_wal is a link to ${walLink}: a folder takes its place, and what lies behind it is left as it is.`);
+  }
+  return notes;
 }
 
-/** From how fast the last full backup read the same data on the same machines. */
-async function expectedSeconds(options: PlanOptions, backup: BackupSummary, walBytes: number): Promise<number | null> {
-  const { repository, cluster, signal } = options;
-  const fulls = (await listBackups({ repository, cluster, ...(signal && { signal }) })).filter(
-    (each) => each.read_bytes > 0 && each.duration_seconds > 0,
-  );
-  const largest = fulls.reduce<BackupSummary | undefined>(
-    (most, each) => (most === undefined || each.read_bytes >= most.read_bytes ? each : most),
-    undefined,
-  );
-  if (largest === undefined) return null;
-  const rate = largest.read_bytes / largest.duration_seconds;
-  return Math.ceil(backup.bytes / rate + walBytes / REPLAY_BYTES_PER_SECOND_GUESS);
+async function lookAt(options: PlanOptions, layout: Layout, { mode, manifest }: Chosen): Promise<Survey> {
+  if (mode === 'fresh') return NOTHING_THERE;
+  const entries = manifest.entries.filter((entry) => !LEFT_OUT.has(entry.path));
+  return survey(expectedPaths(entries, layout), layout, options.signal ?? new AbortController().signal);
+}
+
+/** A small file of the backup; empty where it has none. */
+async function readText({ repository, signal }: PlanOptions, { manifest, index }: Chosen, path: string): Promise<string> {
+  let chunk = 0;
+  for (const entry of manifest.entries) {
+    if (entry.kind !== 'file') continue;
+    if (entry.path === path && entry.tablespace === undefined) {
+      if (entry.bytes === 0 || entry.bytes > CONFIGURATION_BYTES_MAX) return '';
+      try {
+        const content = await readChunk(repository, index, manifest.chunkIds, chunk * CHUNK_ID_BYTES, signal);
+        return Buffer.from(content).toString('utf8');
+      } catch (error) {
+        // Damage is told by the restore itself, which needs this file like any other.
+        if (isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING')) return '';
+        throw error;
+      }
+    }
+    chunk += chunkCount(entry.bytes);
+  }
+  return '';
 }
 
 function countMissing(manifest: Manifest, { table }: RepositoryIndex): number {
@@ -329,85 +382,4 @@ function countMissing(manifest: Manifest, { table }: RepositoryIndex): number {
     if (!isZeroChunk(manifest.chunkIds, at) && !table.has(manifest.chunkIds, at)) missing++;
   }
   return missing;
-}
-
-function fetchBytes(manifest: Manifest, { table }: RepositoryIndex): number {
-  const seen = new Set<string>();
-  let bytes = 0;
-  for (let at = 0; at < manifest.chunkIds.length; at += CHUNK_ID_BYTES) {
-    const place = table.find(manifest.chunkIds, at);
-    const key = place && `${place.pack}:${place.offset}`;
-    if (place === undefined || key === undefined || seen.has(key)) continue;
-    seen.add(key);
-    bytes += place.storedBytes;
-  }
-  return bytes;
-}
-
-async function refuseUsedFolder(directory: string): Promise<void> {
-  const pid = await serverProcess(directory);
-  if (pid !== undefined) {
-    throw new SpillwayError('SPW_SERVER_RUNNING', `nothing was restored into ${directory}`, {
-      why: `process ${pid} runs a PostgreSQL server there`,
-    });
-  }
-  await refuseNotEmpty(directory, directory);
-}
-
-async function refuseNotEmpty(directory: string, which: string): Promise<void> {
-  const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw new SpillwayError('SPW_FOLDER_NOT_EMPTY', `${directory} cannot be used`, { cause: error });
-  });
-  if (names.length > 0) {
-    throw new SpillwayError('SPW_FOLDER_NOT_EMPTY', `nothing was restored into ${which}`, {
-      why: `it is not empty: it holds ${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}`,
-    });
-  }
-}
-
-/** Free for unprivileged users, on the file system that the folder is or will be on. */
-async function freeBytes(directory: string): Promise<number> {
-  for (let at = directory; ; at = dirname(at)) {
-    const there = await stat(at).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined;
-      throw new SpillwayError('SPW_DISK_SPACE', `the space for ${directory} could not be looked at`, { cause: error });
-    });
-    if (there === undefined && at !== dirname(at)) continue;
-    const { bavail, bsize } = await statfs(at);
-    return bavail * bsize;
-  }
-}
-
-function tooEarly(first: BackupSummary | undefined, options: PlanOptions): SpillwayError {
-  const since = first === undefined ? '' : ` ended at ${first.finished_at}, LSN ${first.stop_lsn}`;
-  const which = options.backupId === undefined ? 'the first backup' : `backup ${first?.id ?? ''}`;
-  return new SpillwayError('SPW_TARGET_UNREACHABLE', `${describeTarget(options.target)} cannot be reached`, {
-    why: `${which}${since}, which is later`,
-  });
-}
-
-async function explainUnreachable(candidates: readonly Candidate[], options: PlanOptions): Promise<string> {
-  const [newest] = candidates;
-  if (newest === undefined) return 'no backup leads to it';
-  const { way, wal } = newest;
-  const end = `${formatLsn(way.end)} on timeline ${newest.timeline}`;
-  const at = await sentAt(wal, way, options.signal);
-  if (way.resumesAt !== undefined) {
-    return `WAL is missing from ${end} (sent ${at ?? 'at an unknown time'}) to ${formatLsn(way.resumesAt)}`;
-  }
-  if (options.target.kind === 'xid' || options.target.kind === 'name') {
-    return `the WAL from ${newest.backup.start_lsn} to ${end} does not hold it`;
-  }
-  return `the WAL in the repository ends at ${end}, sent by the server at ${at ?? 'an unknown time'}`;
-}
-
-function lsnOf(text: string): Lsn {
-  const value = parseLsn(text);
-  if (value === undefined) {
-    throw new SpillwayError('SPW_USAGE', `${text} is no LSN`, {
-      hint: 'write it as PostgreSQL does, for example 16/B374D848',
-    });
-  }
-  return value;
 }

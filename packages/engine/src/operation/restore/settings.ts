@@ -21,7 +21,6 @@ const OLD_SETTINGS = [
   'recovery_target_xid',
   'primary_conninfo',
   'primary_slot_name',
-  'archive_mode',
 ];
 
 export function withRecoverySettings(
@@ -31,12 +30,30 @@ export function withRecoverySettings(
 ): string {
   const kept = withoutRecoverySettings(text)
     .split('\n')
-    .filter((line) => !OLD_SETTINGS.includes(/^\s*(\w+)/.exec(line)?.[1]?.toLowerCase() ?? ''));
+    .filter((line) => !isDropped(nameOf(line), lasting));
   const words = (each: Readonly<Record<string, string>>): string[] =>
     Object.entries(each).map(([name, value]) => `${name} = '${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`);
-  const lines = [...trimEnd(kept), ...words(lasting), BEGIN, ...words(settings), END];
+  const ours = Object.keys(settings).length === 0 ? [] : [BEGIN, ...words(settings), END];
+  const lines = [...trimEnd(kept), ...words(lasting), ...ours];
   return `${lines.join('\n')}\n`;
 }
+
+/** Which settings of the file `withRecoverySettings` leaves out: old ones, and those that are said anew. */
+export function droppedSettings(text: string, lasting: Readonly<Record<string, string>>): readonly string[] {
+  const names = withoutRecoverySettings(text).split('\n').map(nameOf);
+  return [...new Set(names.filter((name) => isDropped(name, lasting)))];
+}
+
+/** What a configuration file says of a setting, the last one counting. Files that it includes are not looked at. */
+export function configuredValue(text: string, name: string): string | undefined {
+  const line = text.split('\n').findLast((each) => nameOf(each) === name);
+  return line === undefined ? undefined : /^\s*\w+\s*=?\s*'?([^'#\s]*)/.exec(line)?.[1];
+}
+
+const nameOf = (line: string): string => /^\s*([\w.]+)/.exec(line)?.[1]?.toLowerCase() ?? '';
+
+const isDropped = (name: string, lasting: Readonly<Record<string, string>>): boolean =>
+  OLD_SETTINGS.includes(name) || Object.hasOwn(lasting, name);
 
 /** The same file when recovery is over. */
 export function withoutRecoverySettings(text: string): string {

@@ -7,6 +7,8 @@
 //   4  run a query and a write: the recovery has ended when a client could work, not when a file says so
 //   5  take the settings of the recovery out of postgresql.auto.conf, and the folder with the WAL away
 //
+// Where it is to pause, or is a standby, it is reached when a session says so; where it is to shut down, when it has and
+// its log says why. Then settings and script stay: the recovery is not over.
 // A server that ends before is a failed recovery, told with the last lines of its log; so is a target not reached.
 
 import { once } from 'node:events';
@@ -16,17 +18,21 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
 import { connect, type Session } from '../../postgres/connection.ts';
-import { parseControlFile } from '../../postgres/control.ts';
+import { type ClusterState, parseControlFile } from '../../postgres/control.ts';
 import { parseLsn } from '../../postgres/lsn.ts';
 import { findPrograms, type RunningServer, startServer } from '../../postgres/server.ts';
 import type { ConnectionSettings } from '../../postgres/settings.ts';
+import { CONTROL_FILE } from './chunks.ts';
 import { makeUpConfiguration } from './configuration.ts';
 import { startFeeder } from './feed.ts';
 import type { PlannedRestore } from './plan.ts';
+import { ISOLATED_SETTINGS } from './recovery.ts';
 import { withoutRecoverySettings } from './settings.ts';
 
 const LOOK_AGAIN_MS = 25;
 const ASK_AGAIN_MS = 500;
+/** How long a standby that takes reads is waited for to reach its primary. */
+const STREAMING_WITHIN_MS = 30_000;
 const LOG_LINES = 12;
 const LOG_TAIL_BYTES = 16_384;
 
@@ -39,6 +45,8 @@ export interface StartOptions {
   /** By default the port that the cluster's own configuration names, or a free one where that is taken. */
   readonly port?: number;
   readonly socketDirectory?: string;
+  /** Reachable from this machine alone, and with everything off that would reach out: a copy to be looked at. */
+  readonly isolated?: boolean;
   /** By default `spillway_restore.log` in the data directory. */
   readonly logFile?: string;
   readonly signal: AbortSignal;
@@ -46,6 +54,10 @@ export interface StartOptions {
 }
 
 export interface RecoverySummary {
+  /** `running` takes writes; `paused` and `shut down` at the target; `standby` follows its primary. */
+  readonly state: 'running' | 'paused' | 'shut down' | 'standby';
+  /** For a standby: whether it receives WAL from its primary, and not only from the repository. */
+  readonly streaming: boolean | null;
   readonly started_at: string;
   readonly finished_at: string;
   /** From starting the server to the first successful write. */
@@ -56,7 +68,8 @@ export interface RecoverySummary {
   readonly timeline: number;
   readonly host: string;
   readonly port: number;
-  readonly pid: number;
+  /** Null where it has shut down. */
+  readonly pid: number | null;
   readonly log_file: string;
 }
 
@@ -77,27 +90,33 @@ export async function startRestored(options: StartOptions): Promise<RecoverySumm
   const socketDirectory = options.socketDirectory ?? directory;
   const began = performance.now();
   const startedAt = new Date();
-  const feeder = startFeeder(planned, owner, signal);
+  const { recovery } = planned;
+  // A standby asks for WAL for as long as it lives: nobody can list what there will be.
+  const feeder = recovery.kind === 'standby' ? undefined : startFeeder(planned, owner, signal);
+  let goesOn = recovery.kind === 'standby';
   try {
-    await feeder.ready;
+    await feeder?.ready;
     const server = await startServer({
       binDirectory: programs.binDirectory,
       dataDirectory: directory,
       port,
       socketDirectory,
       logFile,
-      settings: {},
+      settings: options.isolated === true ? ISOLATED_SETTINGS : {},
       detached: true,
       signal,
     });
-    const watch = new RecoveryWatch(options, server, { host: socketDirectory, port, logFile }, () => feeder.failure());
-    const recovered = await watch.untilWritable().catch(async (error: unknown) => {
+    const watch = new RecoveryWatch(options, server, { host: socketDirectory, port, logFile }, () => feeder?.failure());
+    const recovered = await watch.untilReached().catch(async (error: unknown) => {
       // Left to itself it would go on recovering with nobody to take the settings out: stop what we started.
       await server.stop('immediate').catch(() => undefined);
       throw error;
     });
-    const autoConf = join(directory, 'postgresql.auto.conf');
-    await writeFile(autoConf, withoutRecoverySettings(await readFile(autoConf, 'utf8')), { flush: true });
+    goesOn = recovered.state !== 'running';
+    if (!goesOn) {
+      const autoConf = join(directory, 'postgresql.auto.conf');
+      await writeFile(autoConf, withoutRecoverySettings(await readFile(autoConf, 'utf8')), { flush: true });
+    }
     return {
       started_at: startedAt.toISOString(),
       finished_at: new Date().toISOString(),
@@ -105,15 +124,18 @@ export async function startRestored(options: StartOptions): Promise<RecoverySumm
       ...recovered,
       host: options.connection.host,
       port,
-      pid: server.pid,
+      pid: recovered.state === 'shut down' ? null : server.pid,
       log_file: logFile,
     };
   } finally {
-    await feeder.stop();
+    await feeder?.stop(goesOn);
   }
 }
 
-type Recovered = Pick<RecoverySummary, 'recovered_to_lsn' | 'recovered_to_time' | 'timeline'>;
+type Recovered = Pick<
+  RecoverySummary,
+  'state' | 'streaming' | 'recovered_to_lsn' | 'recovered_to_time' | 'timeline'
+>;
 
 interface Where {
   readonly host: string;
@@ -126,6 +148,8 @@ class RecoveryWatch {
   readonly #where: Where;
   readonly #feederFailure: () => unknown;
   #ended = false;
+  #standbyBy = Number.POSITIVE_INFINITY;
+  #last: State | undefined;
 
   constructor(options: StartOptions, server: RunningServer, where: Where, feederFailure: () => unknown) {
     this.#options = options;
@@ -136,11 +160,15 @@ class RecoveryWatch {
     });
   }
 
-  async untilWritable(): Promise<Recovered> {
+  async untilReached(): Promise<Recovered> {
     const { signal } = this.#options;
     for (let askedAt = Number.NEGATIVE_INFINITY; ; ) {
       signal.throwIfAborted();
-      if (this.#ended) throw await this.#failure();
+      if (this.#ended) {
+        const shutDown = await this.#shutDown();
+        if (shutDown !== undefined) return shutDown;
+        throw await this.#failure();
+      }
       const inProduction = await this.#inProduction();
       if (inProduction || performance.now() - askedAt >= ASK_AGAIN_MS) {
         askedAt = performance.now();
@@ -153,8 +181,7 @@ class RecoveryWatch {
 
   async #inProduction(): Promise<boolean> {
     try {
-      const path = join(this.#options.planned.plan.directory, 'global/pg_control');
-      return parseControlFile(await readFile(path)).state === 'in production';
+      return (await controlState(this.#options.planned.plan.directory)) === 'in production';
     } catch (error) {
       // The server is writing it at this moment: look again.
       if (isSpillwayError(error, 'SPW_DATA_DIRECTORY')) return false;
@@ -171,14 +198,11 @@ class RecoveryWatch {
       if (state === undefined) return undefined;
       if (state.in_recovery) {
         report(replayProgress(planned, state));
-        return undefined;
+        this.#last = state;
+        return this.#reachedInRecovery(state);
       }
       await session.query('CREATE TEMPORARY TABLE spillway_write_check AS SELECT 1');
-      return {
-        recovered_to_lsn: state.replayed,
-        recovered_to_time: state.replayed_at?.toISOString() ?? null,
-        timeline: state.timeline ?? planned.plan.timeline,
-      };
+      return { ...recoveredBy(state, planned), state: 'running', streaming: null };
     } catch (error) {
       if (!isSpillwayError(error, 'SPW_POSTGRES_UNREACHABLE', 'SPW_POSTGRES_DENIED')) throw error;
       if (!inProduction || error.code === 'SPW_POSTGRES_UNREACHABLE') return undefined;
@@ -188,16 +212,46 @@ class RecoveryWatch {
         message:
           'The server has recovered, but refused the login of the configuration: what it holds was not looked at.',
       });
-      return { recovered_to_lsn: null, recovered_to_time: null, timeline: planned.plan.timeline };
+      return { ...recoveredBy(undefined, planned), state: 'running', streaming: null };
     }
+  }
+
+  #reachedInRecovery(state: State): Recovered | undefined {
+    const { planned } = this.#options;
+    const { recovery } = planned;
+    const recovered = recoveredBy(state, planned);
+    if (recovery.kind === 'standby') {
+      // It takes reads: it is a standby. Its primary gets a while to be reached, so that it is known whether it is.
+      this.#standbyBy = Math.min(this.#standbyBy, performance.now() + STREAMING_WITHIN_MS);
+      const hasPrimary = recovery.lasting['primary_conninfo'] !== undefined;
+      if (hasPrimary && !state.streaming && performance.now() < this.#standbyBy) return undefined;
+      return { ...recovered, state: 'standby', streaming: state.streaming };
+    }
+    if (recovery.action === 'pause' && state.paused) return { ...recovered, state: 'paused', streaming: null };
+    return undefined;
+  }
+
+  /** Undefined unless that was what it was told to do at its target. */
+  async #shutDown(): Promise<Recovered | undefined> {
+    const { planned } = this.#options;
+    if (planned.recovery.action !== 'shutdown') return undefined;
+    const log = await logTail(this.#where.logFile);
+    // The message is translated in some installations: then what pg_control says must do.
+    const state = await controlState(planned.plan.directory);
+    if (!log.includes('shutdown at recovery target') && state !== 'shut down in recovery') return undefined;
+    return { ...recoveredBy(this.#last, planned), state: 'shut down', streaming: null };
   }
 
   /** By the socket; where pg_hba.conf wants another account of the operating system there, by the loopback address. */
   async #connect(): Promise<Session> {
-    const { connection, signal } = this.#options;
+    const { connection, signal, planned } = this.#options;
     const { host, port } = this.#where;
+    // One that was left empty cannot be connected to.
+    const { leftEmpty } = planned.selection;
+    const isEmpty = connection.database !== undefined && leftEmpty.includes(connection.database);
+    const database = isEmpty ? { database: 'postgres' } : {};
     const by = (each: string): Promise<Session> =>
-      connect({ ...connection, host: each, port, ssl: 'disable' }, { signal, timeoutMs: 5_000 });
+      connect({ ...connection, ...database, host: each, port, ssl: 'disable' }, { signal, timeoutMs: 5_000 });
     try {
       return await by(host);
     } catch (denied) {
@@ -228,8 +282,25 @@ class RecoveryWatch {
   }
 }
 
+function recoveredBy(
+  state: State | undefined,
+  { plan }: PlannedRestore,
+): Pick<Recovered, 'recovered_to_lsn' | 'recovered_to_time' | 'timeline'> {
+  return {
+    recovered_to_lsn: state?.replayed ?? null,
+    recovered_to_time: state?.replayed_at?.toISOString() ?? null,
+    timeline: state?.timeline ?? plan.timeline,
+  };
+}
+
+async function controlState(directory: string): Promise<ClusterState> {
+  return parseControlFile(await readFile(join(directory, CONTROL_FILE))).state;
+}
+
 interface State {
   readonly in_recovery: boolean;
+  readonly paused: boolean;
+  readonly streaming: boolean;
   readonly replayed: string | null;
   readonly replayed_at: Date | null;
   readonly timeline: number | null;
@@ -237,6 +308,8 @@ interface State {
 
 const STATE_QUERY = `
   SELECT pg_is_in_recovery() AS in_recovery,
+         CASE WHEN pg_is_in_recovery() THEN pg_get_wal_replay_pause_state() = 'paused' ELSE false END AS paused,
+         EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming') AS streaming,
          pg_last_wal_replay_lsn()::text AS replayed,
          pg_last_xact_replay_timestamp() AS replayed_at,
          CASE WHEN pg_is_in_recovery() THEN NULL
