@@ -273,6 +273,12 @@ export const errorTable = {
     'The folder to restore into is not empty, and nothing is overwritten.',
     'name an empty or new folder',
   ),
+  SPW_DATABASE_NOT_EMPTY: entry(
+    exitCodes.refused,
+    false,
+    'The database to restore a dump into has tables already, and nothing is overwritten.',
+    'restore under another name with --to-database and --create, or replace what is there with --clean',
+  ),
   SPW_SERVER_RUNNING: entry(
     exitCodes.refused,
     false,

@@ -2,10 +2,12 @@
 // environment, and prints nothing.
 
 export type { Secret } from './codec/keys.ts';
+export type { DumpedDatabase, DumpSummary } from './format/dump.ts';
 export type { BackupSummary } from './format/manifest.ts';
 export { isClusterName } from './format/names.ts';
 export type { BackupOptions, ClusterSource } from './operation/backup/options.ts';
 export { backup } from './operation/backup/run.ts';
+export { type BackupIdsOptions, listBackupIds } from './operation/backup-ids.ts';
 export {
   type ClusterInRepository,
   findBackup,
@@ -15,10 +17,23 @@ export {
   type WalGap,
 } from './operation/backups.ts';
 export { type CheckOptions, checkCluster, type Probe } from './operation/check.ts';
+export { type DumpOptions, dump } from './operation/logical/dump.ts';
+export {
+  type DumpsOfCluster,
+  findDump,
+  listDumps,
+  type VerifiedDump,
+  verifyDump,
+  type WorkOnDump,
+} from './operation/logical/dumps.ts';
+export { type ExportFormat, type ExportOptions, type ExportSummary, exportDump } from './operation/logical/export.ts';
+export { type DumpRestoreOptions, type DumpRestoreSummary, restoreDump } from './operation/logical/restore.ts';
 export { type RestoreOptions, type RestoreSummary, restore } from './operation/restore/lay.ts';
 export { type PlannedRestore, type PlanOptions, planRestore, type RestorePlan } from './operation/restore/plan.ts';
 export { type RecoverySummary, refuseBusyPort, type StartOptions, startRestored } from './operation/restore/start.ts';
 export type { RecoveryTarget } from './operation/restore/target.ts';
+export type { Finding, Hurt } from './operation/verify/findings.ts';
+export { type VerifyOptions, type VerifySummary, verify } from './operation/verify/run.ts';
 export { checkWal, type WalCheckOptions, type WalReport } from './operation/wal/check.ts';
 export { type FetchOptions, fetchWal } from './operation/wal/fetch.ts';
 export { AHEAD_DEFAULT, type PushOptions, type PushSummary, pushWal, wasPushed } from './operation/wal/push.ts';

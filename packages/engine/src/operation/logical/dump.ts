@@ -187,7 +187,8 @@ async function storeAll(options: DumpOptions, at: Circumstances): Promise<Stored
   const outcomes = await Promise.allSettled(dumpers);
   failed.signal.throwIfAborted();
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
-  return store.finish();
+  // Awaited here: leaving this function ends the workers.
+  return await store.finish();
 }
 
 const databaseArguments = (kind: DumpSummary['source'], { encoding }: DatabaseToDump): readonly string[] => [

@@ -1,20 +1,12 @@
 // One worker of a dump: takes the id of each chunk of a batch, and stores the chunks that nobody has.
 // A batch lies in memory shared with the main thread, which uses it again when the result has come.
 
-import { chunkId, idKey } from '../../codec/keys.ts';
-import type { CompressionLevel } from '../../codec/seal.ts';
-import { CHUNK_BYTES, CHUNK_ID_BYTES } from '../../format/chunk.ts';
+import { CHUNK_ID_BYTES } from '../../format/chunk.ts';
 import type { PackDirectory } from '../../format/pack.ts';
-import { ChunkTable } from '../../repository/chunk-table.ts';
-import { PackWriter } from '../../repository/pack-writer.ts';
-import { Repository, type RepositoryHandle } from '../../repository/repository.ts';
+import { ChunkIntake, type IntakeData } from '../chunk-intake.ts';
 import { serveCrew } from '../crew.ts';
 
-export interface StoreData {
-  readonly repository: RepositoryHandle;
-  readonly table: SharedArrayBuffer;
-  readonly level: CompressionLevel;
-}
+export type StoreData = IntakeData;
 
 export interface StoreTask {
   readonly stream: number;
@@ -40,10 +32,7 @@ export interface StoreResult {
 export type StoreFinal = readonly PackDirectory[];
 
 serveCrew<StoreData, StoreTask, StoreResult, StoreFinal>((data) => {
-  const writer = new PackWriter(new Repository(data.repository), data.level);
-  const table = ChunkTable.attach(data.table);
-  const key = idKey(data.repository.keys);
-  const zeros = Buffer.alloc(CHUNK_BYTES);
+  const intake = new ChunkIntake(data);
 
   return {
     async perform({ stream, batch, memory, lengths, mayClaim }) {
@@ -54,17 +43,12 @@ serveCrew<StoreData, StoreTask, StoreResult, StoreFinal>((data) => {
       for (const [n, length] of lengths.entries()) {
         const plain = Buffer.from(memory, from, length);
         from += length;
-        if (plain.equals(zeros.subarray(0, length))) continue;
-        const at = n * CHUNK_ID_BYTES;
-        ids.set(chunkId(key, plain), at);
-        if (mayClaim ? !table.claim(ids, at) : table.has(ids, at)) continue;
-        writer.add(ids.subarray(at, at + CHUNK_ID_BYTES), plain);
+        if (!(await intake.take(plain, ids, n * CHUNK_ID_BYTES, mayClaim))) continue;
         newBytes += length;
         newChunks++;
-        if (writer.full) await writer.settle();
       }
       return { result: { stream, batch, memory, lengths, ids, newBytes, newChunks } };
     },
-    finish: () => writer.finish(),
+    finish: () => intake.finish(),
   };
 });
