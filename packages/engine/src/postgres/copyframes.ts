@@ -5,6 +5,7 @@
 // 1. Every message but CopyData is passed on to pg as one whole piece; they are few and small.
 // 2. WAL inside CopyData is handed on in pieces as they arrive, never joined and never copied. A piece is a slice of the
 //    chunk that Node read, which nobody writes to again: it is safe to keep for as long as one likes.
+// 3. So is the content of the archives of a base backup, which come as CopyData of other kinds.
 // Invariant: installed at a message boundary, when the session is idle.
 
 import type { Duplex } from 'node:stream';
@@ -22,9 +23,18 @@ export interface CopyListener {
   unknown(kind: number): void;
 }
 
+/** For what BASE_BACKUP sends. */
+export interface ArchiveListener {
+  /** An archive begins: `base.tar`, or one of a tablespace, with where that lies. */
+  archive(name: string, location: string): void;
+  /** A piece of the archive. */
+  data(bytes: Buffer): void;
+}
+
 export interface CopyFrames {
   /** Whom copy messages are told to; they are dropped while it is undefined. */
   listener: CopyListener | undefined;
+  archives: ArchiveListener | undefined;
 }
 
 /** Puts itself between the socket of `client`, which must be connected and idle, and pg. */
@@ -50,13 +60,19 @@ const COPY_DATA = 0x64; // d
 const COPY_DONE = 0x63; // c
 const WAL_DATA = 0x77; // w
 const KEEPALIVE = 0x6b; // k
+const ARCHIVE_BEGIN = 0x6e; // n
+const ARCHIVE_DATA = 0x64; // d
+const ARCHIVE_PROGRESS = 0x70; // p
 
 const MESSAGE_HEAD = 5;
 const WAL_HEAD = MESSAGE_HEAD + 25;
 const KEEPALIVE_HEAD = MESSAGE_HEAD + 18;
 
+type Body = 'pass' | 'wal' | 'archive-begin' | 'archive' | 'drop';
+
 class Framer implements CopyFrames {
   listener: CopyListener | undefined;
+  archives: ArchiveListener | undefined;
   readonly #pass: (message: Buffer) => void;
   readonly #head = Buffer.alloc(WAL_HEAD);
   #headLength = 0;
@@ -65,7 +81,7 @@ class Framer implements CopyFrames {
   /** Bytes of the message that are still to come. */
   #remaining = 0;
   /** What becomes of the rest of the message: undefined while the head is being read. */
-  #body: 'pass' | 'wal' | 'drop' | undefined;
+  #body: Body | undefined;
   #pieces: Buffer[] = [];
   #position = 0n;
   #end = lsn(0n);
@@ -117,13 +133,17 @@ class Framer implements CopyFrames {
       const sentAt = fromTimestamp(head.readBigInt64BE(MESSAGE_HEAD + 9));
       this.listener?.keepalive(end, sentAt, head[MESSAGE_HEAD + 17] === 1);
       this.#begin('drop', rest);
+    } else if (this.archives !== undefined && kind === ARCHIVE_DATA) {
+      this.#begin('archive', rest);
+    } else if (this.archives !== undefined && kind === ARCHIVE_BEGIN) {
+      this.#begin('archive-begin', rest);
     } else {
-      this.listener?.unknown(kind);
+      if (kind !== ARCHIVE_PROGRESS) this.listener?.unknown(kind);
       this.#begin('drop', rest);
     }
   }
 
-  #begin(body: 'pass' | 'wal' | 'drop', remaining: number): void {
+  #begin(body: Body, remaining: number): void {
     this.#body = body;
     this.#remaining = remaining;
     if (body === 'pass') this.#pieces.push(Buffer.from(this.#head.subarray(0, MESSAGE_HEAD)));
@@ -135,7 +155,9 @@ class Framer implements CopyFrames {
     if (this.#body === 'wal') {
       this.listener?.wal(lsn(this.#position), this.#end, this.#sentAt, bytes);
       this.#position += BigInt(bytes.length);
-    } else if (this.#body === 'pass') {
+    } else if (this.#body === 'archive') {
+      this.archives?.data(bytes);
+    } else if (this.#body === 'pass' || this.#body === 'archive-begin') {
       this.#pieces.push(bytes);
     }
     if (this.#remaining === 0) this.#finish();
@@ -143,10 +165,15 @@ class Framer implements CopyFrames {
 
   #finish(): void {
     const passed = this.#body === 'pass' ? Buffer.concat(this.#pieces) : undefined;
+    const begins = this.#body === 'archive-begin' ? Buffer.concat(this.#pieces) : undefined;
     this.#body = undefined;
     this.#pieces = [];
     this.#headLength = 0;
     this.#headNeeded = MESSAGE_HEAD;
+    if (begins !== undefined) {
+      const [name = '', location = ''] = begins.toString('utf8').split('\0');
+      this.archives?.archive(name, location);
+    }
     if (passed === undefined) return;
     this.#pass(passed);
     if (passed[0] === COPY_BOTH) this.listener?.started();

@@ -7,6 +7,7 @@
 
 import { SpillwayError } from '@spillway/contract';
 import type { Client, CustomTypesConfig } from 'pg';
+import { type BackupStream, type BackupStreamOptions, startBackupStream } from './basebackup-stream.ts';
 import { closeClient, destroyClient, openClient } from './client.ts';
 import { tapCopyFrames, type CopyFrames } from './copyframes.ts';
 import { describeServer, lostError, postgresError, sqlState } from './failure.ts';
@@ -49,15 +50,44 @@ export interface ReplicationSession extends AsyncDisposable {
   showParameter(name: string): Promise<string>;
   /** Refusals of the server come out of the iterator: SPW_WAL_GAP, SPW_LOCKED, SPW_POSTGRES_FAILED. */
   stream(options: StreamOptions): WalStream;
+  /** Begins a base backup. Ended before its end, it takes the session with it. */
+  baseBackup(options: BackupStreamOptions): BackupStream;
 }
 
-/** Opens a session. When `signal` aborts, the session is dropped, whatever it is doing. */
+/**
+ * Opens a session. When `signal` aborts, the session is dropped, whatever it is doing. Throws SPW_POSTGRES_DENIED where
+ * the user may not replicate, or pg_hba.conf does not let it.
+ */
 export async function connectReplication(
   settings: ConnectionSettings,
   options: { readonly signal?: AbortSignal; readonly timeoutMs?: number } = {},
 ): Promise<ReplicationSession> {
-  const client = await openClient(settings, options, { replication: 'true', types: rawTypes });
+  const client = await openClient(settings, options, { replication: 'true', types: rawTypes }).catch(
+    (error: unknown) => {
+      throw error instanceof SpillwayError ? withReplicationHint(error, settings) : error;
+    },
+  );
   return new PhysicalSession(settings, client, options.signal);
+}
+
+/** insufficient_privilege: the role may not replicate; invalid_authorization_specification: no line in pg_hba.conf. */
+const refusals: ReadonlyMap<string, (user: string) => string> = new Map([
+  ['42501', (user) => `on the server: ALTER ROLE "${user}" REPLICATION`],
+  [
+    '28000',
+    (user) =>
+      `pg_hba.conf of the server must let ${user} replicate, with a line such as: host replication ${user} <this host> scram-sha-256; "all" does not cover replication`,
+  ],
+]);
+
+function withReplicationHint(error: SpillwayError, settings: ConnectionSettings): SpillwayError {
+  const hint = refusals.get(sqlState(error.cause) ?? '')?.(settings.user);
+  if (hint === undefined) return error;
+  return new SpillwayError('SPW_POSTGRES_DENIED', error.message, {
+    cause: error.cause,
+    hint,
+    ...(error.why === undefined ? {} : { why: error.why }),
+  });
 }
 
 const COMMAND_TIMEOUT_MS = 30_000;
@@ -150,6 +180,13 @@ class PhysicalSession implements ReplicationSession {
     if (options.slot !== undefined) quoteSlot(options.slot);
     this.#checkFree();
     const stream = startWalStream(this.#client, this.#frames, this.settings, options);
+    this.#stream = stream;
+    return stream;
+  }
+
+  baseBackup(options: BackupStreamOptions): BackupStream {
+    this.#checkFree();
+    const stream = startBackupStream(this.#client, this.#frames, this.settings, options);
     this.#stream = stream;
     return stream;
   }

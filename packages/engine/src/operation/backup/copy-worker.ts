@@ -10,22 +10,15 @@
 
 import { closeSync, openSync, readSync } from 'node:fs';
 import { SpillwayError } from '@spillway/contract';
-import { chunkId, idKey } from '../../codec/keys.ts';
-import type { CompressionLevel } from '../../codec/seal.ts';
 import { CHUNK_BYTES, CHUNK_ID_BYTES, chunkCount } from '../../format/chunk.ts';
 import type { PackDirectory } from '../../format/pack.ts';
 import { verifyPages } from '../../postgres/page.ts';
-import { ChunkTable } from '../../repository/chunk-table.ts';
-import { PackWriter } from '../../repository/pack-writer.ts';
-import { Repository, type RepositoryHandle } from '../../repository/repository.ts';
+import { ChunkIntake, type IntakeData } from '../chunk-intake.ts';
 import { serveCrew } from '../crew.ts';
 
 const READ_AGAIN_MAX = 3;
 
-export interface CopyData {
-  readonly repository: RepositoryHandle;
-  readonly table: SharedArrayBuffer;
-  readonly level: CompressionLevel;
+export interface CopyData extends IntakeData {
   readonly blockBytes: number;
   readonly startLsn: bigint;
 }
@@ -69,11 +62,8 @@ export interface CopyResult {
 export type CopyFinal = readonly PackDirectory[];
 
 serveCrew<CopyData, CopyTask, CopyResult, CopyFinal>((data) => {
-  const writer = new PackWriter(new Repository(data.repository), data.level);
-  const table = ChunkTable.attach(data.table);
-  const key = idKey(data.repository.keys);
+  const intake = new ChunkIntake(data);
   const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-  const zeros = Buffer.alloc(CHUNK_BYTES);
 
   async function copyItem(item: CopyItem, totals: Totals): Promise<CopiedItem> {
     const file = openUnlessGone(item.path);
@@ -102,14 +92,9 @@ serveCrew<CopyData, CopyTask, CopyResult, CopyFinal>((data) => {
   }
 
   async function store(plain: Buffer, ids: Uint8Array, at: number, totals: Totals): Promise<void> {
-    // Comparing stops at the first difference: for nearly every chunk after a few bytes.
-    if (plain.equals(plain.length === CHUNK_BYTES ? zeros : zeros.subarray(0, plain.length))) return;
-    ids.set(chunkId(key, plain), at);
-    if (!table.claim(ids, at)) return;
-    writer.add(ids.subarray(at, at + CHUNK_ID_BYTES), plain);
+    if (!(await intake.take(plain, ids, at))) return;
     totals.newBytes += plain.length;
     totals.newChunks++;
-    if (writer.full) await writer.settle();
   }
 
   function verify(item: CopyItem, file: number, plain: Buffer, done: number, totals: Totals): void {
@@ -148,7 +133,7 @@ serveCrew<CopyData, CopyTask, CopyResult, CopyFinal>((data) => {
       for (const item of task.items) items.push(await copyItem(item, totals));
       return { result: { items, ...totals } };
     },
-    finish: () => writer.finish(),
+    finish: () => intake.finish(),
   };
 });
 
