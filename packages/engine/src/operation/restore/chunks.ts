@@ -11,6 +11,7 @@ import { stretches } from '../../repository/stretches.ts';
 import type { CompareItem, CompareTask } from './compare-worker.ts';
 import type { LayTask } from './lay-worker.ts';
 import { type Layout, pathOf } from './layout.ts';
+import { MARKER_FILE } from './marker.ts';
 import type { Selection } from './selection.ts';
 
 /** Laid last, and not with the others. */
@@ -21,6 +22,7 @@ export const LEFT_OUT: ReadonlySet<string> = new Set([
   'tablespace_map',
   'recovery.signal',
   'standby.signal',
+  MARKER_FILE,
 ]);
 const COMPARE_BYTES = 8 * 1024 * 1024;
 const COMPARE_ITEMS_MAX = 256;

@@ -37,7 +37,9 @@ export function planLayout(head: Known, wish: LayoutWish): Layout {
     const found = known.filter(({ oid, path }) => [String(oid), names[oid], path].includes(which));
     const [one] = found;
     if (one === undefined || found.length > 1) {
-      const all = known.map(({ oid, path }) => `${oid}${names[oid] === undefined ? '' : ` (${names[oid]})`} at ${path}`);
+      const all = known.map(
+        ({ oid, path }) => `${oid}${names[oid] === undefined ? '' : ` (${names[oid]})`} at ${path}`,
+      );
       throw usage(
         `tablespace ${which} cannot be moved`,
         `the backup has ${found.length > 1 ? 'several' : 'none'} of that name; it has ${all.join(', ') || 'no tablespaces'}`,
@@ -79,7 +81,9 @@ export function pathOf(layout: Layout, entry: Entry): string {
 /** `text` as pg_backup_stop gave it, with the places of the layout. */
 export function rewriteTablespaceMap(text: string, layout: Layout): string {
   return parseTablespaceMap(text)
-    .map(({ oid, path }) => `${oid} ${(layout.tablespaces.get(oid) ?? path).replaceAll(/[\\\r\n]/g, String.raw`\$&`)}\n`)
+    .map(
+      ({ oid, path }) => `${oid} ${(layout.tablespaces.get(oid) ?? path).replaceAll(/[\\\r\n]/g, String.raw`\$&`)}\n`,
+    )
     .join('');
 }
 

@@ -20,7 +20,14 @@ import type { Way } from '../wal/coverage.ts';
 import { type Candidate, explainUnreachable, findCandidates } from './candidate.ts';
 import { laidFiles, LEFT_OUT, storedBytes, wantedChunks } from './chunks.ts';
 import { compareFiles } from './compare.ts';
-import { chooseMode, type FolderState, inspectFolder, linkTarget, type RestoreMode, refuseForeignRoots } from './folder.ts';
+import {
+  chooseMode,
+  type FolderState,
+  inspectFolder,
+  linkTarget,
+  type RestoreMode,
+  refuseForeignRoots,
+} from './folder.ts';
 import { isInside, type Layout, planLayout } from './layout.ts';
 import { lastWanted, type Reached, reach, trimWay } from './reach.ts';
 import { expectDuration, reckonSpace } from './reckon.ts';
@@ -188,7 +195,8 @@ function goOnWith(options: PlanOptions, state: FolderState): PlanOptions {
 }
 
 /** An id may be said by its beginning, or that of its last part. */
-const isPrefix = (said: string, id: string): boolean => id.startsWith(said) || (id.split('-')[1] ?? '').startsWith(said);
+const isPrefix = (said: string, id: string): boolean =>
+  id.startsWith(said) || (id.split('-')[1] ?? '').startsWith(said);
 
 interface Chosen {
   readonly state: FolderState;
@@ -253,7 +261,8 @@ async function finish(options: PlanOptions, chosen: Chosen): Promise<PlannedRest
   ];
   const places = await reckonSpace(needs);
   const fetchBytes = storedBytes(wanted, manifest.chunkIds, index);
-  const toWrite = comparison?.differentBytes ?? files.reduce((sum, { entry, shell }) => sum + (shell ? 0 : entry.bytes), 0);
+  const toWrite =
+    comparison?.differentBytes ?? files.reduce((sum, { entry, shell }) => sum + (shell ? 0 : entry.bytes), 0);
   const backups = await listBackups({ ...options, ...(options.signal && { signal: options.signal }) });
   const expected = expectDuration(backups, toWrite, walBytes);
   const plan: RestorePlan = {
@@ -313,9 +322,7 @@ async function finish(options: PlanOptions, chosen: Chosen): Promise<PlannedRest
       ...(reached.note === undefined ? [] : [reached.note]),
       ...(selection.leftEmpty.length === 0
         ? []
-        : [
-            `Databases that are left empty cannot be connected to, only dropped: ${selection.leftEmpty.join(', ')}.`,
-          ]),
+        : [`Databases that are left empty cannot be connected to, only dropped: ${selection.leftEmpty.join(', ')}.`]),
       ...recovery.notes,
     ],
   };
@@ -356,7 +363,11 @@ async function lookAt(options: PlanOptions, layout: Layout, { mode, manifest }: 
 }
 
 /** A small file of the backup; empty where it has none. */
-async function readText({ repository, signal }: PlanOptions, { manifest, index }: Chosen, path: string): Promise<string> {
+async function readText(
+  { repository, signal }: PlanOptions,
+  { manifest, index }: Chosen,
+  path: string,
+): Promise<string> {
   let chunk = 0;
   for (const entry of manifest.entries) {
     if (entry.kind !== 'file') continue;

@@ -90,4 +90,3 @@ export function trimWay(way: Way, wal: SystemWal, wanted: Lsn | undefined): Way[
   // One segment more: a record that begins before the target may end behind it.
   return way.steps.filter(({ start }) => start <= wanted + size);
 }
-

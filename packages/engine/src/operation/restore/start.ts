@@ -132,10 +132,7 @@ export async function startRestored(options: StartOptions): Promise<RecoverySumm
   }
 }
 
-type Recovered = Pick<
-  RecoverySummary,
-  'state' | 'streaming' | 'recovered_to_lsn' | 'recovered_to_time' | 'timeline'
->;
+type Recovered = Pick<RecoverySummary, 'state' | 'streaming' | 'recovered_to_lsn' | 'recovered_to_time' | 'timeline'>;
 
 interface Where {
   readonly host: string;

@@ -60,7 +60,8 @@ export async function survey(
       const wanted = expected.get(path);
       const stats = lstatSync(path);
       if (wanted?.kind === 'file' && stats.isFile() && stats.nlink === 1) files.set(path, stats.size);
-      else if (wanted?.kind === 'link' && stats.isSymbolicLink() && readlinkSync(path) === wanted.target) links.add(path);
+      else if (wanted?.kind === 'link' && stats.isSymbolicLink() && readlinkSync(path) === wanted.target)
+        links.add(path);
       else if (wanted?.kind === 'directory' && stats.isDirectory()) {
         folders.add(path);
         await walk(path, () => true);
