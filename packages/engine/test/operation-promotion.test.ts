@@ -1,0 +1,127 @@
+// A receiver through a promotion: from a standby that becomes the primary under it, and from one that was promoted while it
+// was away and has not all of the old timeline.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import { freePort, type LabCluster, listInstallations, serverAccount } from '@spillway/lab';
+import { checkWal } from '../src/operation/wal/check.ts';
+import { parseLsn } from '../src/postgres/lsn.ts';
+import type { Repository } from '../src/repository/repository.ts';
+import { makeRepository, makeStage, type Stage } from './operation-stage.ts';
+import { waitFor } from './throwaway.ts';
+
+const run = promisify(execFile);
+/** pg_basebackup makes the standby. */
+const programOf = (directory: string): string => join(directory, 'pg_basebackup');
+const installation = (await listInstallations()).find(({ binDirectory }) => existsSync(programOf(binDirectory)));
+
+if (installation !== undefined)
+  describe('a receiver through a promotion', () => {
+    let stage: Stage;
+    let standby: LabCluster;
+    let late: Repository;
+
+    before(async () => {
+      stage = await makeStage({ installation, settings: { max_wal_size: '3MB', min_wal_size: '2MB' } });
+      const { cluster, repository } = stage;
+      await cluster.query('CREATE TABLE note (text text)');
+      // A second repository, whose receiver stops long before the promotion.
+      late = await makeRepository(stage.folder);
+      stage.repository = late;
+      await stage.backup();
+      const receiving = stage.receive();
+      await cluster.query("INSERT INTO note VALUES ('early')");
+      await stage.caughtUp(receiving);
+      await receiving.stop();
+      await cluster.query('SELECT pg_drop_replication_slot($1)', [stage.slot]);
+      for (let i = 0; i < 6; i++) {
+        await cluster.query('INSERT INTO note SELECT repeat(md5(n::text), 30) FROM generate_series(1, 1000) n');
+        await cluster.query('SELECT pg_switch_wal()');
+      }
+      await cluster.query('CHECKPOINT');
+      stage.repository = repository;
+      standby = await makeStandby(stage);
+      await stage.backup();
+    });
+    after(async () => {
+      await stage[Symbol.asyncDispose]();
+    });
+
+    test('from a standby it goes on under it when the standby is promoted', async () => {
+      const receiving = stage.receive({ from: standby });
+      await stage.cluster.query("INSERT INTO note VALUES ('on the old primary')");
+      const [row] = await stage.cluster.query<{ at: string }>('SELECT pg_current_wal_flush_lsn()::text AS at');
+      const wanted = parseLsn(row?.at ?? '') ?? 0n;
+      await waitFor(
+        'WAL by way of the standby',
+        () => (parseLsn(receiving.position()?.durable_lsn ?? '') ?? 0n) >= wanted,
+      );
+      await stage.cluster.stop('fast');
+      await standby.query('SELECT pg_promote()');
+      await standby.query("INSERT INTO note VALUES ('on the new primary')");
+      await stage.caughtUp(receiving, standby);
+      assert.equal(receiving.position()?.timeline, 2);
+      await receiving.stop();
+      const { gaps, timelines, data } = await checkWal({
+        repository: stage.repository,
+        cluster: stage.name,
+        data: true,
+      });
+      assert.deepEqual([gaps, data?.damaged], [[], []]);
+      assert.deepEqual(
+        timelines.map(({ timeline }) => timeline),
+        [1, 2],
+      );
+    });
+
+    test('that was away finds out that WAL before the switch is missing, and says why', async () => {
+      const kept = stage.repository;
+      stage.repository = late;
+      try {
+        await standby.query('SELECT pg_drop_replication_slot($1)', [stage.slot]);
+        const receiving = stage.receive({ from: standby });
+        await standby.query("INSERT INTO note VALUES ('much later')");
+        await stage.caughtUp(receiving, standby);
+        const told = receiving.events.filter((event) => event.type === 'notice' && event.level === 'warning');
+        assert.match(JSON.stringify(told), /WAL is missing.*promoted to timeline 2/);
+        await receiving.stop();
+        const { gaps } = await checkWal({ repository: late, cluster: stage.name });
+        assert.equal(gaps.length, 1);
+        assert.equal(gaps[0]?.cause, 'promoted-before-received');
+      } finally {
+        stage.repository = kept;
+      }
+    });
+  });
+
+async function makeStandby(stage: Stage): Promise<LabCluster> {
+  const place = stage.place();
+  await mkdir(place, { mode: 0o700 });
+  const { host, port, user, password } = stage.cluster.connection;
+  const where = `host=${host} port=${port} user=${user} password=${password}`;
+  await run(programOf(stage.cluster.installation.binDirectory), [
+    '-D',
+    place,
+    '-d',
+    where,
+    '-X',
+    'stream',
+    '-c',
+    'fast',
+    '-R',
+  ]);
+  await writeFile(join(place, 'postgresql.auto.conf'), `primary_conninfo = '${where}'\n`, { flag: 'a' });
+  await chmod(place, 0o700);
+  const account = await serverAccount();
+  if (account !== undefined) {
+    await run('chown', ['-R', `${account.uid}:${account.gid}`, place]);
+  }
+  const cluster = await stage.adopt(place, await freePort());
+  await cluster.start();
+  return cluster;
+}
