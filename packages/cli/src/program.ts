@@ -8,6 +8,7 @@ import { backupCommands } from './program/backup.ts';
 import { configurationCommands } from './program/configuration.ts';
 import { explainCommands } from './program/explain.ts';
 import { labCommands } from './program/lab.ts';
+import { referenceCommands } from './program/reference.ts';
 import { repositoryCommands } from './program/repository.ts';
 import { restoreCommands } from './program/restore.ts';
 import type { Branch } from './program/tree.ts';
@@ -22,6 +23,7 @@ const branches: readonly Branch[] = [
   labCommands,
   configurationCommands,
   explainCommands,
+  referenceCommands,
 ];
 
 /** Gives the command its context; called once, after the words have been read. */

@@ -186,6 +186,12 @@ export const defaultSlot = (clusterName: string): string => `spillway_${clusterN
 /** Whether a cluster can be called that, in a configuration and in a repository. */
 export const isClusterName = (name: string): boolean => clusterNameForm.test(name);
 
+/** What the file may say, as JSON Schema, for editors. Ranges and forms of quantities are checked only when it is read. */
+export const configurationSchema = (): object => ({
+  title: 'spillway.yaml',
+  ...z.toJSONSchema(configuration, { io: 'input', unrepresentable: 'any' }),
+});
+
 export function parseConfiguration(raw: unknown): ConfigurationResult {
   const parsed = configuration.safeParse(raw, { error: plainMessage });
   if (parsed.success) return { ok: true, configuration: parsed.data };

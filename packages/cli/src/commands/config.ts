@@ -1,8 +1,8 @@
-// `spillway config check` and `config show`: is the configuration right, and what is in force, from where.
+// `spillway config check`, `config show` and `config schema`: is the configuration right, and what is in force, from where.
 // Secrets are never fetched here: what is shown is where each would come from.
 
 import type { ConfigCheckDocument, ConfigShowDocument, Configuration, SecretSource } from '@spillway/contract';
-import { formatDurationSetting } from '@spillway/contract';
+import { configurationSchema, formatDurationSetting } from '@spillway/contract';
 import type { Command } from '../context.ts';
 import { defaultWorkers, loadFor, locationOf } from '../session.ts';
 import { renderTable } from '../ui/table.ts';
@@ -34,6 +34,13 @@ export const show: Command<object> = async (context) => {
       document.settings.map(({ path, value, origin }) => [path, String(value), origin]),
     ),
   );
+  return 0;
+};
+
+/** For an editor: `# yaml-language-server: $schema=spillway.schema.json` at the head of the file. */
+export const schema: Command<object> = async ({ output }) => {
+  const document = configurationSchema();
+  output.result(document, () => JSON.stringify(document, undefined, 2));
   return 0;
 };
 

@@ -10,4 +10,10 @@ export const configurationCommands: Branch = (program, call) => {
   add(config, 'show', 'show every setting in force and where it comes from', 'spillway config show').action(
     call(async () => (await import('../commands/config.ts')).show),
   );
+  add(
+    config,
+    'schema',
+    'print the JSON Schema of spillway.yaml, for editors',
+    'spillway config schema > spillway.schema.json',
+  ).action(call(async () => (await import('../commands/config.ts')).schema));
 };

@@ -9,4 +9,10 @@ export const repositoryCommands: Branch = (program, call) => {
   add(program, 'check', 'test everything that backup and WAL need, and say what is wrong', 'spillway check').action(
     call(async () => (await import('../commands/check.ts')).check),
   );
+  add(
+    program,
+    'doctor',
+    'look at everything that recovery hangs on, and say in which order to mend what is wrong',
+    'spillway doctor',
+  ).action(call(async () => (await import('../commands/doctor.ts')).doctor(program.version() ?? '')));
 };

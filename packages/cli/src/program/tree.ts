@@ -11,8 +11,16 @@ export type Call = <Options>(load: () => Promise<Command<Options>>) => (...given
 /** Adds the commands of one noun. */
 export type Branch = (program: CommanderCommand, call: Call) => void;
 
-export const add = (parent: CommanderCommand, words: string, description: string, example: string): CommanderCommand =>
-  parent.command(words).description(description).addHelpText('after', `\nExample:\n  $ ${example}`);
+export function add(parent: CommanderCommand, words: string, description: string, example: string): CommanderCommand {
+  const command = parent.command(words).description(description).addHelpText('after', `\nExample:\n  $ ${example}`);
+  examples.set(command, example);
+  return command;
+}
+
+const examples = new WeakMap<CommanderCommand, string>();
+
+/** The example a command was added with; Commander cannot be asked for its help texts. */
+export const exampleOf = (command: CommanderCommand): string | undefined => examples.get(command);
 
 export const group = (parent: CommanderCommand, word: string, description: string): CommanderCommand =>
   parent.command(word).description(description);

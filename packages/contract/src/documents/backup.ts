@@ -39,6 +39,8 @@ export const backupDocument = z.object({
   stored_bytes: count,
   chunks: count,
   new_chunks: count,
+  /** Taken over from the backup before without being read; null in the first backups, which did not count them. */
+  unchanged_chunks: count.nullable(),
   /** The first thousand. */
   damaged_pages: z.array(z.object({ file: z.string(), block: count })),
   damaged_page_count: count,

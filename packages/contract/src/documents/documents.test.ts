@@ -52,6 +52,7 @@ const backup = {
   stored_bytes: 500_000_000,
   chunks: 6100,
   new_chunks: 6000,
+  unchanged_chunks: 0,
   damaged_pages: [],
   damaged_page_count: 0,
   tablespaces: [{ oid: 16_400, path: '/srv/space', bytes: 8192 }],

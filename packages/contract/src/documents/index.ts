@@ -6,7 +6,11 @@
 
 export * from './backup.ts';
 export * from './configuration.ts';
+export * from './doctor.ts';
 export * from './error.ts';
+export * from './lab.ts';
+export * from './reference.ts';
+export * from './registry.ts';
 export * from './repository.ts';
 export * from './restore.ts';
 export * from './wal.ts';

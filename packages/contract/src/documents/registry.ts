@@ -1,0 +1,65 @@
+// Which document each command prints with --json. A test walks the command tree and fails where one stands in neither list.
+
+import { z } from 'zod';
+import { backupDocument, backupsDocument } from './backup.ts';
+import { configCheckDocument, configShowDocument } from './configuration.ts';
+import { doctorDocument } from './doctor.ts';
+import { errorDocument, explainDocument } from './error.ts';
+import { labDocument, labsDocument } from './lab.ts';
+import { completionDocument, manualDocument } from './reference.ts';
+import { checkDocument, initDocument } from './repository.ts';
+import { restoreDocument, restorePlanDocument } from './restore.ts';
+import { receiveDocument, walFetchDocument, walPushDocument, walReportDocument } from './wal.ts';
+
+/** By the command's words, in the order of the help. `error` is what any command prints when it fails. */
+export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, z.ZodType>([
+  ['init', initDocument],
+  ['check', checkDocument],
+  ['doctor', doctorDocument],
+  ['backup', backupDocument],
+  ['backups', backupsDocument],
+  ['show', backupDocument],
+  ['restore', z.union([restoreDocument, restorePlanDocument]).describe('the plan alone with --dry-run')],
+  ['wal receive', receiveDocument],
+  ['wal push', walPushDocument],
+  ['wal fetch', walFetchDocument],
+  ['wal check', walReportDocument],
+  ['lab up', labDocument],
+  ['lab down', labDocument],
+  ['lab list', labsDocument],
+  ['config check', configCheckDocument],
+  ['config show', configShowDocument],
+  ['explain', z.union([explainDocument, z.array(explainDocument)]).describe('a list without a code')],
+  ['completion', completionDocument],
+  ['man', manualDocument],
+  ['error', errorDocument],
+]);
+
+/** Commands that print no document of ours, and why. */
+export const commandsWithoutDocument: ReadonlyMap<string, string> = new Map([
+  ['lab psql', 'what psql prints, as it is'],
+  ['schema', 'JSON Schema itself'],
+  ['config schema', 'JSON Schema itself'],
+]);
+
+/** The document of a command as JSON Schema (2020-12); undefined where it has none. */
+export function documentSchema(command: string): object | undefined {
+  const schema = commandDocuments.get(command);
+  if (schema === undefined) return undefined;
+  const { $schema, ...rest } = z.toJSONSchema(schema, { io: 'output' });
+  return { $schema, title: command === 'error' ? 'spillway: any error' : `spillway ${command}`, ...open(rest) };
+}
+
+/** New fields may be added to any document, so no schema refuses what it does not know. */
+function open(schema: object): object {
+  return Object.fromEntries(
+    Object.entries(schema)
+      .filter(([key, value]) => !(key === 'additionalProperties' && value === false))
+      .map(([key, value]: [string, unknown]) => [key, isSchemaLike(value) ? openValue(value) : value]),
+  );
+}
+
+const openValue = (value: object): unknown =>
+  Array.isArray(value) ? value.map((each: unknown) => (isSchemaLike(each) ? openValue(each) : each)) : open(value);
+
+const isSchemaLike = (value: unknown): value is object => typeof value === 'object' && value !== null;

@@ -1,0 +1,81 @@
+// Facts in, findings out, in the order in which to mend them. Pure.
+//
+// 1. What keeps the cluster from being recovered now is `failed`; what may come to that, or costs more than it must, is
+//    a `warning`. Failures stand first; among equals, what others hang on: permissions and configuration, the
+//    repository, space, backups, WAL, slots, the server, the clock.
+// 2. A finding says what was seen, what comes of it, and the command or line that mends it.
+// 3. What could not be looked at is no finding but where its failure is one.
+
+import type { Area, DoctorFacts } from './facts.ts';
+import { diagnoseRepository } from './diagnose-repository.ts';
+import { diagnoseServer } from './diagnose-server.ts';
+
+export interface Finding {
+  readonly severity: 'failed' | 'warning';
+  readonly area: Area;
+  readonly message: string;
+  /** What comes of it. */
+  readonly why: string;
+  /** The command, or the line of a setting. */
+  readonly mend: string;
+}
+
+const areas: readonly Area[] = [
+  'configuration',
+  'permissions',
+  'repository',
+  'space',
+  'backups',
+  'WAL',
+  'slots',
+  'server',
+  'clock',
+  'versions',
+];
+
+export function diagnose(facts: DoctorFacts): readonly Finding[] {
+  const findings = [
+    ...facts.failures.map(
+      ({ area, error }): Finding => ({
+        severity: 'failed',
+        area,
+        message: error.message,
+        why: error.why ?? 'nothing that hangs on it can work',
+        mend: error.hint,
+      }),
+    ),
+    ...openFiles(facts),
+    ...(facts.repository === undefined ? [] : diagnoseRepository(facts.repository, facts.now)),
+    ...(facts.server === undefined ? [] : diagnoseServer(facts.server, facts)),
+    ...dataDirectory(facts),
+  ];
+  const rank = ({ severity, area }: Finding): number => (severity === 'failed' ? 0 : 100) + areas.indexOf(area);
+  // The sort is stable: within an area the order above holds.
+  return findings.toSorted((left, right) => rank(left) - rank(right));
+}
+
+const OTHERS = 0o007;
+
+const openFiles = ({ files }: DoctorFacts): readonly Finding[] =>
+  files
+    .filter(({ mode }) => (mode & OTHERS) !== 0)
+    .map(({ path, what, mode }) => ({
+      severity: 'failed' as const,
+      area: 'permissions' as const,
+      message: `${path} (${what}) is open to everybody, mode ${mode.toString(8).padStart(4, '0')}`,
+      why: 'any account of this machine can read it or write to it',
+      mend: `chmod o-rwx ${path}`,
+    }));
+
+function dataDirectory({ dataDirectory: found }: DoctorFacts): readonly Finding[] {
+  if (found === undefined || found.readable) return [];
+  return [
+    {
+      severity: 'failed',
+      area: 'permissions',
+      message: `${found.path} cannot be read`,
+      why: 'backups read the files of the cluster there',
+      mend: 'run spillway on the host of the server, as its operating system user, or set data_directory',
+    },
+  ];
+}
