@@ -71,6 +71,7 @@ function openSlot(root, id, head, secret) {
     } else return undefined;
     const cost = kdf.name === 'scrypt' ? [kdf.n, kdf.r, kdf.p] : [];
     const bound = ['spillway key slot', slot.format, slot.repository, slot.slot, slot.kind, slot.created_at, kdf.name, kdf.salt, cost];
+    if (slot.label !== undefined) bound.push(slot.label);
     const wrapped = Buffer.from(slot.wrapped, 'base64');
     const plain = decrypt(key, wrapped.subarray(0, 12), Buffer.from(JSON.stringify(bound)), wrapped.subarray(12));
     const keys = new Map();

@@ -50,6 +50,8 @@ export interface KeySlot {
   readonly slot: string;
   readonly kind: Secret['kind'];
   readonly created_at: string;
+  /** What a person calls it; bound like all else, and absent where none was given. */
+  readonly label?: string;
   readonly kdf:
     | { readonly name: 'scrypt'; readonly n: number; readonly r: number; readonly p: number; readonly salt: string }
     | { readonly name: 'hkdf-sha256'; readonly salt: string };
@@ -108,6 +110,7 @@ export async function wrapKeyRing(
   repository: string,
   secret: Secret,
   createdAt: string,
+  label?: string,
 ): Promise<KeySlot> {
   const characters = secret.kind === 'passphrase' ? Array.from(secret.passphrase).length : PASSPHRASE_CHARACTERS_MIN;
   if (characters < PASSPHRASE_CHARACTERS_MIN) {
@@ -122,6 +125,7 @@ export async function wrapKeyRing(
     slot: randomUUID(),
     kind: secret.kind,
     created_at: createdAt,
+    ...(label === undefined ? {} : { label }),
     kdf:
       secret.kind === 'passphrase'
         ? ({ name: 'scrypt', ...SCRYPT, salt } as const)
@@ -137,12 +141,13 @@ export async function wrapKeyRing(
 /** A slot as it was read, or a phrase that says why it is none of this format. */
 export function parseKeySlot(value: object): KeySlot | string {
   const slot = value as Partial<KeySlot>;
-  const { format, repository, slot: id, kind, created_at, kdf, wrapped } = slot;
+  const { format, repository, slot: id, kind, created_at, label, kdf, wrapped } = slot;
   if (typeof format !== 'number' || !Number.isInteger(format) || format < 1) return 'its format is no number from 1';
   if (format > FORMAT_VERSION) return `it has format ${format}, and this version knows formats up to ${FORMAT_VERSION}`;
   for (const [member, word] of Object.entries({ repository, slot: id, created_at, wrapped, salt: kdf?.salt })) {
     if (typeof word !== 'string') return `its member ${member} is missing`;
   }
+  if (label !== undefined && typeof label !== 'string') return 'its label is no text';
   if (kind === 'recovery-key' && kdf?.name === 'hkdf-sha256') return slot as KeySlot;
   if (kind !== 'passphrase' || kdf?.name !== 'scrypt') return 'its kind and its key derivation do not fit one another';
   const { n, r, p } = kdf;
@@ -196,6 +201,8 @@ const boundWords = (slot: Omit<KeySlot, 'wrapped'>): Buffer =>
       slot.kdf.name,
       slot.kdf.salt,
       slot.kdf.name === 'scrypt' ? [slot.kdf.n, slot.kdf.r, slot.kdf.p] : [],
+      // Slots without a label were bound before there were any.
+      ...(slot.label === undefined ? [] : [slot.label]),
     ]),
   );
 

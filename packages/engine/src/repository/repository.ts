@@ -173,9 +173,8 @@ async function unlock(
 ): Promise<KeyRing> {
   let slots = 0;
   const unusable: string[] = [];
-  for await (const { name } of storage.list('keys/', signal && { signal })) {
+  for await (const { name, slot } of readKeySlots(storage, repository, signal)) {
     slots++;
-    const slot = await readSlot(storage, name, repository, signal);
     // A slot that is damaged must not keep the others from being tried: any one of them opens the repository.
     if (typeof slot === 'string') unusable.push(`${name}: ${slot}`);
     else {
@@ -188,6 +187,17 @@ async function unlock(
   throw new SpillwayError('SPW_KEY_WRONG', `the repository at ${storage.description} stays closed`, {
     why: `the ${words} opens none of its ${slots} key slots${also}`,
   });
+}
+
+/** Every key slot, in the order in which they are tried; a phrase says why one is none of this repository. */
+export async function* readKeySlots(
+  storage: Storage,
+  repository: string,
+  signal?: AbortSignal,
+): AsyncIterable<{ readonly name: ObjectName; readonly slot: KeySlot | string }> {
+  for await (const { name } of storage.list('keys/', signal && { signal })) {
+    yield { name, slot: await readSlot(storage, name, repository, signal) };
+  }
 }
 
 /** The slot, or a phrase that says why it is none of this repository. */
@@ -210,7 +220,7 @@ async function readSlot(
   }
 }
 
-const encodeJson = (value: unknown): Buffer => Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
+export const encodeJson = (value: unknown): Buffer => Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
 
 function parseJson(bytes: Uint8Array, name: string): object {
   try {
