@@ -1,22 +1,36 @@
 // `spillway restore`: the plan first, then the files, then, with --start, the recovery, each measured.
-// Nothing is asked: the folder must be empty, so nothing can be lost.
+// Nothing is asked where the folder is empty, so nothing can be lost. With --delta files are overwritten: then the name of
+// the cluster must be typed, or said with --yes --confirm.
 
 import { fileURLToPath } from 'node:url';
 import { delimiter, resolve } from 'node:path';
-import { SpillwayError, type RestoreDocument, type RestorePlan } from '@spillway/contract';
+import { SpillwayError, type RestoreDocument } from '@spillway/contract';
 import type { LoadedConfiguration } from '../configuration/load.ts';
 import type { Command, Context } from '../context.ts';
 import * as engine from '@spillway/engine';
 import { buildRestoreCommand } from '../restore-command.ts';
 import { clusterName, clusterSource, defaultWorkers, loadFor, openConfigured } from '../session.ts';
 import { parseTarget, type TargetOptions } from '../target.ts';
-import { formatBytes, formatCount, formatDuration, formatRate, formatTime, shortId } from '../ui/format.ts';
-import { renderPairs } from '../ui/table.ts';
+import { confirmLoss } from '../ui/confirm.ts';
+import { renderPlan, renderRestore } from '../ui/restore.ts';
 
 export interface RestoreOptions extends TargetOptions {
   readonly into: string;
   readonly timeline?: number;
   readonly backup?: string;
+  readonly delta?: boolean;
+  readonly forceOtherSystem?: boolean;
+  readonly yes?: boolean;
+  readonly confirm?: string;
+  readonly tablespace?: readonly string[];
+  readonly tablespaceAllInto?: string;
+  readonly walDirectory?: string;
+  readonly database?: readonly string[];
+  readonly targetAction?: 'promote' | 'pause' | 'shutdown';
+  readonly standby?: boolean;
+  readonly primary?: string;
+  readonly primarySlot?: string;
+  readonly isolated?: boolean;
   readonly workers?: number;
   readonly dryRun?: boolean;
   readonly start?: boolean;
@@ -28,42 +42,51 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
   const began = performance.now();
   const { output, signal } = context;
   const target = parseTarget(options);
-  if (options.start !== true && (options.port !== undefined || options.log !== undefined)) {
-    throw new SpillwayError('SPW_USAGE', '--port and --log need --start', {
-      why: 'they are about the server that --start starts',
-    });
-  }
+  refuseStray(options);
   if (options.port !== undefined) await engine.refuseBusyPort(options.port);
   const loaded = await loadFor(context);
   const cluster = clusterName(context, loaded.configuration);
   // To see when the restored server is up, it is asked as the cluster is: with the user and password of its configuration.
   const source = options.start === true ? await clusterSource(context, loaded, cluster) : undefined;
   const repository = await openConfigured(context, loaded);
+  const settings = Object.hasOwn(loaded.configuration.clusters, cluster)
+    ? loaded.configuration.clusters[cluster]
+    : undefined;
+  const workers = options.workers ?? settings?.backup.workers ?? defaultWorkers();
   const planned = await engine.planRestore({
     repository,
     cluster,
     target,
-    targetDirectory: resolve(context.directory, options.into),
+    ...planWishes(context.directory, options),
+    // Only then: a restore compares when it begins, and what was compared before could have changed until then.
+    ...(options.dryRun === true ? { compare: { workers, report: output.report } } : {}),
     signal,
-    ...(options.timeline === undefined ? {} : { timeline: options.timeline }),
-    ...(options.backup === undefined ? {} : { backupId: options.backup }),
-    ...(options.exclusive === undefined ? {} : { exclusive: options.exclusive }),
   });
   const { plan } = planned;
+  const start = options.start === true ? { port: options.port, isolated: options.isolated === true } : undefined;
   if (options.dryRun === true) {
-    output.result(plan, () => `${renderPlan(plan)}\n\nNothing was done (--dry-run).`);
+    output.result(plan, () => `${renderPlan(plan, start)}\n\nNothing was done (--dry-run).`);
     return 0;
   }
-  output.say(`${renderPlan(plan)}\n`);
+  output.say(`${renderPlan(plan, start)}\n`);
+  if (plan.mode === 'delta') {
+    await confirmLoss({
+      impact: `The files in ${plan.directory} would be overwritten with those of backup ${plan.backup.id}.`,
+      name: cluster,
+      yes: options.yes === true,
+      confirm: options.confirm,
+      mayAsk: context.options.input,
+      input: process.stdin,
+      output: process.stderr,
+      signal,
+    });
+  }
   warnOfEnvironment(context, loaded);
 
-  const settings = Object.hasOwn(loaded.configuration.clusters, cluster)
-    ? loaded.configuration.clusters[cluster]
-    : undefined;
   const restored = await engine.restore({
     repository,
     planned,
-    workers: options.workers ?? settings?.backup.workers ?? defaultWorkers(),
+    workers,
     restoreCommand: buildRestoreCommand({
       node: process.execPath,
       main: fileURLToPath(new URL('../main.ts', import.meta.url)),
@@ -88,6 +111,7 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
                 binDirectory: loaded.resolvePath(['clusters', cluster, 'bin_directory'], source.settings.bin_directory),
               }),
           ...(options.port === undefined ? {} : { port: options.port }),
+          ...(options.isolated === undefined ? {} : { isolated: options.isolated }),
           ...(options.log === undefined ? {} : { logFile: resolve(context.directory, options.log) }),
         });
   const document: RestoreDocument = {
@@ -100,55 +124,64 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
   return 0;
 };
 
-export function renderPlan(plan: RestorePlan): string {
-  const { backup, target } = plan;
-  const pairs: (readonly [string, string])[] = [
-    ['restore', `${plan.cluster} into ${plan.directory}`],
+function refuseStray(options: RestoreOptions): void {
+  const needs: readonly (readonly [given: boolean, flags: string, needed: string, why: string])[] = [
     [
-      'to',
-      `${describeTarget(target)}${plan.recovers_to === null ? '' : ` (${plan.recovers_to})`}, timeline ${plan.timeline}`,
-    ],
-    ['from', `backup ${shortId(backup.id)} (${backup.type}) of ${formatTime(new Date(backup.finished_at))}`],
-    [
-      'files',
-      `${formatCount(plan.files, 'file')}, ${formatBytes(plan.bytes)}; ${formatBytes(plan.fetch_bytes)} to fetch`,
+      options.start !== true &&
+        (options.port !== undefined || options.log !== undefined || options.isolated !== undefined),
+      '--port, --log and --isolated need',
+      '--start',
+      'they are about the server that --start starts',
     ],
     [
-      'WAL',
-      `${formatCount(plan.wal_segments, 'segment')}, ${formatBytes(plan.wal_bytes)}, ${plan.wal_from_lsn} to ${plan.wal_to_lsn}`,
+      options.standby !== true && (options.primary !== undefined || options.primarySlot !== undefined),
+      '--primary and --primary-slot need',
+      '--standby',
+      'only a standby follows a primary',
     ],
-    ['space', `needs ${formatBytes(plan.needed_bytes)}, free ${formatBytes(plan.free_bytes)}`],
     [
-      'expected',
-      plan.expected_seconds === null ? 'unknown: nothing measured yet' : formatDuration(plan.expected_seconds),
+      options.delta !== true && options.forceOtherSystem === true,
+      '--force-other-system needs',
+      '--delta',
+      'only then anything is overwritten',
     ],
   ];
-  return [renderPairs(pairs), ...plan.notes.map((note) => `note: ${note}`)].join('\n');
-}
-
-export function renderRestore({ plan, restore: done, recovery, total_seconds: total }: RestoreDocument): string {
-  const files = `Restored ${formatBytes(done.bytes)} in ${formatCount(done.files, 'file')} into ${done.directory} in ${formatDuration(done.duration_seconds)}, ${formatRate(done.bytes_per_second)}.`;
-  if (recovery === null) {
-    return `${files}\n\nNext: start the server there; it recovers to ${describeTarget(plan.target)} by itself:\n  pg_ctl -D ${done.directory} start`;
+  for (const [stray, flags, needed, why] of needs) {
+    if (stray) throw new SpillwayError('SPW_USAGE', `${flags} ${needed}`, { why });
   }
-  const last = recovery.recovered_to_time === null ? '' : `, last commit ${recovery.recovered_to_time}`;
-  return `${files}
-Recovered to ${recovery.recovered_to_lsn ?? 'the end of the backup'} on timeline ${recovery.timeline}${last}, in ${formatDuration(recovery.recovery_seconds)}.
-The server runs: pid ${recovery.pid}, host ${recovery.host}, port ${recovery.port}. In all ${formatDuration(total)}.
-
-Next: psql -h ${recovery.host} -p ${recovery.port} postgres`;
 }
 
-function describeTarget({ kind, value }: RestorePlan['target']): string {
-  const words: Readonly<Record<RestorePlan['target']['kind'], string>> = {
-    latest: 'the latest moment in the repository',
-    immediate: 'the end of the backup',
-    time: 'the moment',
-    lsn: 'the WAL position',
-    xid: 'the transaction',
-    name: 'the restore point',
+type PlanWishes = Omit<engine.PlanOptions, 'repository' | 'cluster' | 'target' | 'signal'>;
+
+function planWishes(directory: string, options: RestoreOptions): PlanWishes {
+  return {
+    targetDirectory: resolve(directory, options.into),
+    ...(options.timeline === undefined ? {} : { timeline: options.timeline }),
+    ...(options.backup === undefined ? {} : { backupId: options.backup }),
+    ...(options.exclusive === undefined ? {} : { exclusive: options.exclusive }),
+    ...(options.delta === undefined ? {} : { delta: options.delta }),
+    ...(options.forceOtherSystem === undefined ? {} : { otherSystem: options.forceOtherSystem }),
+    ...(options.tablespace === undefined
+      ? {}
+      : { tablespaces: options.tablespace.map((word) => parseTablespace(word, directory)) }),
+    ...(options.tablespaceAllInto === undefined
+      ? {}
+      : { tablespacesInto: resolve(directory, options.tablespaceAllInto) }),
+    ...(options.walDirectory === undefined ? {} : { walDirectory: resolve(directory, options.walDirectory) }),
+    ...(options.database === undefined ? {} : { databases: options.database }),
+    ...(options.targetAction === undefined ? {} : { action: options.targetAction }),
+    ...(options.standby === true ? { standby: { primary: options.primary, slot: options.primarySlot } } : {}),
   };
-  return value === null ? words[kind] : `${words[kind]} ${value}`;
+}
+
+/** `apart=/srv/fast`: at the first sign, as a name has none and a new path may. */
+function parseTablespace(word: string, directory: string): { readonly which: string; readonly to: string } {
+  const [, which, to] = /^([^=]+)=(.+)$/.exec(word) ?? [];
+  if (which !== undefined && to !== undefined) return { which, to: resolve(directory, to) };
+  throw new SpillwayError('SPW_USAGE', `--tablespace '${word}' does not say what goes where`, {
+    why: 'it has another form',
+    hint: "write it as '<oid, name or old path>=<new folder>', for example --tablespace apart=/srv/fast",
+  });
 }
 
 /** The restored server fetches WAL by itself, in its own environment, which may lack what this process has. */

@@ -1,15 +1,18 @@
 // Restoring.
 
+import { Option } from 'commander';
 import { add, type Branch, wholeNumber } from './tree.ts';
+
+const listed = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
 
 export const restoreCommands: Branch = (program, call) => {
   add(
     program,
     'restore',
-    'bring the cluster back into an empty folder, whole or as it was at a moment',
+    'bring the cluster back, whole or as it was at a moment, into an empty folder or in place',
     "spillway restore --into /srv/restored --at '2026-11-23 14:03:12+02:00' --start",
   )
-    .requiredOption('--into <folder>', 'empty or new folder to restore into')
+    .requiredOption('--into <folder>', 'empty or new folder to restore into; with --delta a data directory')
     .option('--at <time>', 'to this moment, with its zone: 2026-11-23T14:03:12+02:00')
     .option('--lsn <lsn>', 'to this WAL position')
     .option('--xid <id>', 'to this transaction')
@@ -18,9 +21,32 @@ export const restoreCommands: Branch = (program, call) => {
     .option('--exclusive', 'stop just before the target')
     .option('--timeline <n>', 'follow this timeline', wholeNumber(1, 0xff_ff_ff_ff))
     .option('--backup <id>', 'begin with this backup (else the best one for the target)')
+    .option('--delta', 'overwrite the data directory that is there, and fetch only what differs')
+    .option('--force-other-system', 'with --delta: also where it is that of another cluster')
+    .option('--yes', 'go on without asking; needs --confirm')
+    .option('--confirm <cluster>', 'the name of the cluster whose files are overwritten')
+    .option(
+      '--tablespace <which=folder>',
+      'put a tablespace elsewhere, by oid, name or old path; may be repeated',
+      listed,
+    )
+    .option('--tablespace-all-into <folder>', 'put every other tablespace into a folder of its own in here')
+    .option('--wal-directory <folder>', 'put pg_wal there, and a link in its place')
+    .option('--database <name>', 'only this database, others are left empty, to be dropped; may be repeated', listed)
+    .addOption(
+      new Option('--target-action <action>', 'what the server does at the target').choices([
+        'promote',
+        'pause',
+        'shutdown',
+      ]),
+    )
+    .option('--standby', 'come up as a standby')
+    .option('--primary <conninfo>', 'with --standby: how to reach the primary, without a password')
+    .option('--primary-slot <name>', 'with --standby: the slot it streams from')
     .option('--workers <n>', 'threads that fetch, decrypt and write', wholeNumber(1, 64))
     .option('--dry-run', 'show the plan and do nothing')
     .option('--start', 'start the server there and wait for the end of its recovery')
+    .option('--isolated', 'with --start: reachable from this machine alone, and nothing in it reaches out')
     .option('--port <n>', 'port of the started server', wholeNumber(1, 65_535))
     .option('--log <file>', 'log file of the started server')
     .action(call(async () => (await import('../commands/restore.ts')).restore));
