@@ -58,7 +58,13 @@ const idsOf = (entries: readonly Entry[]): Uint8Array =>
 /** The golden manifest is of the first writers, whose summaries did not say these yet. */
 const today: ManifestHead = {
   ...golden.head,
-  summary: { ...golden.head.summary, taken_from: 'primary', unchanged_by: null, damaged_page_count: 1 },
+  summary: {
+    ...golden.head.summary,
+    taken_from: 'primary',
+    unchanged_by: null,
+    unchanged_chunks: null,
+    damaged_page_count: 1,
+  },
 };
 const manifestOf = (entries: readonly Entry[]): Manifest => ({ head: today, entries, chunkIds: idsOf(entries) });
 const json = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));

@@ -51,6 +51,8 @@ export interface BackupSummary {
   readonly stored_bytes: number;
   readonly chunks: number;
   readonly new_chunks: number;
+  /** What was taken over from the backup before without reading it; null in the first backups, which did not count it. */
+  readonly unchanged_chunks: number | null;
   /** Pages whose checksum was wrong, a thousand at most. The backup holds them as they are. */
   readonly damaged_pages: readonly { readonly file: string; readonly block: number }[];
   /** How many there are. */
@@ -146,9 +148,10 @@ function parseFirstFrame(frame: Uint8Array): { readonly head: ManifestHead; read
 const unsaid = ({
   type,
   damaged_pages: damaged,
-}: BackupSummary): Pick<BackupSummary, 'taken_from' | 'unchanged_by' | 'damaged_page_count'> => ({
+}: BackupSummary): Pick<BackupSummary, 'taken_from' | 'unchanged_by' | 'unchanged_chunks' | 'damaged_page_count'> => ({
   taken_from: 'primary',
   unchanged_by: type === 'incremental' ? 'times' : null,
+  unchanged_chunks: null,
   damaged_page_count: damaged?.length ?? 0,
 });
 

@@ -30,6 +30,7 @@ const manifest = (id: string, startedAt: string, links = 0): Manifest => ({
       ...golden.head.summary,
       taken_from: 'primary',
       unchanged_by: null,
+      unchanged_chunks: null,
       damaged_page_count: 1,
       id,
       started_at: startedAt,

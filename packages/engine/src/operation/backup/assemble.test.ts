@@ -98,3 +98,16 @@ test('the ids stand in the order of the entries, and what is gone has none', () 
   assert.deepEqual(new Uint8Array(chunkIds), idsOf(1, 4));
   assert.deepEqual(kept[1], fileOf(2, 'a'));
 });
+
+test('what was taken over unread stands among what was read', () => {
+  const taken = { ids: idsOf(7, 0, 8, 0), until: 3 * CHUNK_BYTES };
+  const read = [stretch(1, CHUNK_BYTES, 2), stretch(3, 5, 4)];
+  const whole = joinStretches(fileOf(3 * CHUNK_BYTES + 5), read, taken);
+  assert.deepEqual(whole, { file: fileOf(3 * CHUNK_BYTES + 5), ids: idsOf(7, 2, 8, 4) });
+  // Cut meanwhile: what was taken over stays, what was cut away reads as zeros.
+  const cut = joinStretches(fileOf(3 * CHUNK_BYTES + 5), [stretch(1, 0), stretch(3, 0)], taken);
+  assert.deepEqual(cut, { file: fileOf(3 * CHUNK_BYTES), ids: idsOf(7, 0, 8) });
+  // Gone meanwhile.
+  const gone = [stretch(1, undefined), stretch(3, undefined)];
+  assert.equal(joinStretches(fileOf(3 * CHUNK_BYTES + 5), gone, taken), undefined);
+});

@@ -7,23 +7,31 @@
 import { CHUNK_BYTES, CHUNK_ID_BYTES, chunkCount } from '../../format/chunk.ts';
 import type { Entry, FileEntry } from '../../format/manifest.ts';
 import type { CopiedItem } from './copy-worker.ts';
+import type { TakenOver } from './reuse.ts';
 
-/** The file as copied and its chunk ids, or undefined where it is gone. */
+/** The file as copied and its chunk ids, or undefined where it is gone. `taken` was not read. */
 export function joinStretches(
   file: FileEntry,
   stretches: readonly CopiedItem[],
+  taken: Pick<TakenOver, 'ids' | 'until'> = NOTHING,
 ): { readonly file: FileEntry; readonly ids: Uint8Array } | undefined {
   const there = stretches.filter((stretch) => stretch.bytes !== undefined);
   if (there.length === 0 && file.bytes > 0) return undefined;
-  const bytes = there.reduce((end, { offset, bytes: got = 0 }) => (got > 0 ? Math.max(end, offset + got) : end), 0);
+  const bytes = there.reduce(
+    (end, { offset, bytes: got = 0 }) => (got > 0 ? Math.max(end, offset + got) : end),
+    taken.until,
+  );
   // Where nothing is set the id is the zero chunk's.
   const ids = new Uint8Array(chunkCount(bytes) * CHUNK_ID_BYTES);
+  ids.set(taken.ids.subarray(0, ids.length));
   for (const { offset, bytes: got = 0, ids: own } of there) {
     // A stretch that was cut away begins past the file's end.
     if (got > 0) ids.set(own, (offset / CHUNK_BYTES) * CHUNK_ID_BYTES);
   }
   return { file: { ...file, bytes }, ids };
 }
+
+const NOTHING = { ids: new Uint8Array(), until: 0 };
 
 export interface Assembled {
   readonly entries: readonly Entry[];

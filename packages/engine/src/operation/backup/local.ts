@@ -2,30 +2,31 @@
 //
 //   1  see that server and data directory are of one system
 //   2  pg_backup_start
-//   3  scan the data directory; decide which files are unchanged since the last backup (`reuse.ts`)
+//   3  scan the data directory; decide what is unchanged since the last backup (`previous.ts`, `reuse.ts`)
 //   4  workers read, verify and store the rest (`copy-worker.ts`); pg_control comes last, whole and checked
 //   5  pg_backup_stop, in the session of the start; its label and map go into the manifest as they are
 
 import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { isSpillwayError, SpillwayError } from '@spillway/contract';
+import { SpillwayError } from '@spillway/contract';
 import { chunkId, idKey } from '../../codec/keys.ts';
-import { CHUNK_BYTES, CHUNK_ID_BYTES, isZeroChunk } from '../../format/chunk.ts';
+import { CHUNK_BYTES } from '../../format/chunk.ts';
 import type { FileEntry } from '../../format/manifest.ts';
 import type { PackDirectory } from '../../format/pack.ts';
 import { openBaseBackup, type ServerFacts } from '../../postgres/basebackup.ts';
+import type { Session } from '../../postgres/connection.ts';
 import { type ControlData, parseControlFile } from '../../postgres/control.ts';
 import { relationFile } from '../../postgres/exclusion.ts';
 import type { Lsn, TimelineId } from '../../postgres/lsn.ts';
 import type { ChunkTable } from '../../repository/chunk-table.ts';
-import { listManifests, readManifest } from '../../repository/manifest-store.ts';
 import { PackWriter } from '../../repository/pack-writer.ts';
 import { Crew } from '../crew.ts';
 import { assembleEntries, joinStretches } from './assemble.ts';
 import type { CopiedItem, CopyData, CopyFinal, CopyResult, CopyTask, CopyItem, WrongPage } from './copy-worker.ts';
 import type { BackupOptions, ClusterSource } from './options.ts';
-import { Reuse, whyReadAll } from './reuse.ts';
+import { findReuse } from './previous.ts';
+import type { TakenOver } from './reuse.ts';
 import { describeFile, type Scan, scanCluster } from './scan.ts';
 import { type CopiedCluster, openChunkTable, type OpenSource, pathInCluster } from './source.ts';
 
@@ -49,7 +50,15 @@ export const openLocal: OpenSource = async (options, { session, server }) => {
       copy: async ({ label, signal }) => {
         options.report({ type: 'progress', phase: 'waiting for a checkpoint', done_bytes: 0 });
         const { startLsn, timeline } = await base.startBackup(label, { fast: true, signal });
-        const copied = await copyCluster(options, crew, { server, control, dataDirectory, startLsn, timeline, signal });
+        const copied = await copyCluster(options, crew, {
+          session,
+          server,
+          control,
+          dataDirectory,
+          startLsn,
+          timeline,
+          signal,
+        });
         return { ...copied, ...(await base.stopBackup({ waitForArchive: false, signal })) };
       },
       [Symbol.asyncDispose]: dispose,
@@ -61,6 +70,7 @@ export const openLocal: OpenSource = async (options, { session, server }) => {
 };
 
 interface CopyCircumstances {
+  readonly session: Session;
   readonly server: ServerFacts;
   readonly control: ControlData;
   readonly dataDirectory: string;
@@ -81,21 +91,28 @@ async function copyCluster(
   const total = scan.entries.reduce((sum, entry) => sum + (entry.kind === 'file' ? entry.bytes : 0), 0);
   const newChunks = Math.ceil(total / CHUNK_BYTES) + scan.entries.length + SPARE_CHUNKS;
   const table = await openChunkTable(options, newChunks, signal);
-  const reuse = options.type === 'full' ? undefined : await findReuse(options, at, readStartedNs);
-
-  const takenOver = new Map<number, Uint8Array>();
-  const toRead: number[] = [];
+  const found = await findReuse(options, { ...at, table, nowNs: readStartedNs });
+  const takenOver = new Map<number, TakenOver>();
+  const reads: FileRead[] = [];
+  let unchangedChunks = 0;
   scan.entries.forEach((entry, index) => {
     if (entry.kind !== 'file') return;
-    const ids = reuse?.unchanged(entry);
-    if (ids !== undefined && allStored(table, ids)) takenOver.set(index, ids);
-    else toRead.push(index);
+    const taken = found?.reuse.find(entry);
+    if (taken === undefined) {
+      reads.push({ index, from: 0, to: entry.bytes });
+      return;
+    }
+    takenOver.set(index, taken);
+    unchangedChunks += taken.chunks;
+    for (const [from, to] of taken.toRead) {
+      reads.push({ index, from: from * CHUNK_BYTES, to: Math.min(entry.bytes, to * CHUNK_BYTES) });
+    }
   });
 
   const stretches = new Map<number, CopiedItem[]>();
   const wrongPages: WrongPage[] = [];
   const totals = { readBytes: 0, newBytes: 0, newChunks: 0 };
-  const totalToRead = toRead.reduce((sum, index) => sum + fileAt(scan, index).bytes, 0);
+  const totalToRead = reads.reduce((sum, { from, to }) => sum + to - from, 0);
   const onResult = (result: CopyResult): void => {
     for (const item of result.items) {
       const ofFile = stretches.get(item.file);
@@ -117,23 +134,24 @@ async function copyCluster(
   };
   const packs = await crew.run<CopyTask, CopyResult, CopyFinal>({
     data,
-    tasks: tasksFor(scan, toRead, control),
+    tasks: tasksFor(scan, reads, control),
     onResult,
     signal,
   });
   const last = await copyControl(options, at, table);
-  takenOver.set(scan.entries.length, last.ids);
-  const entries = [...scan.entries, last.file];
   return {
-    type: reuse === undefined ? 'full' : 'incremental',
-    unchangedBy: reuse === undefined ? null : 'times',
+    type: found === undefined ? 'full' : 'incremental',
+    unchangedBy: found?.by ?? null,
+    unchangedChunks,
     control: last.control,
     readStartedNs,
     startLsn: at.startLsn,
     timeline: at.timeline,
-    ...assembleEntries(entries, (index, file) => {
-      const ids = takenOver.get(index);
-      return ids === undefined ? joinStretches(file, stretches.get(index) ?? []) : { file, ids };
+    ...assembleEntries([...scan.entries, last.file], (index, file) => {
+      if (index === scan.entries.length) return { file, ids: last.ids };
+      const taken = takenOver.get(index);
+      if (taken?.toRead.length === 0) return { file, ids: taken.ids };
+      return joinStretches(file, stretches.get(index) ?? [], taken);
     }),
     packs: [...packs.flat(), ...last.packs],
     ...totals,
@@ -144,48 +162,25 @@ async function copyCluster(
   };
 }
 
-/** What may be taken over from the last backup; undefined, with a notice that says why, where nothing may be. */
-async function findReuse(options: BackupOptions, at: CopyCircumstances, now: bigint): Promise<Reuse | undefined> {
-  const { repository, cluster, report, signal } = options;
-  const { heads } = await listManifests(repository, cluster.name, signal);
-  const last = heads.at(-1);
-  const readAll = (why: string): undefined => {
-    report({ type: 'notice', level: 'info', message: `This backup reads every file: ${why}.` });
-    return undefined;
-  };
-  if (last === undefined) return readAll('there is no backup before it');
-  const previous = await readManifest(repository, cluster.name, last.summary.id, signal).catch((error: unknown) => {
-    if (isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING')) return undefined;
-    throw error;
-  });
-  if (previous === undefined) return readAll(`the manifest of backup ${last.summary.id} is damaged`);
-  const why = whyReadAll(previous, {
-    systemIdentifier: at.server.systemIdentifier,
-    timeline: at.timeline,
-    postgresVersion: at.server.versionNumber,
-    nowNs: now,
-  });
-  return why === undefined ? new Reuse(previous) : readAll(why);
+interface FileRead {
+  /** Of the file among the entries. */
+  readonly index: number;
+  /** Bytes, both multiples of the chunk length or the file's end. */
+  readonly from: number;
+  readonly to: number;
 }
 
-function allStored(table: ChunkTable, ids: Uint8Array): boolean {
-  for (let at = 0; at < ids.length; at += CHUNK_ID_BYTES) {
-    if (!isZeroChunk(ids, at) && !table.has(ids, at)) return false;
-  }
-  return true;
-}
-
-/** Small files together, large ones in stretches, so that every task is about as long. */
-function* tasksFor(scan: Scan, files: readonly number[], control: ControlData): Iterable<CopyTask> {
+/** Small reads together, large ones in stretches, so that every task is about as long. */
+function* tasksFor(scan: Scan, reads: readonly FileRead[], control: ControlData): Iterable<CopyTask> {
   let items: CopyItem[] = [];
   let bytes = 0;
-  for (const index of files) {
+  for (const { index, from, to } of reads) {
     const file = fileAt(scan, index);
     const root = scan.roots.find(({ tablespace }) => tablespace === file.tablespace);
     const path = join(root?.directory ?? '', file.path);
     const firstBlock = firstBlockOf(file, control);
-    for (let offset = 0; offset === 0 || offset < file.bytes; offset += TASK_BYTES) {
-      const stretch = Math.min(TASK_BYTES, file.bytes - offset);
+    for (let offset = from; offset === from || offset < to; offset += TASK_BYTES) {
+      const stretch = Math.min(TASK_BYTES, to - offset);
       const block = firstBlock === undefined ? {} : { firstBlock: firstBlock + offset / control.blockSize };
       items.push({ file: index, path, offset, bytes: stretch, ...block });
       bytes += stretch;

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { CHUNK_BYTES, CHUNK_ID_BYTES, chunkCount } from '../../format/chunk.ts';
 import type { BackupSummary, Entry, FileEntry, Manifest } from '../../format/manifest.ts';
-import { Reuse, type ServerNow, whyReadAll } from './reuse.ts';
+import { ChangedBlocks, type ContentsRow } from '../../postgres/walsummary.ts';
+import { Reuse, type ReuseRules, type ServerNow, type TakenOver, whyReadAll, whyTimesTellNothing } from './reuse.ts';
 
 const SECOND = 1_000_000_000n;
 const READ_AT = 1_790_000_000n * SECOND;
@@ -30,7 +31,15 @@ function manifestOf(
   const chunks = entries.reduce((sum, entry) => sum + (entry.kind === 'file' ? chunkCount(entry.bytes) : 0), 0);
   // Each id tells its number, so that a wrong one shows.
   const chunkIds = new Uint8Array(chunks * CHUNK_ID_BYTES).map((_, at) => 1 + Math.floor(at / CHUNK_ID_BYTES));
-  const known = { system_identifier: '7', timeline: 2, postgres_version: 170_003, damaged_pages: [], ...summary };
+  const known = {
+    system_identifier: '7',
+    timeline: 2,
+    postgres_version: 170_003,
+    checksums: true,
+    damaged_pages: [],
+    damaged_page_count: 0,
+    ...summary,
+  };
   return {
     head: {
       summary: known as unknown as BackupSummary,
@@ -51,14 +60,21 @@ function manifestOf(
   };
 }
 
-const now: ServerNow = { systemIdentifier: '7', timeline: 2, postgresVersion: 170_003, nowNs: READ_AT + SECOND };
+const now: ServerNow = { systemIdentifier: '7', timeline: 2, postgresVersion: 170_003, checksums: true };
+const rules: ReuseRules = { byTimes: true, isStored: () => true };
+
+/** The ids of a file that need not be read at all. */
+function unchanged(reuse: Reuse, file: FileEntry): Uint8Array | undefined {
+  const taken = reuse.find(file);
+  return taken === undefined || taken.toRead.length > 0 ? undefined : taken.ids;
+}
 
 test('a file that was let alone is taken over, with its own chunks', () => {
   const before = fileOf({ path: 'base/5/1', bytes: CHUNK_BYTES + 1 });
   const folder: Entry = { kind: 'directory', path: 'base/5', mode: 0o700, uid: 26, gid: 26 };
-  const reuse = new Reuse(manifestOf([folder, before, fileOf(), fileOf({ path: 'base/5/3' })]));
-  assert.deepEqual([...new Set(reuse.unchanged(fileOf()))], [3, 4, 5]);
-  assert.equal(reuse.unchanged(fileOf())?.length, 3 * CHUNK_ID_BYTES);
+  const reuse = new Reuse(manifestOf([folder, before, fileOf(), fileOf({ path: 'base/5/3' })]), rules);
+  assert.deepEqual([...new Set(unchanged(reuse, fileOf()))], [3, 4, 5]);
+  assert.equal(unchanged(reuse, fileOf())?.length, 3 * CHUNK_ID_BYTES);
 });
 
 const changes: readonly (readonly [string, Partial<FileEntry>])[] = [
@@ -72,18 +88,18 @@ const changes: readonly (readonly [string, Partial<FileEntry>])[] = [
 ];
 for (const [what, change] of changes) {
   test(`a file with ${what} is read`, () => {
-    assert.equal(new Reuse(manifestOf([fileOf()])).unchanged(fileOf(change)), undefined);
+    assert.equal(unchanged(new Reuse(manifestOf([fileOf()]), rules), fileOf(change)), undefined);
   });
 }
 
 test('the same path in a tablespace and in the data directory are two files', () => {
-  const reuse = new Reuse(manifestOf([fileOf({ bytes: 1 }), fileOf({ tablespace: 16_400, bytes: 1 })]));
-  assert.equal(reuse.unchanged(fileOf({ bytes: 1 }))?.[0], 1);
-  assert.equal(reuse.unchanged(fileOf({ tablespace: 16_400, bytes: 1 }))?.[0], 2);
+  const reuse = new Reuse(manifestOf([fileOf({ bytes: 1 }), fileOf({ tablespace: 16_400, bytes: 1 })]), rules);
+  assert.equal(unchanged(reuse, fileOf({ bytes: 1 }))?.[0], 1);
+  assert.equal(unchanged(reuse, fileOf({ tablespace: 16_400, bytes: 1 }))?.[0], 2);
 });
 
 test('a change of mode or owner needs no reading', () => {
-  assert.ok(new Reuse(manifestOf([fileOf()])).unchanged(fileOf({ mode: 0o640, uid: 1, gid: 1 })) !== undefined);
+  assert.ok(unchanged(new Reuse(manifestOf([fileOf()]), rules), fileOf({ mode: 0o640, uid: 1, gid: 1 })) !== undefined);
 });
 
 test('a file touched within two seconds of the reading, or after it, is read', () => {
@@ -92,7 +108,7 @@ test('a file touched within two seconds of the reading, or after it, is read', (
     fc.property(offset, offset, (mtime, ctime) => {
       const file = fileOf({ mtime: String(READ_AT + mtime), ctime: String(READ_AT + ctime) });
       const safe = mtime < -2n * SECOND && ctime < -2n * SECOND;
-      assert.equal(new Reuse(manifestOf([file])).unchanged(file) !== undefined, safe);
+      assert.equal(unchanged(new Reuse(manifestOf([file]), rules), file) !== undefined, safe);
     }),
     {
       examples: [
@@ -105,27 +121,127 @@ test('a file touched within two seconds of the reading, or after it, is read', (
 
 test('a file with a damaged page is read again, so that its damage is told again', () => {
   const damaged_pages = [{ file: 'base/5/16384', block: 3 }];
-  const reuse = new Reuse(manifestOf([fileOf(), fileOf({ path: 'base/5/2' })], { damaged_pages }));
-  assert.equal(reuse.unchanged(fileOf()), undefined);
-  assert.ok(reuse.unchanged(fileOf({ path: 'base/5/2' })) !== undefined);
+  const reuse = new Reuse(manifestOf([fileOf(), fileOf({ path: 'base/5/2' })], { damaged_pages }), rules);
+  assert.equal(unchanged(reuse, fileOf()), undefined);
+  assert.ok(unchanged(reuse, fileOf({ path: 'base/5/2' })) !== undefined);
 });
 
 const reasons: readonly (readonly [string, Partial<ServerNow>, Partial<BackupSummary>, number, RegExp | undefined])[] =
   [
     ['nothing changed', {}, {}, CHUNK_BYTES, undefined],
     ['a minor version changed', { postgresVersion: 170_004 }, {}, CHUNK_BYTES, undefined],
-    ['the clock stands where it stood', { nowNs: READ_AT }, {}, CHUNK_BYTES, undefined],
     ['the system changed', { systemIdentifier: '8' }, {}, CHUNK_BYTES, /system/],
     ['the timeline changed', { timeline: 3 }, {}, CHUNK_BYTES, /timeline/],
     ['the timeline went back', { timeline: 1 }, {}, CHUNK_BYTES, /timeline/],
     ['the major version changed', { postgresVersion: 180_003 }, {}, CHUNK_BYTES, /version/],
     ['the chunks were of another length', {}, {}, CHUNK_BYTES * 2, /length/],
-    ['the clock was set back', { nowNs: READ_AT - 1n }, {}, CHUNK_BYTES, /clock/],
+    ['checksums were switched on', {}, { checksums: false }, CHUNK_BYTES, /checksums/],
+    ['not all damage is named', {}, { damaged_page_count: 1 }, CHUNK_BYTES, /damaged/],
   ];
 for (const [what, change, summary, chunkBytes, expected] of reasons) {
   test(`${expected === undefined ? 'files may be taken over' : 'every file is read'} when ${what}`, () => {
     const why = whyReadAll(manifestOf([], summary, chunkBytes), { ...now, ...change });
     if (expected === undefined) assert.equal(why, undefined);
     else assert.match(why ?? '', expected);
+  });
+}
+
+test('times tell nothing once the clock was set back', () => {
+  assert.equal(whyTimesTellNothing(manifestOf([]), READ_AT), undefined);
+  assert.match(whyTimesTellNothing(manifestOf([]), READ_AT - 1n) ?? '', /clock/);
+  assert.equal(unchanged(new Reuse(manifestOf([fileOf()]), { ...rules, byTimes: false }), fileOf()), undefined);
+});
+
+test('a chunk that the repository lost is read, and no other', () => {
+  const isStored = (_: Uint8Array, at: number): boolean => at !== CHUNK_ID_BYTES;
+  const taken = new Reuse(manifestOf([fileOf()]), { ...rules, isStored }).find(fileOf());
+  assert.deepEqual(taken?.toRead, [[1, 2]]);
+  assert.deepEqual(marks(taken), [1, 0, 3]);
+});
+
+const BLOCK = 8192;
+const SEGMENT_BLOCKS = 4 * 32;
+/** Of each chunk of a file the mark of its id. */
+const marks = (taken: TakenOver | undefined): readonly (number | undefined)[] =>
+  Array.from({ length: (taken?.ids.length ?? 0) / CHUNK_ID_BYTES }, (_, n) => taken?.ids[n * CHUNK_ID_BYTES]);
+
+const relation = (bytes: number, path = 'base/5/16384'): FileEntry =>
+  fileOf({ bytes, path, mtime: String(READ_AT), ctime: String(READ_AT) });
+const row = (change: Partial<ContentsRow> = {}): ContentsRow => ({
+  tablespace: 1663,
+  database: 5,
+  filenode: 16_384,
+  fork: 0,
+  limit: null,
+  granules: null,
+  ...change,
+});
+
+function byBlocks(before: FileEntry, after: FileEntry, ...rows: readonly ContentsRow[]): TakenOver | undefined {
+  const blocks = new ChangedBlocks(32);
+  for (const each of rows) blocks.add(each);
+  const changed = { blocks, blockBytes: BLOCK, segmentBlocks: SEGMENT_BLOCKS };
+  return new Reuse(manifestOf([before]), { ...rules, byTimes: false, changed }).find(after);
+}
+
+const FOUR = 4 * CHUNK_BYTES;
+const blockCases: readonly {
+  readonly name: string;
+  readonly path?: string;
+  readonly before?: number;
+  readonly after?: number;
+  readonly rows?: readonly Partial<ContentsRow>[];
+  /** What is taken over, by the marks of its chunks; undefined: nothing. */
+  readonly expected: readonly number[] | undefined;
+}[] = [
+  { name: 'in which no block was changed', expected: [1, 2, 3, 4] },
+  { name: 'of which others were changed', rows: [{ filenode: 7, granules: [0] }], expected: [1, 2, 3, 4] },
+  { name: 'with a changed chunk', rows: [{ granules: [1] }], expected: [1, 0, 3, 4] },
+  { name: 'changed in all chunks', rows: [{ granules: [0, 1] }, { granules: [2, 3] }], expected: undefined },
+  { name: 'changed in two summaries', rows: [{ granules: [3] }, { granules: [0] }], expected: [0, 2, 3, 0] },
+  { name: 'that grew within its last chunk', before: FOUR - BLOCK, after: FOUR, expected: [1, 2, 3, 0] },
+  { name: 'that grew by chunks', before: 2 * CHUNK_BYTES, expected: [1, 2, 0, 0] },
+  { name: 'that was cut', after: 2 * CHUNK_BYTES, rows: [{ limit: 64 }], expected: [1, 2] },
+  { name: 'cut within a chunk and grown again', rows: [{ limit: 33 }], expected: [1, 0, 0, 0] },
+  { name: 'cut where a chunk ends and grown again', rows: [{ limit: 64 }], expected: [1, 2, 0, 0] },
+  { name: 'cut twice', rows: [{ limit: 96 }, { limit: 32 }], expected: [1, 0, 0, 0] },
+  { name: 'made anew', rows: [{ limit: 0 }], expected: undefined },
+  { name: 'of a database copied as files', rows: [{ filenode: 0, limit: 0 }], expected: undefined },
+  {
+    name: 'of which a database elsewhere was copied',
+    rows: [{ filenode: 0, limit: 0, tablespace: 16_400 }],
+    expected: [1, 2, 3, 4],
+  },
+  { name: 'in a second segment', path: 'base/5/16384.1', rows: [{ granules: [1, 6] }], expected: [1, 2, 0, 4] },
+  { name: 'in a segment after the limit', path: 'base/5/16384.1', rows: [{ limit: 128 }], expected: undefined },
+  {
+    name: 'in a tablespace',
+    path: 'pg_tblspc/16400/PG_18_202506291/5/16384',
+    rows: [{ tablespace: 16_400, granules: [0] }, { granules: [1] }],
+    expected: [0, 2, 3, 4],
+  },
+  {
+    name: 'that all databases share',
+    path: 'global/1262',
+    rows: [{ tablespace: 1664, database: 0, filenode: 1262, granules: [0] }],
+    expected: [0, 2, 3, 4],
+  },
+  { name: 'that is a free space map', path: 'base/5/16384_fsm', expected: undefined },
+  { name: 'that is a visibility map', path: 'base/5/16384_vm', expected: undefined },
+  { name: 'that is an init fork', path: 'base/5/16384_init', rows: [{ granules: [0] }], expected: [1, 2, 3, 4] },
+  { name: 'that is no relation', path: 'base/5/pg_filenode.map', expected: undefined },
+  { name: 'that ends within a block', before: FOUR - 1, after: FOUR - 1, expected: undefined },
+];
+for (const { name, path, before = FOUR, after = FOUR, rows = [], expected } of blockCases) {
+  test(`by WAL summaries, of a file ${name} the rest is taken over`, () => {
+    const taken = byBlocks(relation(before, path), relation(after, path), ...rows.map(row));
+    if (expected === undefined) return assert.equal(taken, undefined);
+    assert.deepEqual(marks(taken), expected);
+    const toRead = (taken?.toRead ?? []).flatMap(([from, to]) => Array.from({ length: to - from }, (_, n) => from + n));
+    assert.deepEqual(
+      toRead,
+      expected.flatMap((mark, chunk) => (mark === 0 ? [chunk] : [])),
+    );
+    assert.equal(taken?.chunks, expected.filter((mark) => mark !== 0).length);
   });
 }

@@ -101,6 +101,7 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
     stored_bytes: copied.packs.reduce((sum, { packBytes }) => sum + packBytes, 0) + index.storedBytes,
     chunks: copied.chunkIds.length / CHUNK_ID_BYTES,
     new_chunks: copied.newChunks,
+    unchanged_chunks: copied.unchangedChunks,
     damaged_pages: damaged.slice(0, DAMAGED_PAGES_MAX),
     damaged_page_count: damaged.length,
     tablespaces: copied.tablespaces.map(({ oid, path }) => ({

@@ -53,6 +53,8 @@ export interface CopiedCluster {
   readonly type: BackupSummary['type'];
   /** How what was not read was known to be unchanged; null where everything was read. */
   readonly unchangedBy: BackupSummary['unchanged_by'];
+  /** Chunks that were taken over unread. */
+  readonly unchangedChunks: number;
   /** When reading began, in nanoseconds since 1970. */
   readonly readStartedNs: bigint;
   /** Ordered by root and path, pg_control last; `chunkIds` in the order of their files. */
