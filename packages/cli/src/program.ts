@@ -6,6 +6,7 @@ import { Command as CommanderCommand, Option } from 'commander';
 import type { Command, Context, GlobalOptions } from './context.ts';
 import { backupCommands } from './program/backup.ts';
 import { configurationCommands } from './program/configuration.ts';
+import { dumpCommands } from './program/dump.ts';
 import { explainCommands } from './program/explain.ts';
 import { labCommands } from './program/lab.ts';
 import { referenceCommands } from './program/reference.ts';
@@ -19,6 +20,7 @@ const branches: readonly Branch[] = [
   repositoryCommands,
   backupCommands,
   restoreCommands,
+  dumpCommands,
   walCommands,
   labCommands,
   configurationCommands,

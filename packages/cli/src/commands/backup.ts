@@ -1,13 +1,16 @@
 // `spillway backup`: one backup, complete in itself, with the WAL it needs.
 // Damaged pages of the cluster are kept and told: the backup is there, and the exit code says that it has warnings.
 
-import { errorTable, exitCodes, type BackupSummary } from '@spillway/contract';
+import { errorTable, exitCodes, type BackupSummary, SpillwayError } from '@spillway/contract';
 import type { Command } from '../context.ts';
 import * as engine from '@spillway/engine';
 import { clusterName, clusterSource, defaultWorkers, loadFor, openConfigured } from '../session.ts';
 import { formatBytes, formatCount, formatDuration, formatRate, shortId } from '../ui/format.ts';
 
 export interface BackupOptions {
+  readonly source: 'local' | 'stream' | 'logical' | 'schema';
+  /** Of a dump. */
+  readonly database?: readonly string[];
   readonly type: 'full' | 'incremental';
   readonly workers?: number;
   readonly compressionLevel?: number;
@@ -17,6 +20,16 @@ export interface BackupOptions {
 const DAMAGE_SHOWN_MAX = 10;
 
 export const backup: Command<BackupOptions> = async (context, options) => {
+  const { source } = options;
+  if (source === 'logical' || source === 'schema') {
+    const { dump } = await import('./dumps.ts');
+    return dump(context, { ...options, source });
+  }
+  if (options.database !== undefined) {
+    throw new SpillwayError('SPW_USAGE', '--database needs --source logical or --source schema', {
+      why: 'a physical backup holds the whole cluster',
+    });
+  }
   const loaded = await loadFor(context);
   const name = clusterName(context, loaded.configuration);
   const { settings, ...cluster } = await clusterSource(context, loaded, name);
@@ -24,6 +37,7 @@ export const backup: Command<BackupOptions> = async (context, options) => {
   const summary = await engine.backup({
     repository,
     cluster,
+    source,
     type: options.type,
     workers: options.workers ?? settings.backup.workers ?? defaultWorkers(),
     compressionLevel: options.compressionLevel ?? settings.backup.compression_level,

@@ -10,6 +10,15 @@ export const backupCommands: Branch = (program, call) => {
         .choices(['full', 'incremental'])
         .default('incremental'),
     )
+    .addOption(
+      new Option(
+        '--source <source>',
+        'beside the data directory, over the replication protocol, or pg_dump: with data or without',
+      )
+        .choices(['local', 'stream', 'logical', 'schema'])
+        .default('local'),
+    )
+    .option('--database <names...>', 'dump these databases (logical and schema only; else all)')
     .option('--workers <n>', 'threads that read, compress and encrypt', wholeNumber(1, 64))
     .option('--compression-level <n>', 'zstd level, 0 for none', wholeNumber(0, 19))
     .option('--new-system', 'accept a new system identifier under the old name, after pg_upgrade')

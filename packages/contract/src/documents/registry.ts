@@ -4,6 +4,13 @@ import { z } from 'zod';
 import { backupDocument, backupsDocument } from './backup.ts';
 import { configCheckDocument, configShowDocument } from './configuration.ts';
 import { doctorDocument } from './doctor.ts';
+import {
+  dumpDocument,
+  dumpExportDocument,
+  dumpRestoreDocument,
+  dumpsDocument,
+  verifiedDumpDocument,
+} from './dump.ts';
 import { errorDocument, explainDocument } from './error.ts';
 import { labDocument, labsDocument } from './lab.ts';
 import { completionDocument, manualDocument } from './reference.ts';
@@ -16,10 +23,15 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
   ['init', initDocument],
   ['check', checkDocument],
   ['doctor', doctorDocument],
-  ['backup', backupDocument],
+  ['backup', z.union([backupDocument, dumpDocument]).describe('the latter with --source logical or schema')],
   ['backups', backupsDocument],
   ['show', backupDocument],
   ['restore', z.union([restoreDocument, restorePlanDocument]).describe('the plan alone with --dry-run')],
+  ['dump list', dumpsDocument],
+  ['dump show', dumpDocument],
+  ['dump verify', verifiedDumpDocument],
+  ['dump restore', dumpRestoreDocument],
+  ['dump export', dumpExportDocument],
   ['wal receive', receiveDocument],
   ['wal push', walPushDocument],
   ['wal fetch', walFetchDocument],
