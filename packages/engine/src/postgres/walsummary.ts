@@ -66,7 +66,7 @@ export async function readWalSummaries(
     [range.timeline, formatLsn(range.from), formatLsn(range.to)],
     options,
   );
-  const summaries = rows.map(({ start, end }) => ({ start: known(start), end: known(end) }));
+  const summaries = rows.map(({ start, end }) => ({ start: position(start), end: position(end) }));
   const missing = firstGap(summaries, range);
   if (missing !== undefined) return { why: `there is no WAL summary of what follows ${formatLsn(missing)}` };
   const changed = new ChangedBlocks(options.granuleBlocks);
@@ -175,7 +175,7 @@ async function untilSummarized(
       [],
       options,
     );
-    if (state !== undefined && known(state.done) >= to) return undefined;
+    if (state !== undefined && position(state.done) >= to) return undefined;
     const now = performance.now();
     const where = `${state?.done} ${state?.pending}`;
     if (where !== seen) [seen, movedAt] = [where, now];
@@ -202,8 +202,8 @@ const contentsOf = (
   { granuleBlocks }: SummaryOptions,
 ): readonly unknown[] => [timeline, formatLsn(start), formatLsn(end), granuleBlocks];
 
-function known(text: string): Lsn {
-  const position = parseLsn(text);
-  if (position === undefined) throw new TypeError(`the server gave the position ${text}`);
-  return position;
+function position(text: string): Lsn {
+  const parsed = parseLsn(text);
+  if (parsed === undefined) throw new TypeError(`the server gave the position ${text}`);
+  return parsed;
 }
