@@ -18,7 +18,7 @@ describe('a server with archive_command', () => {
   let stage: Stage;
   let repository: Repository;
   const events: OperationEvent[] = [];
-  const pushed: (PushSummary | 'ahead' | string)[] = [];
+  const pushed: (PushSummary | string)[] = [];
 
   before(async () => {
     stage = await makeStage({ settings: { archive_mode: 'on', archive_command: '' } });
@@ -123,10 +123,10 @@ describe('a server with archive_command', () => {
     // A place where no repository is.
     repository = await makeRepository(stage.folder);
     await rm(repository.location.path, { recursive: true });
-    const before = (await archiver()).failed;
+    const failedBefore = (await archiver()).failed;
     for (let i = 0; i < 12; i++) await fill(700);
     const last = await fill(700);
-    await waitFor('a failure that is counted', async () => (await archiver()).failed > before);
+    await waitFor('a failure that is counted', async () => (await archiver()).failed > failedBefore);
     assert.ok(pushed.includes('SPW_STORAGE_UNREACHABLE'));
     repository = kept;
     pushed.length = 0;

@@ -2,7 +2,9 @@
 //
 // 1. The name says what is wanted: a segment, a timeline's history, or a `.backup` or `.partial` file by its own name. A
 //    segment that is in progress is given as far as it is stored, filled up with zeros, at which PostgreSQL sees the end
-//    of WAL; a `.partial` never stands in for it.
+//    of WAL; a `.partial` never stands in for it. But where the server's own pg_wal holds more of it, which it got by
+//    streaming, the answer is "not there": PostgreSQL prefers what it is given, and a standby that is promoted on a shorter
+//    end than it has replayed ends with a PANIC.
 // 2. The file is written beside its destination and renamed: PostgreSQL never sees a part of it. It syncs what it keeps.
 // 3. "Not there" (SPW_WAL_ABSENT) is said only when the repository was reached and has no such file.
 // 4. Once PostgreSQL's own file is in place, the segments that it will ask for next are laid ready, so that not every
@@ -55,7 +57,8 @@ export async function fetchWal(options: FetchOptions): Promise<void> {
   }
   const segment = parseSegmentName(fileName, archive.segmentSize);
   if (segment === undefined) throw absent(fileName);
-  if (!(await fetchSegment(archive, fileName, destination, signal))) throw absent(fileName);
+  const own = join(options.dataDirectory, 'pg_wal', fileName);
+  if (!(await fetchSegment(archive, fileName, destination, signal, undefined, own))) throw absent(fileName);
   const folder = join(options.dataDirectory, RECOVERY_FOLDER);
   if ((options.prefetch ?? 0) === 0 || (await stat(folder).catch(() => undefined)) === undefined) return;
   for (let i = 1; i <= (options.prefetch ?? 0); i++) {
@@ -68,18 +71,21 @@ export async function fetchWal(options: FetchOptions): Promise<void> {
   }
 }
 
-/** False where the repository has nothing of it. */
+/** False where the repository has nothing of it, or less than the file `own`, which the server has already. */
 export async function fetchSegment(
   archive: WalArchive,
   name: string,
   destination: string,
   signal?: AbortSignal,
   owner?: { readonly uid: number; readonly gid: number },
+  own?: string,
 ): Promise<boolean> {
   const segment = parseSegmentName(name, archive.segmentSize);
   const found = segment && (await archive.assemble(segment.timeline, segment.start, signal));
   if (segment === undefined || found === undefined) return false;
   const { systemIdentifier, segmentSize: size } = archive;
+  const stored = Number(found.end - segment.start);
+  if (stored < size && own !== undefined && (await holdsMore(own, stored))) return false;
   checkSegmentHeader(found.bytes, {
     systemIdentifier,
     segmentSize: size,
@@ -88,6 +94,15 @@ export async function fetchSegment(
   });
   await writeWhole(destination, found.bytes, owner);
   return true;
+}
+
+/** Whether anything stands in the file behind its first `stored` bytes. */
+async function holdsMore(path: string, stored: number): Promise<boolean> {
+  const content = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+    throw new SpillwayError('SPW_DATA_DIRECTORY', `${path} cannot be read`, { cause: error });
+  });
+  return content !== undefined && content.subarray(stored).some((byte) => byte !== 0);
 }
 
 async function openArchive(options: FetchOptions): Promise<WalArchive> {

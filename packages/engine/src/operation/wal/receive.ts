@@ -32,11 +32,10 @@ import { admitSystem } from '../system.ts';
 import { WalArchive } from './archive.ts';
 import { type GapCause, recordGap } from './gap-record.ts';
 import { type RecorderTotals, WalRecorder } from './recorder.ts';
-import { readSlotState, slotNotice } from './slot-watch.ts';
+import { watchSlot } from './slot-watch.ts';
 import { chooseStart, type StartPosition } from './start-position.ts';
 
 const STATUS_INTERVAL_MS = 5_000;
-const SLOT_WATCH_MS = 60_000;
 const TELL_MS = 200;
 const PAUSE_MS_MIN = 200;
 /** Asking again costs a connection; a server that is back must not wait for long. */
@@ -179,7 +178,10 @@ class Receiver {
     const catalog = await archive.catalog();
     const server = { ancestry, position: identity.position, restartLsn };
     this.#stop.removeEventListener('abort', onStop);
-    await using _watch = this.#watchSlot(slotName);
+    // A temporary slot ends with the backup that made it.
+    const isKept = this.#options.temporarySlot !== true;
+    await using watches = new AsyncDisposableStack();
+    if (isKept) watches.use(watchSlot(cluster.connection, slotName, report));
     let next: StartPosition | undefined = chooseStart(catalog, server, size);
     while (next !== undefined && !this.#stop.aborted) {
       const start: StartPosition = next;
@@ -298,28 +300,6 @@ class Receiver {
       return { cause: 'promoted-before-received', details };
     }
     return this.#slotStory ?? { cause: 'wal-removed', details: 'the server removed it although the slot was there' };
-  }
-
-  /** Tells when the slot is near its end, from now on every minute. */
-  #watchSlot(slot: string): AsyncDisposable {
-    const { cluster, report, temporarySlot } = this.#options;
-    const ending = new AbortController();
-    const watch = async (): Promise<void> => {
-      while (!ending.signal.aborted && temporarySlot !== true) {
-        const state = await readSlotState(cluster.connection, slot, ending.signal);
-        const message = state && slotNotice(slot, state);
-        if (message !== undefined) report({ type: 'notice', level: 'warning', message });
-        await wait(SLOT_WATCH_MS, undefined, { signal: ending.signal }).catch(() => undefined);
-      }
-    };
-    const watching = watch();
-    watching.catch(() => undefined);
-    return {
-      async [Symbol.asyncDispose]() {
-        ending.abort();
-        await watching;
-      },
-    };
   }
 
   /** The history file of a timeline is in the repository before the first byte of the timeline is. */

@@ -151,12 +151,7 @@ export class WalRecorder {
     if (this.#begin !== undefined && this.received < this.#begin) return;
     if (this.#waiting > 0) {
       // The store is behind: one larger piece when it has caught up is better than many in a queue.
-      if (this.#afterwards) return;
-      this.#afterwards = true;
-      void this.#last.then(() => {
-        this.#afterwards = false;
-        this.#storePiece();
-      });
+      if (!this.#afterwards) void this.#storeAfter(this.#last);
       return;
     }
     const from = open.given;
@@ -171,6 +166,13 @@ export class WalRecorder {
       this.#totals.storedBytes += object.storedBytes;
       this.#moveTo(object.end);
     });
+  }
+
+  async #storeAfter(last: Promise<void>): Promise<void> {
+    this.#afterwards = true;
+    await last;
+    this.#afterwards = false;
+    this.#storePiece();
   }
 
   #storeSegment(open: Open): void {

@@ -3,7 +3,8 @@
 // The slot keeps WAL for a receiver that is away, up to max_slot_wal_keep_size; past that the server removes it, and the
 // slot is lost. Without a limit it keeps WAL until the disk is full, which stops the server. Both are told long before.
 
-import { isSpillwayError } from '@spillway/contract';
+import { setTimeout as wait } from 'node:timers/promises';
+import { isSpillwayError, type Report } from '@spillway/contract';
 import { connect } from '../../postgres/connection.ts';
 import type { ConnectionSettings } from '../../postgres/settings.ts';
 
@@ -21,6 +22,7 @@ export interface SlotState {
 const SAFE_PART = 0.5;
 const HELD_WARN_BYTES = 8 * 1024 ** 3;
 const TIMEOUT_MS = 5_000;
+const INTERVAL_MS = 60_000;
 
 /** What is to be said of it; undefined where all is well. */
 export function slotNotice(slot: string, state: SlotState): string | undefined {
@@ -37,6 +39,29 @@ export function slotNotice(slot: string, state: SlotState): string | undefined {
     return `${held}, and nothing limits it: watch the free space of pg_wal, or set max_slot_wal_keep_size.`;
   }
   return undefined;
+}
+
+/** Tells when the slot is near its end, from now on every minute, until it is disposed of. */
+export function watchSlot(connection: ConnectionSettings, slot: string, report: Report): AsyncDisposable {
+  const ending = new AbortController();
+  const { signal } = ending;
+  const watch = async (): Promise<void> => {
+    while (!signal.aborted) {
+      const state = await readSlotState(connection, slot, signal);
+      const message = state && slotNotice(slot, state);
+      if (message !== undefined) report({ type: 'notice', level: 'warning', message });
+      await wait(INTERVAL_MS, undefined, { signal }).catch(() => undefined);
+    }
+  };
+  const watching = watch();
+  // Thrown where it is awaited.
+  watching.catch(() => undefined);
+  return {
+    async [Symbol.asyncDispose]() {
+      ending.abort();
+      await watching;
+    },
+  };
 }
 
 /** Undefined where there is no such slot, or this user may not ask. */

@@ -65,6 +65,44 @@ const cases: readonly {
     start: [1, 16],
   },
   {
+    name: 'a hole that archive_command left, whose WAL the slot holds back',
+    stored: {
+      1: [
+        [8, 24],
+        [32, 48],
+      ],
+    },
+    slot: 18,
+    server: 50,
+    start: [1, 24],
+  },
+  {
+    name: 'the first of two such holes',
+    stored: {
+      1: [
+        [0, 8],
+        [16, 19],
+        [24, 32],
+        [40, 48],
+      ],
+    },
+    slot: 17,
+    server: 50,
+    start: [1, 16],
+  },
+  {
+    name: 'a hole that the slot does not reach back to',
+    stored: {
+      1: [
+        [8, 24],
+        [32, 43],
+      ],
+    },
+    slot: 34,
+    server: 50,
+    start: [1, 40],
+  },
+  {
     name: 'WAL ends with a segment',
     stored: {
       1: [
