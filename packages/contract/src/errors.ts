@@ -113,6 +113,18 @@ export const errorTable = {
     'The passphrase or recovery key opens none of the key slots of the repository.',
     'check which secret the configuration names; the recovery key printed by init opens it too',
   ),
+  SPW_KEY_SLOT_UNKNOWN: entry(
+    exitCodes.failed,
+    false,
+    'The repository has no single key slot of that id.',
+    'see the ids with: spillway key list',
+  ),
+  SPW_KEY_SLOT_NEEDED: entry(
+    exitCodes.refused,
+    false,
+    'Without that key slot nobody could be sure to open the repository again.',
+    'add another with spillway key add, and prove that it opens the repository',
+  ),
   SPW_LOCKED: entry(
     exitCodes.locked,
     true,
@@ -142,6 +154,12 @@ export const errorTable = {
     false,
     'No backup has that id, or several begin with it.',
     'list the backups with: spillway backups',
+  ),
+  SPW_BACKUP_NEEDED: entry(
+    exitCodes.refused,
+    false,
+    'A backup that is needed was to be removed: it is in use, the newest, the last proven one, or part of the window.',
+    'see what keeps it with: spillway expire --dry-run',
   ),
   SPW_DUMP_UNKNOWN: entry(
     exitCodes.usage,

@@ -31,6 +31,10 @@ export {
 } from './operation/logical/dumps.ts';
 export { type ExportFormat, type ExportOptions, type ExportSummary, exportDump } from './operation/logical/export.ts';
 export { type DumpRestoreOptions, type DumpRestoreSummary, restoreDump } from './operation/logical/restore.ts';
+export { type ExpiryOptions, type ExpiryPlan, planExpiry } from './operation/expire/plan.ts';
+export { isPolicy, type RetentionPolicy } from './operation/expire/policy.ts';
+export { type ExpireOptions, type ExpireSummary, expire, namesGone } from './operation/expire/run.ts';
+export { type Hold, holdBackup } from './repository/hold.ts';
 export { type RestoreOptions, type RestoreSummary, restore } from './operation/restore/lay.ts';
 export { type PlannedRestore, type PlanOptions, planRestore, type RestorePlan } from './operation/restore/plan.ts';
 export { type RecoverySummary, refuseBusyPort, type StartOptions, startRestored } from './operation/restore/start.ts';
@@ -55,5 +59,13 @@ export {
   verdicts,
   writeEvidence,
 } from './repository/evidence.ts';
+export {
+  addKeySlot,
+  findKeySlot,
+  type KeySlotSummary,
+  listKeySlots,
+  removeKeySlot,
+  rotatePassphrase,
+} from './repository/key-slots.ts';
 export { initRepository, openRepository, Repository } from './repository/repository.ts';
 export type { StorageLocation } from './storage/port.ts';

@@ -5,6 +5,7 @@ import { formatLsn, type Lsn, parseLsn, segmentSize, type TimelineId, timelineId
 import { type Ancestry, ancestry, contains } from '../postgres/timeline.ts';
 import { chooseById, listManifests } from '../repository/manifest-store.ts';
 import type { Repository } from '../repository/repository.ts';
+import { expiredOn, type ExpiredUpTo, readExpired } from './expire/record.ts';
 import { listSystems, type SystemRecord } from './system.ts';
 import { WalArchive, type WalCatalog } from './wal/archive.ts';
 import { findWay, type Way } from './wal/coverage.ts';
@@ -31,6 +32,7 @@ export interface SystemWal {
   readonly catalog: WalCatalog;
   /** By the timeline they end on; timelines whose history file is missing are left out. */
   readonly ways: ReadonlyMap<TimelineId, Ancestry>;
+  readonly expired: ExpiredUpTo;
 }
 
 export async function readSystemWal(
@@ -49,7 +51,8 @@ export async function readSystemWal(
   for (const timeline of new Set([...catalog.objects.keys(), ...histories.keys(), timelineId(1)])) {
     if (timeline === 1 || histories.has(timeline)) ways.set(timeline, ancestry(histories, timeline));
   }
-  return { archive, catalog, ways };
+  const expired = await readExpired(repository, cluster, system.system_identifier, signal);
+  return { archive, catalog, ways, expired };
 }
 
 /** How far a backup can be rolled forward on the way to `timeline`; undefined where that way does not lead through it. */
@@ -61,6 +64,14 @@ export function wayFrom(wal: SystemWal, backup: BackupSummary, timeline: Timelin
   if (!contains(ancestryOfTarget, timelineId(backup.timeline), stop)) return undefined;
   const way = findWay(wal.catalog, ancestryOfTarget, from, wal.archive.segmentSize);
   return way.end >= stop && !way.overruns ? way : undefined;
+}
+
+/** Whether WAL behind the backup was left to lead on to every later moment, and not only to the backup's own end. */
+export function leadsOn(wal: SystemWal, backup: BackupSummary, timeline: TimelineId): boolean {
+  const way = wal.ways.get(timeline);
+  const start = parseLsn(backup.start_lsn);
+  const expired = way && expiredOn(way, wal.expired);
+  return expired === undefined || (start !== undefined && start >= expired);
 }
 
 export interface WalGap {
@@ -97,7 +108,7 @@ export async function recoveryWindow(options: ClusterInRepository): Promise<Reco
   const system = systems.find((record) => record.system_identifier === newest?.system_identifier);
   if (newest === undefined || system === undefined) return NO_WINDOW;
   const wal = await readSystemWal(options, system);
-  const earliest = backups.find(
+  const usable = backups.filter(
     (backup) =>
       backup.system_identifier === system.system_identifier &&
       [...wal.ways.keys()].some((timeline) => wayFrom(wal, backup, timeline) !== undefined),
@@ -107,6 +118,8 @@ export async function recoveryWindow(options: ClusterInRepository): Promise<Reco
     const way = wayFrom(wal, newest, timeline);
     if (way !== undefined && latest === undefined) latest = { timeline, way };
   }
+  const end = latest?.timeline;
+  const earliest = usable.find((backup) => end !== undefined && leadsOn(wal, backup, end)) ?? usable[0];
   if (earliest === undefined || latest === undefined) return NO_WINDOW;
   return {
     earliest_at: earliest.finished_at,

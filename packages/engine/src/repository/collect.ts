@@ -11,11 +11,12 @@
 // Invariant: a pack is removed only when it was condemned while nothing needed it, everybody who may have known it then
 // has ended, and nothing needs it now. A step that was broken off is seen by the next run in the same places.
 
-import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
+import { type Report, SpillwayError } from '@spillway/contract';
 import { INDEX, packName } from '../format/names.ts';
 import { type Condemned, concernedHolders, condemn, forget, holdersSince, listCondemned } from './condemned.ts';
 import { readIndex, readIndexObject, type RepositoryIndex, writeIndex } from './index-store.ts';
-import { type Holder, type Lock, listHolders, LOCK_WAIT_MS, takeLock } from './lock.ts';
+import { isAtWork } from './holder.ts';
+import type { Lock } from './lock.ts';
 import { type Marked, mark } from './mark.ts';
 import { repack } from './repack.ts';
 import type { Repository } from './repository.ts';
@@ -147,36 +148,11 @@ async function whyNotRipe(options: CollectOptions, condemned: Condemned): Promis
   const until = Date.parse(condemned.at) + options.graceMs;
   if (options.now().getTime() < until) return `the grace period, which ends ${new Date(until).toISOString()}`;
   for (const holder of holders) {
-    const why = await whyAtWork(options, holder);
-    if (why !== undefined) return why;
+    if (await isAtWork(repository, holder, options)) {
+      return `the ${holder.holder} on ${holder.host}, which was running already`;
+    }
   }
   return undefined;
-}
-
-/**
- * Whether the holder has ended. One of whom that is not known, be it on another host, loses its lock here, once it has
- * given no sign of life for long: then it cannot bring its work to an end, should it only have slept.
- */
-async function whyAtWork(
-  { repository, signal, lockWaitMs }: CollectOptions,
-  holder: Holder,
-): Promise<string | undefined> {
-  const now = await listHolders(repository, signal);
-  if (!now.some(({ purpose, token }) => purpose === holder.purpose && token === holder.token)) return undefined;
-  try {
-    const lock = await takeLock(repository, holder.purpose, {
-      holder: 'collection of packs',
-      waitMs: lockWaitMs ?? LOCK_WAIT_MS,
-      untilSign: true,
-      signal,
-    });
-    await lock[Symbol.asyncDispose]();
-    return undefined;
-  } catch (error) {
-    if (isSpillwayError(error, 'SPW_LOCKED'))
-      return `the ${holder.holder} on ${holder.host}, which was running already`;
-    throw error;
-  }
 }
 
 /** Removes packs, and before that whatever names them, so that no reader is ever sent to a pack that is gone. */

@@ -9,7 +9,8 @@
 import { randomBytes } from 'node:crypto';
 import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
 import { lockPrefix, manifestName } from '../format/names.ts';
-import { listHolders, type Lock, LOCK_WAIT_MS, takeLock } from './lock.ts';
+import { isAtWork, type LookOptions } from './holder.ts';
+import { listHolders, type Lock, takeLock } from './lock.ts';
 import type { Repository } from './repository.ts';
 
 const PREFIX = 'restore-';
@@ -69,26 +70,14 @@ export async function holdBackup(options: {
 export async function heldBackups(
   repository: Repository,
   cluster: string,
-  options: { readonly signal?: AbortSignal; readonly lockWaitMs?: number } = {},
+  options: LookOptions = {},
 ): Promise<ReadonlyMap<string, string>> {
-  const { signal } = options;
   const held = new Map<string, string>();
-  for (const { purpose, host } of await listHolders(repository, signal)) {
-    const [, of, backupId] = FORM.exec(purpose) ?? [];
+  for (const holder of await listHolders(repository, options.signal)) {
+    const [, of, backupId] = FORM.exec(holder.purpose) ?? [];
     if (of !== cluster || backupId === undefined || held.has(backupId)) continue;
-    try {
-      const lock = await takeLock(repository, purpose, {
-        holder: 'look for restores that died',
-        waitMs: options.lockWaitMs ?? LOCK_WAIT_MS,
-        untilSign: true,
-        ...(signal && { signal }),
-      });
-      await lock[Symbol.asyncDispose]();
-      await removeRemains(repository, purpose);
-    } catch (error) {
-      if (!isSpillwayError(error, 'SPW_LOCKED')) throw error;
-      held.set(backupId, host);
-    }
+    if (await isAtWork(repository, holder, options)) held.set(backupId, holder.host);
+    else await removeRemains(repository, holder.purpose);
   }
   return held;
 }

@@ -27,13 +27,22 @@ interface Needs {
   readonly kind: 'backup' | 'dump';
 }
 
-/** Throws SPW_OBJECT_DAMAGED or SPW_OBJECT_MISSING where it cannot be known what is needed. */
-export async function mark(repository: Repository, index: RepositoryIndex, signal?: AbortSignal): Promise<Marked> {
+/**
+ * Throws SPW_OBJECT_DAMAGED or SPW_OBJECT_MISSING where it cannot be known what is needed. `without` are names of manifests
+ * to be taken for gone already, to see what their going would set free.
+ */
+export async function mark(
+  repository: Repository,
+  index: RepositoryIndex,
+  signal?: AbortSignal,
+  without: ReadonlySet<string> = new Set(),
+): Promise<Marked> {
   const bits = new Uint8Array(Math.ceil(index.table.slots / 8));
   const liveBytes = new Float64Array(index.packs.length);
   const liveChunks = new Uint32Array(index.packs.length);
   let manifests = 0;
   for (const needs of await listNeeds(repository, signal)) {
+    if (without.has(nameOf(needs))) continue;
     const ids = await chunkIdsOf(repository, needs, signal);
     if (ids === undefined) continue;
     manifests += 1;
@@ -79,13 +88,17 @@ async function listNeeds(repository: Repository, signal: AbortSignal | undefined
   return found;
 }
 
+const nameOf = ({ cluster, id, kind }: Needs): string =>
+  kind === 'backup' ? manifestName(cluster, id) : dumpName(cluster, id);
+
 /** Undefined where it was removed since it was listed, as somebody may remove a dump at any time. */
 async function chunkIdsOf(
   repository: Repository,
-  { cluster, id, kind }: Needs,
+  needs: Needs,
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array | undefined> {
-  const name = kind === 'backup' ? manifestName(cluster, id) : dumpName(cluster, id);
+  const { cluster, id, kind } = needs;
+  const name = nameOf(needs);
   try {
     return kind === 'backup'
       ? (await readManifest(repository, cluster, id, signal)).chunkIds

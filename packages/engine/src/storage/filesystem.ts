@@ -15,7 +15,8 @@ import { SpillwayError } from '@spillway/contract';
 import type { ByteRange, ObjectName, ObjectStat, Storage } from './port.ts';
 import { renameUnlessThere } from './reserve.ts';
 
-const INCOMING = '.incoming';
+/** Where objects are written before they have their names. */
+export const INCOMING = '.incoming';
 
 export class FilesystemStorage implements Storage {
   readonly description: string;

@@ -8,6 +8,7 @@ import { formatLsn, parseLsn, type TimelineId, timelineId } from '../../postgres
 import {
   type ClusterInRepository,
   findGaps,
+  leadsOn,
   listBackups,
   readSystemWal,
   type SystemWal,
@@ -59,8 +60,9 @@ export async function checkWal(options: WalCheckOptions): Promise<WalReport> {
     }
     const own = backups.filter((backup) => backup.system_identifier === system.system_identifier);
     without.push(...own.filter((backup) => !hasOwnWal(wal, backup)).map(({ id }) => id));
-    const [oldest] = own;
     const newest = Math.max(0, ...wal.ways.keys());
+    // Before it WAL was expired on purpose, and is not missing.
+    const oldest = own.find((backup) => leadsOn(wal, backup, timelineId(newest))) ?? own[0];
     if (oldest !== undefined && newest > 0) {
       const found = findGaps(wal, timelineId(newest), parseLsn(oldest.start_lsn));
       gaps.push(...(await explain(wal, timelineId(newest), found, signal)));

@@ -1,0 +1,306 @@
+// What `expire` will do: reads what there is, lets the policy judge (`policy.ts`, `window.ts`, `wal.ts`), changes nothing.
+
+import { isSpillwayError } from '@spillway/contract';
+import type { BackupSummary } from '../../format/manifest.ts';
+import { dumpName, manifestName } from '../../format/names.ts';
+import { timelineId } from '../../postgres/lsn.ts';
+import { chooseDump, listDumps } from '../../repository/dump-store.ts';
+import { listEvidence, verdicts } from '../../repository/evidence.ts';
+import { heldBackups } from '../../repository/hold.ts';
+import { isAtWork } from '../../repository/holder.ts';
+import { readIndex } from '../../repository/index-store.ts';
+import { listHolders } from '../../repository/lock.ts';
+import { chooseById, listManifests } from '../../repository/manifest-store.ts';
+import { mark } from '../../repository/mark.ts';
+import type { Repository } from '../../repository/repository.ts';
+import { readSystemWal, type SystemWal, wayFrom } from '../backups.ts';
+import { listSystems } from '../system.ts';
+import {
+  type BackupFacts,
+  isPolicy,
+  type Judgement,
+  judgeBackups,
+  judgeDumps,
+  type RetentionPolicy,
+} from './policy.ts';
+import { NOTHING_EXPIRES, planWal, type WalPlan, type WalRange } from './wal.ts';
+import { type Lineage, windowBases } from './window.ts';
+
+const DAY_MS = 86_400_000;
+
+export interface ExpiryOptions {
+  readonly repository: Repository;
+  readonly cluster: string;
+  readonly policy: RetentionPolicy;
+  /** Instead of what the policy judges: these backups and dumps, by id or the beginning of it. */
+  readonly named?: readonly string[];
+  readonly now: Date;
+  /** Every backup that is there is kept, as when the others have just been removed. */
+  readonly keepAll?: boolean;
+  /** Reckon what goes of the packs: every manifest is read for it. */
+  readonly estimate?: boolean;
+  /** How long to wait to see whether somebody lives. */
+  readonly lockWaitMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface ExpiryPlan {
+  readonly cluster: string;
+  /** Oldest first. */
+  readonly backups: readonly (Judgement & { readonly finished_at: string; readonly bytes: number })[];
+  readonly unreadable: readonly { readonly id: string; readonly keep: boolean; readonly why: string }[];
+  readonly dumps: readonly (Judgement & { readonly source: string; readonly finished_at: string })[];
+  readonly wal: readonly (WalRange & { readonly system_identifier: string })[];
+  readonly wal_bytes: number;
+  /** Of packs, once they are collected; null where it was not reckoned, or it cannot be known what is needed. */
+  readonly pack_bytes: number | null;
+  readonly notes: readonly string[];
+}
+
+/** A plan with what carrying it out needs. */
+export interface PlannedExpiry {
+  readonly plan: ExpiryPlan;
+  readonly wal: readonly { readonly wal: SystemWal; readonly plan: WalPlan }[];
+}
+
+export async function planExpiry(options: ExpiryOptions): Promise<PlannedExpiry> {
+  const { repository, cluster, policy, now, signal } = options;
+  const notes: string[] = [];
+  const held = await heldBackups(repository, cluster, options);
+  const lineages = await readLineages(options);
+  const { heads, unreadable } = await listManifests(repository, cluster, signal);
+  const evidence = await listEvidence(repository, cluster, signal);
+  const proofs = verdicts(evidence.records);
+  for (const { name, why } of evidence.unreadable) notes.push(`${name} proves nothing: ${why}.`);
+  const backups = heads.map(({ summary }): Placed => {
+    const wal = lineages.find(({ lineage }) => lineage.systemIdentifier === summary.system_identifier);
+    const restorable =
+      wal !== undefined && [...wal.wal.ways.keys()].some((to) => wayFrom(wal.wal, summary, to) !== undefined);
+    const proof = proofs.get(summary.id);
+    return {
+      summary,
+      restorable,
+      usable: restorable && proof?.result !== 'failed',
+      proven: proof !== undefined && proof.provenAt !== null,
+      heldBy: held.get(summary.id),
+    };
+  });
+  const dumps = await listDumps(repository, cluster, signal);
+  const bases = policy.pointInTimeMs === undefined ? new Set<string>() : findBases(lineages, backups, policy, now);
+  const judged = judgeBackups(backups, policy, bases, now);
+  const judgedDumps = judgeDumps(
+    dumps.heads.map(({ summary }) => summary),
+    policy,
+    now,
+  );
+  const named = options.named && new Set(options.named.map((id) => fullId(id, options, backups, dumps, unreadable)));
+  const decide = (each: Judgement): Judgement => {
+    if (options.keepAll === true) return { ...each, keep: true };
+    if (named === undefined) return each;
+    const reasons = named.has(each.id)
+      ? ['named', ...(each.keep ? each.reasons.map((why) => `though ${why}`) : [])]
+      : [];
+    return { id: each.id, keep: !named.has(each.id), reasons: named.has(each.id) ? reasons : ['not named'] };
+  };
+  const decided = judged.map(decide);
+  const decidedDumps = judgedDumps.map(decide);
+  if (!isPolicy(policy) && named === undefined) {
+    notes.push(`No retention is configured for ${cluster}: everything is kept.`);
+  }
+
+  const kept = backups.filter((_, at) => decided[at]?.keep === true);
+  const allWal = await whyAllWal(options, unreadable.length);
+  if (allWal !== undefined) notes.push(allWal);
+  const wal = lineages.map(({ wal: system, lineage }) => ({
+    wal: system,
+    plan: allWal === undefined ? planLineage(lineage, backups, kept, bases, policy, now) : NOTHING_EXPIRES,
+  }));
+  const gone = new Set([
+    ...decided.filter(({ keep }) => !keep).map(({ id }) => manifestName(cluster, id)),
+    ...decidedDumps.filter(({ keep }) => !keep).map(({ id }) => dumpName(cluster, id)),
+    ...(named === undefined ? [] : [...named].map((id) => manifestName(cluster, id))),
+  ]);
+  return {
+    wal,
+    plan: {
+      cluster,
+      backups: decided.map((each, at) => ({
+        ...each,
+        finished_at: heads[at]?.summary.finished_at ?? '',
+        bytes: heads[at]?.summary.bytes ?? 0,
+      })),
+      unreadable: [...unreadable, ...dumps.unreadable].map(({ id, error }) => ({
+        id,
+        keep: named?.has(id) !== true,
+        why: error.why ?? error.message,
+      })),
+      dumps: decidedDumps.map((each, at) => ({
+        ...each,
+        source: dumps.heads[at]?.summary.source ?? '',
+        finished_at: dumps.heads[at]?.summary.finished_at ?? '',
+      })),
+      wal: wal.flatMap(({ wal: system, plan }) =>
+        plan.ranges.map((range) => ({ system_identifier: system.archive.systemIdentifier, ...range })),
+      ),
+      wal_bytes: wal.flatMap(({ plan }) => plan.expired).reduce((sum, { storedBytes }) => sum + storedBytes, 0),
+      pack_bytes: options.estimate === true ? await bytesOfPacks(repository, gone, notes, signal) : null,
+      notes,
+    },
+  };
+}
+
+interface Placed extends BackupFacts {
+  readonly summary: BackupSummary;
+  /** Its own WAL is there, whatever the evidence says of its data. */
+  readonly restorable: boolean;
+}
+
+interface LineageWal {
+  readonly wal: SystemWal;
+  readonly lineage: Lineage;
+}
+
+/** Oldest system first. */
+async function readLineages(options: ExpiryOptions): Promise<readonly LineageWal[]> {
+  const { repository, cluster, signal } = options;
+  const found: LineageWal[] = [];
+  for (const system of await listSystems(repository, cluster, signal)) {
+    const wal = await readSystemWal({ repository, cluster, ...(signal && { signal }) }, system);
+    const lastAt = new Map<ReturnType<typeof timelineId>, Date>();
+    for (const [timeline, objects] of wal.catalog.objects) {
+      const last = objects.reduce((latest, object) => (object.end > latest.end ? object : latest));
+      // A receiver may replace the last piece while it is read: then there is newer WAL than can be told here.
+      const at = await wal.archive.read(last, signal).then(
+        ({ stamp }) => new Date(stamp.sent_at),
+        (error: unknown) => {
+          if (!isSpillwayError(error, 'SPW_OBJECT_MISSING', 'SPW_OBJECT_DAMAGED')) throw error;
+          return options.now;
+        },
+      );
+      lastAt.set(timeline, at);
+    }
+    const lineage: Lineage = {
+      systemIdentifier: system.system_identifier,
+      segmentSize: wal.archive.segmentSize,
+      catalog: wal.catalog,
+      ways: wal.ways,
+      lastAt,
+    };
+    found.push({ wal, lineage });
+  }
+  return found;
+}
+
+/** Also those that the evidence calls damaged: they might be all there is for a moment. */
+function findBases(
+  lineages: readonly LineageWal[],
+  backups: readonly Placed[],
+  policy: RetentionPolicy,
+  now: Date,
+): ReadonlySet<string> {
+  const begin = new Date(now.getTime() - (policy.pointInTimeMs ?? 0));
+  const bases = new Set<string>();
+  for (const { lineage } of lineages) {
+    const own = backups.filter(
+      ({ summary, restorable }) => restorable && summary.system_identifier === lineage.systemIdentifier,
+    );
+    for (const some of [own, own.filter(({ usable }) => usable)]) {
+      for (const id of windowBases(
+        lineage,
+        some.map(({ summary }) => summary),
+        begin,
+      ))
+        bases.add(id);
+    }
+  }
+  return bases;
+}
+
+function planLineage(
+  lineage: Lineage,
+  backups: readonly Placed[],
+  kept: readonly Placed[],
+  bases: ReadonlySet<string>,
+  policy: RetentionPolicy,
+  now: Date,
+): WalPlan {
+  const own = kept.filter(({ summary }) => summary.system_identifier === lineage.systemIdentifier);
+  if (own.length === 0) {
+    const current = backups.at(-1)?.summary.system_identifier;
+    const days = policy.keepDays;
+    if (current === undefined || current === lineage.systemIdentifier || days === undefined) return NOTHING_EXPIRES;
+    const begin = now.getTime() - Math.max(days * DAY_MS, policy.pointInTimeMs ?? 0);
+    const over = [...lineage.lastAt.values()].every((at) => at.getTime() < begin);
+    return over ? planWal(lineage, [], []) : NOTHING_EXPIRES;
+  }
+  const begin = policy.pointInTimeMs === undefined ? Number.NEGATIVE_INFINITY : now.getTime() - policy.pointInTimeMs;
+  const newest = own.findLast(({ usable }) => usable) ?? own.at(-1);
+  const isOnward = (each: Placed): boolean =>
+    bases.has(each.summary.id) ||
+    each.heldBy !== undefined ||
+    each === newest ||
+    each === own.at(-1) ||
+    Date.parse(each.summary.finished_at) > begin;
+  const summaries = (some: readonly Placed[]): readonly BackupSummary[] => some.map(({ summary }) => summary);
+  return planWal(lineage, summaries(own.filter(isOnward)), summaries(own.filter((each) => !isOnward(each))));
+}
+
+/** Why no WAL goes, in a sentence, where it is not certain what is needed. */
+async function whyAllWal(options: ExpiryOptions, unreadable: number): Promise<string | undefined> {
+  const { repository, cluster, policy, signal } = options;
+  if (!isPolicy(policy)) return 'Without a policy all WAL is kept.';
+  if (unreadable > 0) return 'All WAL is kept: a manifest cannot be read, so nobody knows which WAL its backup needs.';
+  for (const holder of await listHolders(repository, signal)) {
+    if (holder.purpose === `backup-${cluster}` && (await isAtWork(repository, holder, options))) {
+      return 'All WAL is kept this time: a backup is running, and its WAL is not known yet.';
+    }
+  }
+  return undefined;
+}
+
+function fullId(
+  id: string,
+  { cluster }: ExpiryOptions,
+  backups: readonly Placed[],
+  dumps: Awaited<ReturnType<typeof listDumps>>,
+  unreadable: readonly { readonly id: string }[],
+): string {
+  // What cannot be read must be named in full: nothing else is known of it.
+  if ([...unreadable, ...dumps.unreadable].some((each) => each.id === id)) return id;
+  try {
+    return chooseById(
+      backups.map(({ summary }) => summary),
+      cluster,
+      id,
+    ).id;
+  } catch (error) {
+    if (!isSpillwayError(error, 'SPW_BACKUP_UNKNOWN') || id === 'latest') throw error;
+    try {
+      return chooseDump(
+        dumps.heads.map(({ summary }) => summary),
+        cluster,
+        id,
+      ).id;
+    } catch {
+      throw error;
+    }
+  }
+}
+
+/** Of packs of which nothing is needed once these manifests are gone, and of those that wait to be removed already. */
+async function bytesOfPacks(
+  repository: Repository,
+  gone: ReadonlySet<string>,
+  notes: string[],
+  signal: AbortSignal | undefined,
+): Promise<number | null> {
+  try {
+    const index = await readIndex(repository, signal && { signal });
+    const marked = await mark(repository, index, signal, gone);
+    return index.packs.reduce((sum, { packBytes }, at) => sum + (marked.liveChunks[at] === 0 ? packBytes : 0), 0);
+  } catch (error) {
+    if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING', 'SPW_REPOSITORY_NEWER')) throw error;
+    notes.push(`No packs will be collected: ${error.why ?? error.message}.`);
+    return null;
+  }
+}

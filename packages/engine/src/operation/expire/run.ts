@@ -1,0 +1,183 @@
+// `expire`: lets go of what no rule keeps, and collects the space.
+//
+//   1  take the repository's lock `collect`; plan (`plan.ts`)
+//   2  remove the manifests of expired backups and dumps, each durably: from here on they are gone
+//   3  plan again from what is there now, look once more who reads what, write down up to where WAL goes, remove it
+//   4  collect packs (`repository/collect.ts`) and what killed writers left of files
+//
+// Invariant: nothing is removed that something listed still needs; broken off anywhere, the next run goes on.
+
+import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
+import { dumpName, manifestName } from '../../format/names.ts';
+import { COLLECT_LOCK, type Collected, collect } from '../../repository/collect.ts';
+import { heldBackups } from '../../repository/hold.ts';
+import { type Lock, LOCK_WAIT_MS, takeLock } from '../../repository/lock.ts';
+import { removeRemains } from '../../storage/remains.ts';
+import { type ExpiryOptions, type ExpiryPlan, planExpiry } from './plan.ts';
+import { isPolicy } from './policy.ts';
+import { writeExpired } from './record.ts';
+
+const REMOVED_BETWEEN_LOOKS = 256;
+const DAY_MS = 86_400_000;
+
+export interface ExpireOptions extends Omit<ExpiryOptions, 'now' | 'estimate'> {
+  readonly now?: () => Date;
+  /** Only these may go: what a person saw and agreed to. */
+  readonly agreed?: ReadonlySet<string>;
+  /** Removes what was named though it is the newest, the last proven one, or needed for the point-in-time window. */
+  readonly force?: boolean;
+  readonly graceMs: number;
+  readonly repackBelow: number;
+  readonly repackBytesMax: number;
+  readonly signal: AbortSignal;
+  readonly report: Report;
+}
+
+export interface ExpireSummary {
+  readonly plan: ExpiryPlan;
+  readonly removed_backups: readonly string[];
+  readonly removed_dumps: readonly string[];
+  readonly removed_wal_objects: number;
+  readonly removed_wal_bytes: number;
+  readonly removed_remains: number;
+  /** Null where nothing was collected: see `not_collected`. */
+  readonly collected: Collected | null;
+  readonly not_collected: string | null;
+}
+
+export async function expire(options: ExpireOptions): Promise<ExpireSummary> {
+  const { repository, cluster, report } = options;
+  const now = options.now ?? (() => new Date());
+  await using lock = await takeLock(repository, COLLECT_LOCK, {
+    holder: `expiry of cluster ${cluster}`,
+    waitMs: options.lockWaitMs ?? LOCK_WAIT_MS,
+    signal: options.signal,
+    onWait: (why) =>
+      report({ type: 'notice', level: 'info', message: `Waiting to see whether the holder lives: ${why}.` }),
+  });
+  const signal = AbortSignal.any([options.signal, lock.lost]);
+  report({ type: 'progress', phase: 'looking at what is kept', done_bytes: 0 });
+  const { plan } = await planExpiry({ ...options, now: now(), signal });
+  const gone = namesGone(plan);
+  refuse(plan, options);
+  await lock.assertHeld();
+  for (const { name, id } of gone) {
+    await repository.storage.remove(name, { signal });
+    report({ type: 'notice', level: 'info', message: `Removed ${id}.` });
+  }
+  const wal = await expireWal(options, lock, new Set(gone.map(({ id }) => id)), now(), signal);
+  const packs = await collectPacks(options, lock, now, signal);
+  return {
+    plan,
+    removed_backups: gone.filter(({ kind }) => kind === 'backup').map(({ id }) => id),
+    removed_dumps: gone.filter(({ kind }) => kind === 'dump').map(({ id }) => id),
+    removed_wal_objects: wal.objects,
+    removed_wal_bytes: wal.bytes,
+    removed_remains: await removeRemains(repository.location, DAY_MS),
+    ...packs,
+  };
+}
+
+/** What the plan lets go, as objects. */
+export function namesGone(
+  plan: ExpiryPlan,
+): readonly { readonly id: string; readonly name: string; readonly kind: 'backup' | 'dump' }[] {
+  const { cluster, backups, dumps, unreadable } = plan;
+  const of = (kind: 'backup' | 'dump', id: string) => ({
+    id,
+    kind,
+    name: kind === 'backup' ? manifestName(cluster, id) : dumpName(cluster, id),
+  });
+  return [
+    ...backups.filter(({ keep }) => !keep).map(({ id }) => of('backup', id)),
+    ...dumps.filter(({ keep }) => !keep).map(({ id }) => of('dump', id)),
+    // Which it was is not known any more; ids are never shared.
+    ...unreadable.filter(({ keep }) => !keep).flatMap(({ id }) => [of('backup', id), of('dump', id)]),
+  ];
+}
+
+function refuse({ backups }: ExpiryPlan, { named, force, agreed, cluster }: ExpireOptions): void {
+  const going = backups.filter(({ keep }) => !keep);
+  const held = going.find(({ reasons }) => reasons.some((why) => why.startsWith('though in use')));
+  const needed = going.find(({ reasons }) => reasons.some((why) => why.startsWith('though')));
+  const stranger = going.find(({ id }) => agreed?.has(id) === false);
+  const say = (id: string, why: string, hint: string): SpillwayError =>
+    new SpillwayError('SPW_BACKUP_NEEDED', `backup ${id} of cluster ${cluster} was not removed`, { why, hint });
+  if (held !== undefined) throw say(held.id, reasonsOf(held.reasons), 'wait until the restore is done');
+  if (needed !== undefined && named !== undefined && force !== true) {
+    throw say(needed.id, reasonsOf(needed.reasons), 'confirm it by name to remove it all the same');
+  }
+  if (stranger !== undefined) {
+    throw say(stranger.id, 'it has expired since the plan was shown', 'run the command again to see the new plan');
+  }
+  if (named === undefined && backups.length > 0 && going.length === backups.length) {
+    throw new SpillwayError('SPW_INTERNAL', `no backup of cluster ${cluster} would be left`);
+  }
+}
+
+/** `named, though newest, though last proven` as people say it. */
+const reasonsOf = (reasons: readonly string[]): string =>
+  `it is ${reasons
+    .filter((why) => why.startsWith('though '))
+    .map((why) => why.slice('though '.length))
+    .join(', ')}`;
+
+/** From what is there now: a restore may have begun, and a backup may have ended, since the first plan. */
+async function expireWal(
+  options: ExpireOptions,
+  lock: Lock,
+  gone: ReadonlySet<string>,
+  now: Date,
+  signal: AbortSignal,
+): Promise<{ readonly objects: number; readonly bytes: number }> {
+  const { repository, cluster, report } = options;
+  const none = { objects: 0, bytes: 0 };
+  if (!isPolicy(options.policy)) return none;
+  const { named: _, ...policyOnly } = options;
+  const { wal } = await planExpiry({ ...policyOnly, keepAll: true, now, signal });
+  for (const [id, host] of await heldBackups(repository, cluster, { ...options, signal })) {
+    if (!gone.has(id)) continue;
+    report({
+      type: 'notice',
+      level: 'warning',
+      message: `All WAL is kept this time: a restore on ${host} began with backup ${id} while that was removed.`,
+    });
+    return none;
+  }
+  let [objects, bytes] = [0, 0];
+  for (const { wal: system, plan } of wal) {
+    if (plan.expired.length === 0) continue;
+    await lock.assertHeld();
+    await writeExpired(repository, cluster, system.archive.systemIdentifier, plan.upTo, signal);
+    for (const { name, storedBytes } of plan.expired) {
+      if (objects % REMOVED_BETWEEN_LOOKS === 0) {
+        await lock.assertHeld();
+        report({ type: 'progress', phase: 'removing WAL', done_bytes: bytes });
+      }
+      await repository.storage.remove(name, { signal });
+      objects += 1;
+      bytes += storedBytes;
+    }
+  }
+  return { objects, bytes };
+}
+
+/** What cannot be read keeps all packs, and is told; what has expired by then has expired. */
+async function collectPacks(
+  options: ExpireOptions,
+  lock: Lock,
+  now: () => Date,
+  signal: AbortSignal,
+): Promise<Pick<ExpireSummary, 'collected' | 'not_collected'>> {
+  try {
+    return { collected: await collect({ ...options, lock, now, signal }), not_collected: null };
+  } catch (error) {
+    if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING', 'SPW_REPOSITORY_NEWER')) throw error;
+    options.report({
+      type: 'notice',
+      level: 'warning',
+      message: `No packs were collected: ${error.why ?? error.message}. Next: ${error.hint}.`,
+    });
+    return { collected: null, not_collected: error.why ?? error.message };
+  }
+}
