@@ -79,8 +79,8 @@ function typeOf(schema: JsonSchema): string {
   if (schema.items !== undefined) return `list of ${typeOf(withoutNull(schema.items).inner)}`;
   if (schema.format === 'date-time') return 'time';
   const words: Readonly<Record<string, string>> = { string: 'text', integer: 'whole number', boolean: 'true or false' };
-  const type = String(schema.type ?? 'any');
-  return words[type] ?? type;
+  const types = typeof schema.type === 'string' ? [schema.type] : (schema.type ?? ['any']);
+  return types.map((type) => words[type] ?? type).join(' or ');
 }
 
 const unitOf = (name: string): string => {

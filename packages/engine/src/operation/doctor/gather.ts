@@ -57,7 +57,8 @@ export async function gatherFacts(options: GatherOptions): Promise<DoctorFacts> 
       ? undefined
       : await look('server', 'server', async () => {
           await using session = await connect(cluster.connection, signal && { signal });
-          return gatherServer(session, signal);
+          // Awaited here, before the session is closed.
+          return await gatherServer(session, signal);
         });
   const path = cluster?.dataDirectory ?? server?.dataDirectory;
   return {
