@@ -1,0 +1,136 @@
+// What every command really prints with --json, held against its schema: one story on one throw-away cluster, by the
+// command line itself. A command that has a document and is not run here fails the last test.
+
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { type BackupsDocument, commandDocuments, type DoctorDocument, type WalReport } from '@spillway/contract';
+import { freePort, type LabCluster, startCluster } from '@spillway/lab';
+import { type Ended, makeWorkplace, type Workplace } from './spawned.ts';
+
+/** Those that want client programs or change the keys are held against their schemas by tests of their own. */
+const elsewhere: ReadonlySet<string> = new Set([
+  'dump show',
+  'dump verify',
+  'dump restore',
+  'dump export',
+  'key add',
+  'key remove',
+  'key rotate',
+  'expire',
+  'gc',
+]);
+
+const seen = new Set<string>();
+let place: Workplace;
+let cluster: LabCluster;
+
+before(async () => {
+  cluster = await startCluster({ walSegmentMegabytes: 1, settings: { max_slot_wal_keep_size: '1GB' } });
+  place = await makeWorkplace({
+    passphrase: `${randomBytes(33).toString('base64url')}\n`,
+    password: `${cluster.password}\n`,
+  });
+  // The server's account must get through to what is restored in here.
+  await chmod(place.folder, 0o755);
+  const yaml = `repository:
+  path: repository
+  passphrase: { file: passphrase }
+clusters:
+  main:
+    connection: { host: 127.0.0.1, port: ${cluster.port}, user: ${cluster.user}, password: { file: password } }
+    bin_directory: ${cluster.installation.binDirectory}
+    wal: { flush_interval: 100ms }
+`;
+  await writeFile(join(place.folder, 'spillway.yaml'), yaml, { mode: 0o600 });
+});
+after(async () => {
+  await place[Symbol.asyncDispose]();
+  await cluster.destroy();
+});
+
+/** Parses what the command printed by the schema that the registry has for it. */
+function checked<Document>(command: string, { code, stdout, stderr }: Ended, codes: readonly number[] = [0]): Document {
+  assert.ok(codes.includes(code ?? -1), `${command}: ${code} ${stderr}${stdout}`);
+  const schema = commandDocuments.get(command);
+  assert.ok(schema, `${command} is in the registry`);
+  const document: unknown = JSON.parse(stdout);
+  schema.parse(document);
+  seen.add(command);
+  return document as Document;
+}
+
+const run = async <Document>(command: string, ...rest: readonly string[]): Promise<Document> =>
+  checked<Document>(command, await place.run([...command.split(' '), ...rest, '--json']));
+
+const doctor = async (...codes: readonly number[]): Promise<DoctorDocument> =>
+  checked('doctor', await place.run(['doctor', '--json']), codes);
+
+test('what needs no repository', async () => {
+  for (const command of ['config check', 'config show', 'explain', 'man', 'lab list']) await run(command);
+  await run('explain', 'SPW_LOCKED');
+  await run('completion', 'fish');
+  const failed = await place.run(['backups', '--json']);
+  checked('error', { ...failed, stdout: failed.stderr }, [10]);
+});
+
+test('a backup with its WAL, from init to restore, and the doctor at each step', async () => {
+  const first = await doctor(1);
+  assert.equal(first.findings[0]?.area, 'repository');
+  assert.ok(first.looked_at.includes('server'), 'a repository that is not there hides no server');
+
+  await run('init');
+  await run('check');
+  const bare = await doctor(1);
+  assert.ok(bare.findings.some(({ message }) => message === 'there is no backup'));
+  assert.ok(bare.findings.some(({ message }) => /nobody takes WAL/.test(message)));
+
+  const receiving = place.start(['wal', 'receive', '--json']);
+  await run('backup');
+  await run('backup', '--type', 'incremental');
+  const { backups } = await run<BackupsDocument>('backups');
+  await run('show', backups[0]?.id ?? '');
+  const well = await doctor(0, 3);
+  assert.deepEqual(
+    well.findings.filter(({ severity }) => severity === 'failed'),
+    [],
+  );
+  assert.deepEqual(well.not_looked_at, []);
+  receiving.child.kill('SIGTERM');
+  checked('wal receive', await receiving.ended, [0, 143]);
+  const left = await doctor(1);
+  assert.match(left.findings.map(({ message }) => message).join('\n'), /nobody receives on slot spillway_main/);
+
+  const report = await run<WalReport>('wal check');
+  assert.equal(report.backups_without_wal.length, 0);
+  await run('verify', '--level', 'structure');
+  await run('key list');
+  await run('dump list');
+  await run('restore', '--into', 'planned', '--dry-run');
+  await run('restore', '--into', 'restored');
+});
+
+test('single WAL files', async () => {
+  await cluster.query('SELECT pg_switch_wal()');
+  const [row] = await cluster.query<{ name: string }>(
+    "SELECT name FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$' ORDER BY name LIMIT 1",
+  );
+  const name = row?.name ?? '';
+  await run('wal push', join(cluster.dataDirectory, 'pg_wal', name));
+  await run('wal fetch', name, 'fetched');
+});
+
+test('a lab', async () => {
+  await run('lab up', '--port', String(await freePort()));
+  await run('lab list');
+  await run('lab down', '--yes', '--confirm', 'main');
+});
+
+test('every command that has a document was run', () => {
+  assert.deepEqual(
+    [...commandDocuments.keys()].filter((command) => !seen.has(command) && !elsewhere.has(command)),
+    [],
+  );
+});
