@@ -62,7 +62,7 @@ export async function chooseDatabases(
     asked === undefined ? rows.filter(({ template }) => !template) : rows.filter(({ name }) => asked.includes(name));
   const missing = (asked ?? []).find((name) => !rows.some((row) => row.name === name));
   if (missing !== undefined) {
-    throw new SpillwayError('SPW_POSTGRES_DENIED', `database ${missing} cannot be dumped`, {
+    throw new SpillwayError('SPW_USAGE', `database ${missing} cannot be dumped`, {
       why: 'the server has no database of that name that takes connections',
       hint: 'check the name; upper and lower case count',
     });
