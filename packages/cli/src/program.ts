@@ -7,12 +7,15 @@ import type { Command, Context, GlobalOptions } from './context.ts';
 import { backupCommands } from './program/backup.ts';
 import { configurationCommands } from './program/configuration.ts';
 import { dumpCommands } from './program/dump.ts';
+import { expireCommands } from './program/expire.ts';
 import { explainCommands } from './program/explain.ts';
+import { keyCommands } from './program/key.ts';
 import { labCommands } from './program/lab.ts';
 import { referenceCommands } from './program/reference.ts';
 import { repositoryCommands } from './program/repository.ts';
 import { restoreCommands } from './program/restore.ts';
 import type { Branch } from './program/tree.ts';
+import { verifyCommands } from './program/verify.ts';
 import { walCommands } from './program/wal.ts';
 
 /** In the order in which help lists them. */
@@ -21,7 +24,10 @@ const branches: readonly Branch[] = [
   backupCommands,
   restoreCommands,
   dumpCommands,
+  verifyCommands,
+  keyCommands,
   walCommands,
+  expireCommands,
   labCommands,
   configurationCommands,
   explainCommands,

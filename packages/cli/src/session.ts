@@ -142,7 +142,8 @@ export async function passphraseFor(context: Context, loaded: LoadedConfiguratio
 
 export const defaultWorkers = (): number => Math.min(availableParallelism(), WORKERS_MAX);
 
-async function repositorySecret(context: Context, loaded: LoadedConfiguration): Promise<Secret> {
+/** What the configuration opens the repository with. */
+export async function repositorySecret(context: Context, loaded: LoadedConfiguration): Promise<Secret> {
   const { recovery_key: recoveryKey } = loaded.configuration.repository;
   if (recoveryKey === undefined) {
     return { kind: 'passphrase', passphrase: (await passphraseFor(context, loaded)).reveal() };

@@ -4,18 +4,14 @@ import { z } from 'zod';
 import { backupDocument, backupsDocument } from './backup.ts';
 import { configCheckDocument, configShowDocument } from './configuration.ts';
 import { doctorDocument } from './doctor.ts';
-import {
-  dumpDocument,
-  dumpExportDocument,
-  dumpRestoreDocument,
-  dumpsDocument,
-  verifiedDumpDocument,
-} from './dump.ts';
+import { dumpDocument, dumpExportDocument, dumpRestoreDocument, dumpsDocument, verifiedDumpDocument } from './dump.ts';
 import { errorDocument, explainDocument } from './error.ts';
+import { keyAddDocument, keyListDocument, keyRemoveDocument, keyRotateDocument } from './key.ts';
 import { labDocument, labsDocument } from './lab.ts';
 import { completionDocument, manualDocument } from './reference.ts';
 import { checkDocument, initDocument } from './repository.ts';
 import { restoreDocument, restorePlanDocument } from './restore.ts';
+import { verifyDocument } from './verification.ts';
 import { receiveDocument, walFetchDocument, walPushDocument, walReportDocument } from './wal.ts';
 
 /** By the command's words, in the order of the help. `error` is what any command prints when it fails. */
@@ -32,6 +28,11 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
   ['dump verify', verifiedDumpDocument],
   ['dump restore', dumpRestoreDocument],
   ['dump export', dumpExportDocument],
+  ['verify', verifyDocument],
+  ['key add', keyAddDocument],
+  ['key list', keyListDocument],
+  ['key remove', keyRemoveDocument],
+  ['key rotate', keyRotateDocument],
   ['wal receive', receiveDocument],
   ['wal push', walPushDocument],
   ['wal fetch', walFetchDocument],
