@@ -143,12 +143,32 @@ const backup = z.strictObject({
   wal_timeout: duration(1000, 24 * 60 * MINUTE, 'from 1s to 1d').default(milliseconds(10 * MINUTE)),
 });
 
+const DAY = 24 * 60 * MINUTE;
+
+/** What `expire` keeps; without any of the rules everything. */
+const retention = z.strictObject({
+  /** The newest so many. */
+  keep_count: wholeNumber(1, 100_000).optional(),
+  keep_days: wholeNumber(0, 100_000).optional(),
+  /** The newest of each of so many days, ISO weeks, months and years, in UTC. */
+  keep_daily: wholeNumber(0, 100_000).optional(),
+  keep_weekly: wholeNumber(0, 100_000).optional(),
+  keep_monthly: wholeNumber(0, 100_000).optional(),
+  keep_yearly: wholeNumber(0, 100_000).optional(),
+  minimum_proven: wholeNumber(1, 1000).default(1),
+  /** Every moment of this time stays reachable; without it, every moment since the oldest backup that is kept. */
+  point_in_time: duration(0, 36_500 * DAY, 'at most 36500d').optional(),
+  /** How long packs that nothing needs stay. */
+  grace: duration(0, 365 * DAY, 'at most 365d').default(milliseconds(DAY)),
+});
+
 const cluster = z.strictObject({
   connection,
   data_directory: text.optional(),
   bin_directory: text.optional(),
   wal: wal.prefault({}),
   backup: backup.prefault({}),
+  retention: retention.prefault({}),
 });
 
 const clusterNameForm = /^[a-z0-9][a-z0-9_-]{0,39}$/;

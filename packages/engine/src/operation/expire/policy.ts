@@ -46,8 +46,10 @@ export interface Judgement {
 export const isPolicy = (policy: RetentionPolicy): boolean =>
   keepsBackups(policy) || policy.pointInTimeMs !== undefined;
 
-const keepsBackups = ({ minimumProven: _, pointInTimeMs: __, ...rules }: RetentionPolicy): boolean =>
-  Object.values(rules).some((value) => value !== undefined);
+const keepsBackups = (policy: RetentionPolicy): boolean =>
+  [policy.keepCount, policy.keepDays, policy.keepDaily, policy.keepWeekly, policy.keepMonthly, policy.keepYearly].some(
+    (value) => value !== undefined,
+  );
 
 /**
  * `backups` oldest first; `windowBases` are those without which a moment of the point-in-time window could not be reached
