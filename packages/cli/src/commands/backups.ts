@@ -1,6 +1,6 @@
 // `spillway backups`: what there is to restore from, and from when to when.
 
-import type { BackupsDocument, RecoveryWindow } from '@spillway/contract';
+import type { BackupsDocument, RecoveryWindow, ShownBackup } from '@spillway/contract';
 import type { Command } from '../context.ts';
 import * as engine from '@spillway/engine';
 import { clusterName, loadFor, openConfigured } from '../session.ts';
@@ -13,16 +13,22 @@ export const backups: Command<object> = async (context) => {
   const cluster = clusterName(context, loaded.configuration);
   const repository = await openConfigured(context, loaded);
   const asked = { repository, cluster, signal: context.signal };
-  const [list, window, wal] = await Promise.all([
+  const [list, window, wal, evidence] = await Promise.all([
     engine.listBackups(asked),
     engine.recoveryWindow(asked),
     engine.checkWal(asked),
+    engine.listEvidence(repository, cluster, context.signal),
   ]);
+  const verdicts = engine.verdicts(evidence.records);
   const without = new Set(wal.backups_without_wal);
   const document: BackupsDocument = {
     cluster,
     recovery_window: window,
-    backups: list.map((summary) => ({ ...summary, wal_complete: !without.has(summary.id) })),
+    backups: list.map((summary) => ({
+      ...summary,
+      wal_complete: !without.has(summary.id),
+      ...provenance(verdicts.get(summary.id)),
+    })),
   };
   context.output.result(document, (colours) => renderBackups(document, new Date(), colours));
   return 0;
@@ -43,6 +49,7 @@ export function renderBackups(
       { title: 'SIZE', align: 'right' },
       { title: 'STORED', align: 'right' },
       { title: 'WAL' },
+      { title: 'PROVEN' },
     ],
     list.map((backup) => {
       const finished = new Date(backup.finished_at);
@@ -54,10 +61,26 @@ export function renderBackups(
         formatBytes(backup.bytes),
         formatBytes(backup.stored_bytes),
         `${backup.wal_complete ? colours.green('complete') : colours.red('MISSING')}${backup.damaged_pages.length > 0 ? colours.yellow(', DAMAGED PAGES') : ''}`,
+        renderProof(backup, now, colours),
       ];
     }),
   );
   return `${describeWindow(cluster, window, now)}\n\n${table}`;
+}
+
+/** As fields of documents. */
+export const provenance = (verdict: engine.Verdict | undefined): Pick<ShownBackup, 'proven_at' | 'verification'> => ({
+  proven_at: verdict?.provenAt ?? null,
+  verification: verdict?.result ?? null,
+});
+
+export function renderProof(
+  { proven_at: at, verification }: Pick<ShownBackup, 'proven_at' | 'verification'>,
+  now: Date,
+  colours: Colours,
+): string {
+  if (verification === 'failed') return colours.red('FAILED');
+  return at === null ? 'not yet' : colours.green(formatRelative(new Date(at), now));
 }
 
 function describeWindow(cluster: string, window: RecoveryWindow, now: Date): string {

@@ -4,7 +4,7 @@
 
 import { fileURLToPath } from 'node:url';
 import { delimiter, resolve } from 'node:path';
-import { SpillwayError, type RestoreDocument } from '@spillway/contract';
+import { SpillwayError, type RecoverySummary, type RestoreDocument, type RestorePlan } from '@spillway/contract';
 import type { LoadedConfiguration } from '../configuration/load.ts';
 import type { Command, Context } from '../context.ts';
 import * as engine from '@spillway/engine';
@@ -114,6 +114,9 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
           ...(options.isolated === undefined ? {} : { isolated: options.isolated }),
           ...(options.log === undefined ? {} : { logFile: resolve(context.directory, options.log) }),
         });
+  // Only where all of the backup was fetched: one laid over a cluster, or of some databases, leaves chunks unread.
+  const whole = plan.mode !== 'delta' && plan.databases === null;
+  if (recovery !== null && whole) await recordRestore(context, repository, plan, recovery, began);
   const document: RestoreDocument = {
     plan,
     restore: restored,
@@ -123,6 +126,36 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
   output.result(document, () => renderRestore(document));
   return 0;
 };
+
+/** That the backup came up is proof of it. The restore is done by now: without a record it is no less so. */
+async function recordRestore(
+  { output, signal }: Context,
+  repository: engine.Repository,
+  plan: RestorePlan,
+  recovery: RecoverySummary,
+  began: number,
+): Promise<void> {
+  const finished = new Date();
+  try {
+    await engine.writeEvidence(
+      repository,
+      {
+        kind: 'restore',
+        cluster: plan.cluster,
+        backup: plan.backup.id,
+        level: 'restore',
+        result: 'passed',
+        started_at: new Date(finished.getTime() - (performance.now() - began)).toISOString(),
+        finished_at: finished.toISOString(),
+        details: { target: plan.target, recovered_to_lsn: recovery.recovered_to_lsn, timeline: recovery.timeline },
+      },
+      signal,
+    );
+  } catch (error) {
+    if (!(error instanceof SpillwayError)) throw error;
+    output.warn(`no evidence of the restore was left: ${error.message}`);
+  }
+}
 
 function refuseStray(options: RestoreOptions): void {
   const needs: readonly (readonly [given: boolean, flags: string, needed: string, why: string])[] = [

@@ -1,22 +1,26 @@
 // `spillway show <backup-id>`: all that is known of one backup.
 
-import type { BackupSummary } from '@spillway/contract';
+import type { ShownBackup } from '@spillway/contract';
 import type { Command } from '../context.ts';
 import * as engine from '@spillway/engine';
 import { clusterName, loadFor, openConfigured } from '../session.ts';
 import { formatBytes, formatCount, formatDuration, formatRelative, formatTime, formatVersion } from '../ui/format.ts';
+import type { Colours } from '../ui/colour.ts';
+import { provenance, renderProof } from './backups.ts';
 import { renderPairs } from '../ui/table.ts';
 
 export const show: Command<object> = async (context, _options, id = '') => {
   const loaded = await loadFor(context);
   const cluster = clusterName(context, loaded.configuration);
   const repository = await openConfigured(context, loaded);
-  const summary = await engine.findBackup({ repository, cluster, id, signal: context.signal });
-  context.output.result(summary, () => renderSummary(summary, new Date()));
+  const found = await engine.findBackup({ repository, cluster, id, signal: context.signal });
+  const { records } = await engine.listEvidence(repository, cluster, context.signal);
+  const summary: ShownBackup = { ...found, ...provenance(engine.verdicts(records).get(found.id)) };
+  context.output.result(summary, (colours) => renderSummary(summary, new Date(), colours));
   return 0;
 };
 
-export function renderSummary(backup: BackupSummary, now: Date): string {
+export function renderSummary(backup: ShownBackup, now: Date, colours: Colours): string {
   const finished = new Date(backup.finished_at);
   return renderPairs([
     ['id', backup.id],
@@ -32,6 +36,7 @@ export function renderSummary(backup: BackupSummary, now: Date): string {
     ['read', formatBytes(backup.read_bytes)],
     ['new', `${formatBytes(backup.new_bytes)} in ${formatCount(backup.new_chunks, 'chunk')} of ${backup.chunks}`],
     ['stored', formatBytes(backup.stored_bytes)],
+    ['proven', renderProof(backup, now, colours)],
     ['page checksums', backup.checksums ? 'on' : 'off: damage cannot be seen while backing up'],
     ...backup.tablespaces.map(
       ({ oid, path, bytes }) => ['tablespace', `${oid} at ${path}, ${formatBytes(bytes)}`] as const,

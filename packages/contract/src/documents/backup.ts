@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { count, type Immutable, lsn, seconds, time } from './form.ts';
 import { recoveryWindowDocument } from './wal.ts';
 
-/** `backup`, `show`, and each element of `backups`. */
+/** `backup`, and with more fields `show` and each element of `backups`. */
 export const backupDocument = z.object({
   /** Time and random: `20261123T181500Z-1a2b3c4d`. */
   id: z.string().regex(/^\d{8}T\d{6}Z-[0-9a-f]{8}$/),
@@ -47,13 +47,25 @@ export const backupDocument = z.object({
   tablespaces: z.array(z.object({ oid: z.int().positive(), path: z.string(), bytes: count })),
 });
 
+/** What the evidence in the repository says of a backup. */
+const provenance = {
+  /** When it was last shown that all its data can be had; null where it never was, or something failed since. */
+  proven_at: time.nullable(),
+  /** The newest result; null where there is none. */
+  verification: z.enum(['passed', 'failed']).nullable(),
+};
+
+/** `show`. */
+export const shownBackupDocument = backupDocument.extend(provenance);
+
 /** `backups`. */
 export const backupsDocument = z.object({
   cluster: z.string(),
   recovery_window: recoveryWindowDocument,
   /** Oldest first. `wal_complete` is false where WAL that the backup needs is missing: it cannot be restored. */
-  backups: z.array(backupDocument.extend({ wal_complete: z.boolean() })),
+  backups: z.array(backupDocument.extend({ wal_complete: z.boolean(), ...provenance })),
 });
 
 export type BackupSummary = Immutable<z.infer<typeof backupDocument>>;
+export type ShownBackup = Immutable<z.infer<typeof shownBackupDocument>>;
 export type BackupsDocument = Immutable<z.infer<typeof backupsDocument>>;

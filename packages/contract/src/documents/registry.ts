@@ -1,7 +1,7 @@
 // Which document each command prints with --json. A test walks the command tree and fails where one stands in neither list.
 
 import { z } from 'zod';
-import { backupDocument, backupsDocument } from './backup.ts';
+import { backupDocument, backupsDocument, shownBackupDocument } from './backup.ts';
 import { configCheckDocument, configShowDocument } from './configuration.ts';
 import { doctorDocument } from './doctor.ts';
 import { dumpDocument, dumpExportDocument, dumpRestoreDocument, dumpsDocument, verifiedDumpDocument } from './dump.ts';
@@ -21,7 +21,7 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
   ['doctor', doctorDocument],
   ['backup', z.union([backupDocument, dumpDocument]).describe('the latter with --source logical or schema')],
   ['backups', backupsDocument],
-  ['show', backupDocument],
+  ['show', shownBackupDocument],
   ['restore', z.union([restoreDocument, restorePlanDocument]).describe('the plan alone with --dry-run')],
   ['dump list', dumpsDocument],
   ['dump show', dumpDocument],

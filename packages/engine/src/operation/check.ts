@@ -9,7 +9,7 @@ import { connect, type Session } from '../postgres/connection.ts';
 import { connectReplication } from '../postgres/replication.ts';
 import { readIndex } from '../repository/index-store.ts';
 import { listManifests } from '../repository/manifest-store.ts';
-import type { Repository } from '../repository/repository.ts';
+import { readKeySlots, type Repository } from '../repository/repository.ts';
 import type { ClusterSource } from './backup/options.ts';
 import { checkWal } from './wal/check.ts';
 
@@ -68,6 +68,17 @@ async function probeRepository({ repository, cluster, signal }: CheckOptions): P
       message: `opens; ${index.packs.length} packs, ${index.chunks} chunks, ${heads.length} backups of ${cluster.name}`,
     },
   ];
+  let slots = 0;
+  for await (const { slot } of readKeySlots(repository.storage, repository.id, signal)) {
+    if (typeof slot !== 'string') slots++;
+  }
+  if (slots === 1) {
+    seen.push({
+      status: 'warning',
+      message: 'only one key slot opens it: when its secret is lost, so is everything in it',
+      hint: 'add another with: spillway key add --recovery-key',
+    });
+  }
   for (const name of index.damagedIndexes) {
     seen.push({
       status: 'warning',
