@@ -8,6 +8,7 @@ export interface GlobalOptions {
   readonly config?: string;
   readonly cluster?: string;
   readonly json?: boolean;
+  readonly jsonLines?: boolean;
   readonly quiet?: boolean;
   readonly verbose?: boolean;
   readonly debug?: boolean;

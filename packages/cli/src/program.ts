@@ -48,6 +48,7 @@ export function createProgram(start: Start): CommanderCommand {
     )
     .option('--cluster <name>', 'cluster of the configuration (else SPILLWAY_CLUSTER, or the only one)')
     .option('--json', 'print the result as one JSON document')
+    .option('--json-lines', 'as --json, and progress and notices as one JSON object a line on stderr')
     .option('-q, --quiet', 'no progress and no notices, only warnings and errors')
     .option('-v, --verbose', 'more about what is being done')
     .option('--debug', 'show the stack of an error')

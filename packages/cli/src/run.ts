@@ -74,7 +74,8 @@ const outputFor = (options: Omit<GlobalOptions, 'input'>): Output =>
     stderr: process.stderr,
     environment: process.env,
     color: options.color satisfies ColourChoice,
-    json: options.json === true,
+    json: options.json === true || options.jsonLines === true,
+    jsonLines: options.jsonLines === true,
     quiet: options.quiet === true,
     verbose: options.verbose === true || options.debug === true,
   });

@@ -26,7 +26,17 @@ test('wal push is known before its words are understood', () => {
 });
 
 test('how to complain is known before the words are understood', () => {
-  assert.deepEqual(flagsIn(['backup', '--json', '--color=never', '-q']), { json: true, quiet: true, color: 'never' });
-  assert.deepEqual(flagsIn(['--color', 'always', 'x', '--', '--json']), { json: false, quiet: false, color: 'always' });
-  assert.deepEqual(flagsIn(['--color', 'red']), { json: false, quiet: false, color: 'auto' });
+  assert.deepEqual(flagsIn(['backup', '--json', '--color=never', '-q']), {
+    json: true,
+    jsonLines: false,
+    quiet: true,
+    color: 'never',
+  });
+  assert.deepEqual(flagsIn(['--color', 'always', 'x', '--', '--json']), {
+    json: false,
+    jsonLines: false,
+    quiet: false,
+    color: 'always',
+  });
+  assert.deepEqual(flagsIn(['--color', 'red']), { json: false, jsonLines: false, quiet: false, color: 'auto' });
 });

@@ -4,6 +4,7 @@ import type { ColourChoice } from './ui/colour.ts';
 
 export interface Flags {
   readonly json: boolean;
+  readonly jsonLines: boolean;
   readonly quiet: boolean;
   readonly color: ColourChoice;
 }
@@ -15,6 +16,7 @@ export function flagsIn(words: readonly string[]): Flags {
   const color = choice ?? (own.includes('--color') ? next : undefined);
   return {
     json: own.includes('--json'),
+    jsonLines: own.includes('--json-lines'),
     quiet: own.includes('--quiet') || own.includes('-q'),
     color: color === 'always' || color === 'never' ? color : 'auto',
   };

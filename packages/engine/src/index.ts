@@ -17,8 +17,9 @@ export {
   type WalGap,
 } from './operation/backups.ts';
 export { type CheckOptions, checkCluster, type Probe } from './operation/check.ts';
-export { diagnose, type Finding as DoctorFinding } from './operation/doctor/diagnose.ts';
+export { diagnose } from './operation/doctor/diagnose.ts';
 export type { Area, DoctorFacts, Failure, FileFacts } from './operation/doctor/facts.ts';
+export type { Finding as DoctorFinding } from './operation/doctor/finding.ts';
 export { gatherFacts, type GatherOptions } from './operation/doctor/gather.ts';
 export { type DumpOptions, dump } from './operation/logical/dump.ts';
 export {

@@ -10,17 +10,51 @@ import type { LoadedConfiguration } from '../configuration/load.ts';
 import type { Colours } from '../ui/colour.ts';
 import { renderTable } from '../ui/table.ts';
 
-export const check: Command<object> = async (context) => {
+export interface CheckOptions {
+  readonly nagios?: boolean;
+}
+
+export const check: Command<CheckOptions> = async (context, { nagios }) => {
+  if (nagios !== true) {
+    const document = await examine(context);
+    context.output.result(document, (colours) => renderCheck(document, colours));
+    return document.status === 'failed' ? 1 : 0;
+  }
+  try {
+    const document = await examine(context);
+    context.output.result(document, () => nagiosLine(document));
+    return { ok: 0, warning: 1, failed: 2 }[document.status];
+  } catch (error) {
+    if (!(error instanceof SpillwayError) || error.code === 'SPW_INTERRUPTED') throw error;
+    // A plugin says on stdout what it cannot tell.
+    const probe = failed('configuration', error);
+    const document: CheckDocument = { status: 'failed', probes: [probe] };
+    context.output.result(document, () => `SPILLWAY UNKNOWN - ${plain(probe.message)}`);
+    return 3;
+  }
+};
+
+/** `SPILLWAY CRITICAL - WAL: … | failed=2 warnings=1`. */
+export function nagiosLine({ status, probes }: CheckDocument): string {
+  const count = (wanted: Probe['status']): number => probes.filter((probe) => probe.status === wanted).length;
+  const word = { ok: 'OK', warning: 'WARNING', failed: 'CRITICAL' }[status];
+  const first = probes.find((probe) => probe.status === status && status !== 'ok');
+  const told = first === undefined ? `${probes.length} probes` : plain(`${first.name}: ${first.message}`);
+  return `SPILLWAY ${word} - ${told} | failed=${count('failed')} warnings=${count('warning')}`;
+}
+
+/** The bar parts what is said from the numbers, and a plugin says one line. */
+const plain = (text: string): string => text.replaceAll(/[|\n]/g, ' ');
+
+async function examine(context: Context): Promise<CheckDocument> {
   const loaded = await loadFor(context);
   const name = clusterName(context, loaded.configuration);
   const probes: Probe[] = [
     { name: 'configuration', status: 'ok', message: loaded.file ?? 'from the environment' },
     ...(await probeAll(context, loaded, name)),
   ];
-  const document: CheckDocument = { status: worst(probes), probes };
-  context.output.result(document, (colours) => renderCheck(document, colours));
-  return document.status === 'failed' ? 1 : 0;
-};
+  return { status: worst(probes), probes };
+}
 
 async function probeAll(context: Context, loaded: LoadedConfiguration, name: string): Promise<Probe[]> {
   let repository: Repository;

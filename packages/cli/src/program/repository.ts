@@ -6,9 +6,9 @@ export const repositoryCommands: Branch = (program, call) => {
   add(program, 'init', 'make the repository and print its recovery key', 'spillway init').action(
     call(async () => (await import('../commands/init.ts')).init),
   );
-  add(program, 'check', 'test everything that backup and WAL need, and say what is wrong', 'spillway check').action(
-    call(async () => (await import('../commands/check.ts')).check),
-  );
+  add(program, 'check', 'test everything that backup and WAL need, and say what is wrong', 'spillway check')
+    .option('--nagios', 'one line and the exit codes of a monitoring plugin: 0 ok, 1 warning, 2 critical, 3 unknown')
+    .action(call(async () => (await import('../commands/check.ts')).check));
   add(
     program,
     'doctor',

@@ -7,6 +7,7 @@
 import type { Writable } from 'node:stream';
 import type { Report } from '@spillway/contract';
 import { coloursFor, isColoured, type ColourChoice, type Colours } from './colour.ts';
+import { createJsonProgress } from './json-progress.ts';
 import { createProgress } from './progress.ts';
 
 export interface Output {
@@ -33,25 +34,29 @@ export interface OutputSettings {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly color: ColourChoice;
   readonly json: boolean;
+  /** Progress and notices as JSON, one object a line on stderr. */
+  readonly jsonLines: boolean;
   readonly quiet: boolean;
   readonly verbose: boolean;
 }
 
 export function createOutput(settings: OutputSettings): Output {
-  const { stdout, stderr, environment, color, json, quiet, verbose } = settings;
+  const { stdout, stderr, environment, color, json, jsonLines, quiet, verbose } = settings;
   const out = tolerant(stdout);
   const err = tolerant(stderr);
   const colours = coloursFor(isColoured(color, environment, stdout.isTTY === true));
   const messageColours = coloursFor(isColoured(color, environment, stderr.isTTY === true));
-  const progress = createProgress({
-    write: err.write,
-    isTerminal: stderr.isTTY === true && environment['TERM'] !== 'dumb',
-    columns: () => stderr.columns ?? 80,
-    colours: messageColours,
-    now: () => performance.now(),
-    quiet,
-    verbose,
-  });
+  const progress = jsonLines
+    ? createJsonProgress({ write: err.write, now: () => new Date(), quiet })
+    : createProgress({
+        write: err.write,
+        isTerminal: stderr.isTTY === true && environment['TERM'] !== 'dumb',
+        columns: () => stderr.columns ?? 80,
+        colours: messageColours,
+        now: () => performance.now(),
+        quiet,
+        verbose,
+      });
   return {
     json,
     colours,

@@ -1,7 +1,7 @@
 // Findings about the repository: is it whole, has it room, are its backups young and proven, is its WAL without gaps. Pure.
 
-import type { Finding } from './diagnose.ts';
 import type { BackupFacts, RepositoryFacts, SpaceFacts } from './facts.ts';
+import type { Finding } from './finding.ts';
 
 const DAY_MS = 86_400_000;
 /** Older, and the replay of WAL takes longer than anybody wants to wait. */

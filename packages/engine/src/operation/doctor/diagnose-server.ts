@@ -1,8 +1,8 @@
 // Findings about the server: its settings, its archiving, its slots, the space for its WAL, its clock. Pure.
 
-import type { Finding } from './diagnose.ts';
 import { lowSpace, mebibytes } from './diagnose-repository.ts';
 import type { DoctorFacts, ServerState, SlotFacts } from './facts.ts';
+import type { Finding } from './finding.ts';
 
 const GIB = 1_073_741_824;
 const CLOCK_WARNING_MS = 5000;

@@ -169,7 +169,7 @@ describe('each fault alone is one finding, with its severity, its area, what was
     [server({ clock: at('11:58:00') }), 'failed', 'clock', /120 s apart/, /timedatectl/],
   ];
   for (const [facts, severity, area, message, mend] of table) {
-    test(`${message.source}`, () => {
+    test(message.source, () => {
       const [only, ...others] = diagnose(facts);
       assert.deepEqual(others, []);
       assert.deepEqual([only?.severity, only?.area], [severity, area]);

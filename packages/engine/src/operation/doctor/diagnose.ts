@@ -7,18 +7,9 @@
 // 3. What could not be looked at is no finding but where its failure is one.
 
 import type { Area, DoctorFacts } from './facts.ts';
+import type { Finding } from './finding.ts';
 import { diagnoseRepository } from './diagnose-repository.ts';
 import { diagnoseServer } from './diagnose-server.ts';
-
-export interface Finding {
-  readonly severity: 'failed' | 'warning';
-  readonly area: Area;
-  readonly message: string;
-  /** What comes of it. */
-  readonly why: string;
-  /** The command, or the line of a setting. */
-  readonly mend: string;
-}
 
 const areas: readonly Area[] = [
   'configuration',
