@@ -306,12 +306,14 @@ describe('a restore in place', () => {
     const { cluster } = stage;
     // Writes to the database that is left out, while the backup runs and after it.
     const writer = await cluster.connect('big');
-    let going = true;
+    const stopping = new AbortController();
     const writing = (async () => {
-      for (let n = 0; going; n++) await writer.query(`UPDATE filler SET row = md5(row) WHERE ctid = '(${n % 200},1)'`);
+      for (let n = 0; !stopping.signal.aborted; n++) {
+        await writer.query(`UPDATE filler SET row = md5(row) WHERE ctid = '(${n % 200},1)'`);
+      }
     })();
     await stage.backup();
-    going = false;
+    stopping.abort();
     await writing;
     for (const statement of [
       'UPDATE filler SET row = md5(row)',

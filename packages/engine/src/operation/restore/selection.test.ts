@@ -33,7 +33,8 @@ for (const [entry, oid] of paths) {
 }
 
 test('only files of databases that were not asked for are shells, and not their PG_VERSION', () => {
-  const { restored, leftEmpty, isShell } = selectDatabases(HEAD, ['water']);
+  const selection = selectDatabases(HEAD, ['water']);
+  const { restored, leftEmpty } = selection;
   assert.deepEqual(restored, ['template1', 'renamed', 'water', 'postgres']);
   assert.deepEqual(leftEmpty, ['Billing']);
   const shells = [
@@ -46,7 +47,7 @@ test('only files of databases that were not asked for are shells, and not their 
     'base/17000/1',
   ];
   assert.deepEqual(
-    shells.filter((path) => isShell(file(path))),
+    shells.filter((path) => selection.isShell(file(path))),
     ['base/16385/1'],
   );
 });
@@ -55,7 +56,7 @@ test('nothing said is everything; a name that is not there is refused, and an ol
   assert.equal(selectDatabases(HEAD, undefined), EVERYTHING);
   assert.throws(() => selectDatabases(HEAD, ['billing']), { code: 'SPW_USAGE', why: /Billing/ });
   const { databases: _, ...old } = HEAD;
-  assert.throws(() => selectDatabases(old as ManifestHead, ['water']), {
+  assert.throws(() => selectDatabases(old, ['water']), {
     code: 'SPW_USAGE',
     why: /before backups kept/,
   });
