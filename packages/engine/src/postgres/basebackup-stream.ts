@@ -219,17 +219,19 @@ class BaseBackupStream implements BackupStream {
 
   #onError(error: unknown): void {
     this.end = undefined;
-    const lost = sqlState(error) === undefined;
-    this.#drop(lost ? lostError(this.#settings, error) : this.#refused(error));
+    this.#drop(this.#void(sqlState(error) === undefined ? lostError(this.#settings, error) : this.#refused(error)));
   }
 
-  /** What the server refuses before it begins is told as it is; afterwards a backup that was begun is void. */
-  #refused(cause: unknown): SpillwayError {
-    const told = postgresError(cause, 'make a base backup', this.#settings);
-    if (this.#state === 'starting') return told;
+  #refused(error: unknown): SpillwayError {
+    return postgresError(error, 'make a base backup', this.#settings);
+  }
+
+  /** What is refused before it begins is told as it is; afterwards the backup that was begun is void. */
+  #void(error: SpillwayError): SpillwayError {
+    if (this.#state === 'starting') return error;
     return new SpillwayError('SPW_BACKUP_VOID', `the backup of ${describeServer(this.#settings)} is void`, {
-      cause,
-      ...(told.why === undefined ? {} : { why: told.why }),
+      cause: error,
+      ...(error.why === undefined ? {} : { why: error.why }),
     });
   }
 
@@ -239,7 +241,7 @@ class BaseBackupStream implements BackupStream {
     const { startTimeoutMs = START_TIMEOUT_MS, timeoutMs = TIMEOUT_MS } = this.#options;
     if (silent < (this.#state === 'starting' ? startTimeoutMs : timeoutMs)) return;
     const why = new Error(`the server said nothing for ${Math.round(silent / 1000)} s`);
-    this.#drop(lostError(this.#settings, why));
+    this.#drop(this.#void(lostError(this.#settings, why)));
   }
 
   #strange(answer: string): SpillwayError {

@@ -9,6 +9,7 @@
 import { SpillwayError } from '@spillway/contract';
 import type { QueryOptions, Session } from './connection.ts';
 import { describeServer } from './failure.ts';
+import type { ConnectionSettings } from './settings.ts';
 import { parseLsn, segmentSize, timelineId, type Lsn, type SegmentSize, type TimelineId } from './lsn.ts';
 
 export interface BackupStart {
@@ -39,6 +40,7 @@ export interface ServerFacts {
   /** As server_version_num: 150018. */
   readonly versionNumber: number;
   readonly major: number;
+  /** Empty where the user may not know it. */
   readonly dataDirectory: string;
   readonly systemIdentifier: string;
   readonly catalogVersion: number;
@@ -162,16 +164,15 @@ export async function readServer(session: Session, options: QueryOptions = {}): 
       'full_page_writes is off on its primary: pages torn while they are copied could not be mended',
     );
   }
-  if (facts.dataDirectory === '') {
-    throw new SpillwayError(
-      'SPW_POSTGRES_DENIED',
-      `could not read data_directory at ${describeServer(session.settings)}`,
-      {
-        hint: `on the server: GRANT pg_read_all_settings TO "${session.settings.user}"`,
-      },
-    );
-  }
   return facts;
+}
+
+/** Where the server has its data directory. Throws SPW_POSTGRES_DENIED where it does not tell us. */
+export function toldDataDirectory({ dataDirectory }: ServerFacts, settings: ConnectionSettings): string {
+  if (dataDirectory !== '') return dataDirectory;
+  throw new SpillwayError('SPW_POSTGRES_DENIED', `could not read data_directory at ${describeServer(settings)}`, {
+    hint: `on the server: GRANT pg_read_all_settings TO "${settings.user}"; or set data_directory in the configuration`,
+  });
 }
 
 interface FactsRow {

@@ -14,7 +14,7 @@ import { chunkId, idKey } from '../../codec/keys.ts';
 import { CHUNK_BYTES } from '../../format/chunk.ts';
 import type { FileEntry } from '../../format/manifest.ts';
 import type { PackDirectory } from '../../format/pack.ts';
-import { openBaseBackup, type ServerFacts } from '../../postgres/basebackup.ts';
+import { openBaseBackup, type ServerFacts, toldDataDirectory } from '../../postgres/basebackup.ts';
 import type { Session } from '../../postgres/connection.ts';
 import { type ControlData, parseControlFile } from '../../postgres/control.ts';
 import { relationFile } from '../../postgres/exclusion.ts';
@@ -41,7 +41,7 @@ export const openLocal: OpenSource = async (options, { session, server }) => {
   const crew = new Crew(new URL('./copy-worker.ts', import.meta.url), options.workers);
   const dispose = async (): Promise<void> => crew[Symbol.asyncDispose]();
   try {
-    const dataDirectory = options.cluster.dataDirectory ?? server.dataDirectory;
+    const dataDirectory = options.cluster.dataDirectory ?? toldDataDirectory(server, session.settings);
     const control = await readControl(dataDirectory);
     refuseForeign(options.cluster, server, control, dataDirectory);
     const base = openBaseBackup(session);

@@ -10,7 +10,6 @@
 // earlier leaves unnamed packs behind and no backup.
 
 import { randomBytes } from 'node:crypto';
-import { SpillwayError } from '@spillway/contract';
 import { CHUNK_BYTES, CHUNK_ID_BYTES } from '../../format/chunk.ts';
 import type { BackupSummary, FileEntry, Manifest } from '../../format/manifest.ts';
 import { readServer } from '../../postgres/basebackup.ts';
@@ -25,13 +24,12 @@ import { openLocal } from './local.ts';
 import { readNames } from './names.ts';
 import type { BackupOptions } from './options.ts';
 import type { CopiedCluster, OpenSource } from './source.ts';
+import { openStream } from './stream.ts';
 import { followWal } from './wal-follower.ts';
 
 const sources: Readonly<Record<BackupSummary['source'], OpenSource>> = {
   local: openLocal,
-  stream: async () => {
-    throw new SpillwayError('SPW_INTERNAL', 'backups over the replication protocol are not there yet');
-  },
+  stream: openStream,
 };
 
 /** As many damaged pages as a summary names: with more of them the list says nothing new. */
