@@ -11,10 +11,11 @@ import { SpillwayError } from '@spillway/contract';
 import { CHUNK_ID_BYTES, chunkCount } from '../../format/chunk.ts';
 import { historyName, timelineId } from '../../postgres/lsn.ts';
 import { readChunk } from '../../repository/index-store.ts';
+import type { Repository } from '../../repository/repository.ts';
 import { CONTROL_FILE } from './chunks.ts';
 import { FETCH_SCRIPT, fetchScript, RECOVERY_FOLDER, TAKEN_FOLDER } from './fetch-script.ts';
-import type { RestoreOptions } from './lay.ts';
 import { rewriteTablespaceMap } from './layout.ts';
+import type { PlannedRestore } from './plan.ts';
 import { withRecoverySettings } from './settings.ts';
 import { syncAll } from './sync.ts';
 
@@ -23,7 +24,14 @@ export interface Owner {
   readonly gid: number;
 }
 
-export async function writeRecoveryFiles(options: RestoreOptions, owner: Owner | undefined): Promise<void> {
+export interface Laying {
+  readonly repository: Repository;
+  readonly planned: PlannedRestore;
+  readonly restoreCommand: string;
+  readonly signal: AbortSignal;
+}
+
+export async function writeRecoveryFiles(options: Laying, owner: Owner | undefined): Promise<void> {
   const { planned, restoreCommand } = options;
   const { layout, recovery } = planned;
   const { head } = planned.manifest;
@@ -56,7 +64,7 @@ export async function writeRecoveryFiles(options: RestoreOptions, owner: Owner |
 
 /** The last file. It is written whole under another name; `beforeNaming` runs when only the name is missing. */
 export async function layControl(
-  { repository, planned, signal }: RestoreOptions,
+  { repository, planned, signal }: Laying,
   beforeNaming: () => Promise<void>,
   step: (phase: string) => void,
 ): Promise<void> {
