@@ -2,6 +2,7 @@
 //
 //   node read.mjs <repository> list                                   every backup of every cluster
 //   node read.mjs <repository> backup <cluster> <backup id> <folder>  its files, to <folder>/data and <folder>/tablespaces
+//   node read.mjs <repository> dump <cluster> <dump id> <folder>      its streams: globals.sql and <n>.dump, for pg_restore
 //   node read.mjs <repository> wal <cluster> <system id> <folder>     all WAL and history files
 //
 // with --passphrase-file <path> or --recovery-key-file <path>. Needs Node 24 or newer and nothing else.
@@ -14,7 +15,7 @@ import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { zstdDecompressSync } from 'node:zlib';
 
-const KINDS = { pack: 1, index: 2, manifest: 3, walSegment: 4, walPiece: 5, walHistory: 6, lock: 7, evidence: 8, system: 9 };
+const KINDS = { pack: 1, index: 2, manifest: 3, walSegment: 4, walPiece: 5, walHistory: 6, lock: 7, evidence: 8, system: 9, dump: 13 };
 
 function main() {
   const { positionals, values } = parseArgs({
@@ -30,6 +31,7 @@ function main() {
   const ring = unlock(root, secret);
   if (command === 'list') list(root, ring);
   else if (command === 'backup' && words.length === 3) writeBackup(root, ring, ...words);
+  else if (command === 'dump' && words.length === 3) writeDump(root, ring, ...words);
   else if (command === 'wal' && words.length === 3) writeWal(root, ring, ...words);
   else fail('see the first lines of this file');
 }
@@ -273,6 +275,36 @@ function writeFile(root, ring, chunks, path, { bytes, mode }, ids, chunkBytes) {
   fsyncSync(file);
   closeSync(file);
   chmodSync(path, mode);
+}
+
+// ---- [16]: dumps
+
+function writeDump(root, ring, cluster, id, folder) {
+  const name = `clusters/${cluster}/dumps/${id}`;
+  const frames = openObject(root, ring, 'dump', name);
+  const head = JSON.parse(frames[0].toString());
+  const ids = Buffer.concat(frames.slice(1, 1 + head.id_frames));
+  const lengths = Buffer.concat(frames.slice(1 + head.id_frames));
+  const count = head.streams.reduce((sum, { chunks }) => sum + chunks, 0);
+  if (ids.length !== count * 32 || lengths.length !== count * 4) fail(`${name} has ids or lengths that do not fit its streams`);
+  const chunks = readIndex(root, ring);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  let n = 0;
+  for (const [number, stream] of head.streams.entries()) {
+    // A database may have any name, so files have numbers; they are told below.
+    const path = join(folder, stream.kind === 'globals' ? 'globals.sql' : `${number}.dump`);
+    const file = openSync(path, 'wx', 0o600);
+    let bytes = 0;
+    for (const end = n + stream.chunks; n < end; n++) {
+      const length = lengths.readUInt32LE(n * 4);
+      writeAll(file, readChunk(root, ring, chunks, ids.subarray(n * 32, n * 32 + 32), length));
+      bytes += length;
+    }
+    if (bytes !== stream.bytes) fail(`${name} has lengths that do not fit its streams`);
+    fsyncSync(file);
+    closeSync(file);
+    console.log(`${path}: ${stream.kind === 'globals' ? 'roles and tablespaces' : `database ${stream.database}`}`);
+  }
 }
 
 // ---- [10]: WAL

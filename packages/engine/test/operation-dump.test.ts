@@ -7,6 +7,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { isSpillwayError, type OperationEvent } from '@spillway/contract';
@@ -15,14 +16,17 @@ import pg from 'pg';
 import { type DumpOptions, dump } from '../src/operation/logical/dump.ts';
 import { listDumps, verifyDump } from '../src/operation/logical/dumps.ts';
 import { exportDump } from '../src/operation/logical/export.ts';
+import { readStream } from '../src/operation/logical/read.ts';
 import { type DumpRestoreOptions, restoreDump } from '../src/operation/logical/restore.ts';
 import type { DumpSummary } from '../src/format/dump.ts';
 import { dumpChunks, readDump } from '../src/repository/dump-store.ts';
 import { listBackups } from '../src/operation/backups.ts';
-import type { Repository } from '../src/repository/repository.ts';
+import { readIndex } from '../src/repository/index-store.ts';
+import { initRepository, openRepository, type Repository } from '../src/repository/repository.ts';
 import { makeRepository } from './operation-stage.ts';
 
 const run = promisify(execFile);
+const READER = fileURLToPath(new URL('../../../tools/independent-reader/read.mjs', import.meta.url));
 const ODD = `Odd name's "water" = \\x`;
 const UPPER = 'LOUD';
 const TOOLS = '/usr/lib/postgresql/15/bin';
@@ -293,6 +297,39 @@ if (existsSync(join(TOOLS, 'pg_dump'))) {
         'backup_full_TIME_postgres.dump',
       ],
     );
+  });
+
+  test('the independent reader writes the very bytes that pg_dump wrote', async () => {
+    const place = join(folder, 'opened');
+    await mkdir(place);
+    const location = { kind: 'filesystem', path: place } as const;
+    const passphrase = 'a passphrase of more than thirty-two characters';
+    await initRepository({ location, passphrase });
+    await writeFile(join(folder, 'passphrase'), passphrase);
+    const opened = await openRepository({ location, secret: { kind: 'passphrase', passphrase } });
+    const made = await dump(settings('logical', { repository: opened, databases: [ODD] }));
+    const out = join(folder, 'read');
+    const { stdout } = await run(process.execPath, [
+      READER,
+      place,
+      'dump',
+      'main',
+      made.id,
+      out,
+      '--passphrase-file',
+      join(folder, 'passphrase'),
+    ]);
+    assert.match(stdout, /1\.dump: database Odd name/);
+    const manifest = await readDump(opened, 'main', made.id);
+    const index = await readIndex(opened);
+    for (const [number, file] of ['globals.sql', '1.dump'].entries()) {
+      const bytes = await Array.fromAsync(
+        readStream({ repository: opened, index, manifest, workers: 2, signal }, number),
+      );
+      assert.ok(Buffer.concat(bytes).equals(await readFile(join(out, file))), file);
+    }
+    const listed = await run(join(TOOLS, 'pg_restore'), ['--list', join(out, '1.dump')]);
+    assert.match(listed.stdout, /TABLE DATA public part_1/);
   });
 
   test('a pg_dump that is killed leaves no dump, and what it said comes through', async () => {
