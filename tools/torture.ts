@@ -1,9 +1,11 @@
-// `npm run torture -- --seed N --rounds N [--major 15|18] [--faults a,b] [--keep]`: real processes, real faults, and
-// after each everything looked at that must hold. docs/torture.md tells what that is.
+// `npm run torture -- [--seed N] [--major N]`, and `--rounds N [--faults a,b]` or `--points N [--operations a,b]`: real
+// processes, real faults, and after each everything looked at that must hold. docs/torture.md tells what that is.
 
 import { parseArgs } from 'node:util';
 import { seededRandom } from '@spillway/lab';
 import { Custody } from './torture/invariants.ts';
+import { operations } from './torture/points/point.ts';
+import { playPoints } from './torture/points/run.ts';
 import { describePlan, type FaultKind, faultKinds, Ordeal, planRound } from './torture/round.ts';
 import { makeScene } from './torture/scene.ts';
 import { Writers } from './torture/writers.ts';
@@ -16,15 +18,43 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: String(ROUNDS) },
     major: { type: 'string' },
     faults: { type: 'string', default: faultKinds.join(',') },
+    points: { type: 'string' },
+    operations: { type: 'string', default: operations.join(',') },
   },
 });
 const random = seededRandom(values.seed === undefined ? undefined : Number(values.seed));
 const rounds = Number(values.rounds);
 const asked = values.faults.split(',');
 const unknown = asked.filter((kind) => !faultKinds.some((known) => known === kind));
-if (unknown.length > 0 || !Number.isInteger(rounds) || !Number.isInteger(random.seed)) {
-  console.error(`usage: torture [--seed N] [--rounds N] [--major 15|18] [--faults ${faultKinds.join(',')}]`);
+const points = values.points === undefined ? undefined : Number(values.points);
+const among = operations.filter((operation) => values.operations.split(',').includes(operation));
+const numbers = [rounds, random.seed, points ?? 0];
+if (unknown.length > 0 || among.length === 0 || !numbers.every((number) => Number.isInteger(number))) {
+  console.error(`usage: torture [--seed N] [--major 15..18] [--rounds N] [--faults ${faultKinds.join(',')}]
+       torture [--seed N] [--major 15..18] --points N [--operations ${operations.join(',')}]`);
   process.exit(2);
+}
+
+if (points !== undefined) {
+  console.log(`seed ${random.seed}, ${points} points, Node ${process.versions.node}`);
+  try {
+    const { version, commits, checkpoints, ends } = await playPoints({
+      random,
+      points,
+      among,
+      tell: (line) => console.log(line),
+      ...(values.major === undefined ? {} : { major: Number(values.major) }),
+    });
+    for (const [end, count] of [...ends].toSorted(([a], [b]) => a.localeCompare(b))) console.log(`${count}  ${end}`);
+    console.log(
+      `\n${points} points on PostgreSQL ${version}, ${checkpoints} checkpoints, ${commits} acknowledged commits, nothing broke (seed ${random.seed})`,
+    );
+    process.exit(0);
+  } catch (error) {
+    console.error(`\nFAILED: ${error instanceof Error ? error.message : String(error)}`);
+    console.error(error);
+    process.exit(1);
+  }
 }
 
 await using scene = await makeScene(values.major === undefined ? {} : { major: Number(values.major) });

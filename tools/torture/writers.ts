@@ -52,13 +52,15 @@ export class Writers {
   readonly notes: Note[] = [];
   readonly #cluster: LabCluster;
   readonly #seed: number;
+  readonly #paceMs: number;
   #working: Promise<unknown> = Promise.resolve();
   #resting = true;
   #failure: unknown;
 
-  constructor(cluster: LabCluster, seed: number) {
+  constructor(cluster: LabCluster, seed: number, paceMs = PACE_MS) {
     this.#cluster = cluster;
     this.#seed = seed;
+    this.#paceMs = paceMs;
   }
 
   start(): void {
@@ -121,7 +123,7 @@ export class Writers {
         "SELECT (pg_current_wal_insert_lsn() - '0/0')::text AS position",
       );
       this.notes.push({ client, sequence, position: BigInt(after.rows[0]?.position ?? 0) });
-      await pause(PACE_MS);
+      await pause(this.#paceMs);
     }
   }
 
@@ -134,7 +136,7 @@ export class Writers {
       await session.query('UPDATE filler SET words = reverse(words) WHERE n % 1000 = $1', [random.between(0, 999)]);
       await session.query(random.next() < 0.5 ? 'TRUNCATE passing' : 'VACUUM passing');
       if (random.next() < 0.005) await session.query('SELECT pg_switch_wal()');
-      await pause(AGAIN_MS);
+      await pause(AGAIN_MS + this.#paceMs);
     }
   }
 }

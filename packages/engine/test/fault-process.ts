@@ -2,14 +2,15 @@
 // by message, stops on SIGTERM as the command line does, and answers with how it ended, unless it was killed by then.
 
 import { isSpillwayError } from '@spillway/contract';
-import { backup, type BackupOptions, planRestore, receiveWal, Repository, restore } from '../src/index.ts';
+import { backup, type BackupOptions, expire, planRestore, receiveWal, Repository, restore } from '../src/index.ts';
 import type { RepositoryHandle } from '../src/repository/repository.ts';
 import type { FaultPlan } from '../src/storage/port.ts';
 
 export type Work =
   | { readonly operation: 'backup'; readonly type: BackupOptions['type'] }
   | { readonly operation: 'receive' }
-  | { readonly operation: 'restore'; readonly directory: string; readonly backupId: string };
+  | { readonly operation: 'restore'; readonly directory: string; readonly backupId: string }
+  | { readonly operation: 'expire'; readonly keepCount: number };
 
 export interface Order {
   readonly handle: RepositoryHandle;
@@ -80,6 +81,15 @@ async function perform(repository: Repository, cluster: Order['cluster'], work: 
       });
       return restore({ ...common, planned, workers: 2, restoreCommand: 'false' });
     }
+    case 'expire':
+      return expire({
+        ...common,
+        cluster: cluster.name,
+        policy: { keepCount: work.keepCount, minimumProven: 0 },
+        graceMs: 0,
+        repackBelow: 0.5,
+        repackBytesMax: 1024 ** 3,
+      });
   }
 }
 
