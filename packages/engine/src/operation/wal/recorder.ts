@@ -51,6 +51,7 @@ export class WalRecorder {
   /** Whether a piece is to be stored when what waits is. */
   #afterwards = false;
   #last: Promise<void> = Promise.resolve();
+  #removing: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
 
   private constructor(
@@ -134,6 +135,7 @@ export class WalRecorder {
       await last;
       this.#storePiece();
     }
+    await this.#removing;
     this.#failed.signal.throwIfAborted();
   }
 
@@ -188,8 +190,18 @@ export class WalRecorder {
       this.#totals.segments++;
       this.#totals.storedBytes += object.storedBytes;
       this.#moveTo(object.end);
-      await this.#archive.remove(open.pieces);
+      // Nobody who waits for a commit waits for this; of two segments the second does.
+      await this.#removing;
+      this.#removing = this.#remove(open.pieces);
     });
+  }
+
+  async #remove(pieces: readonly WalObject[]): Promise<void> {
+    try {
+      await this.#archive.remove(pieces);
+    } catch (error) {
+      this.#failed.abort(error);
+    }
   }
 
   /** Pieces of an earlier run whose bytes have come in again: durable already, once they are seen to be the same. */
