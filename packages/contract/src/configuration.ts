@@ -129,6 +129,8 @@ const wal = z.strictObject({
     .optional(),
   /** Wait for another receiver of the cluster to end, and take over from it. */
   wait: yesOrNo.optional(),
+  /** Other addresses of the cluster, `host` or `host:port`: the receiver follows the primary to them. */
+  other_hosts: z.array(text).optional(),
   /** Files that `wal push` pushes beyond the one it was called for. */
   push_ahead: wholeNumber(0, 1024).optional(),
   /** Where `wal push` keeps its marks; by default beside the segments. */

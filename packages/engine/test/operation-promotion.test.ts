@@ -1,4 +1,4 @@
-// A receiver through a promotion: from a standby that becomes the primary under it, and from one that was promoted while it
+// A receiver through a promotion: from a standby that becomes the primary under it, to another address, and from one that was promoted while it
 // was away and has not all of the old timeline.
 
 import assert from 'node:assert/strict';
@@ -67,6 +67,16 @@ if (installation !== undefined)
       await stage.caughtUp(receiving, standby);
       assert.equal(receiving.position()?.timeline, 2);
       await receiving.stop();
+      // The first address is that of the old primary, which is down, and then back on its old timeline.
+      const others = { otherAddresses: [standby.connection] };
+      for (const what of ['down', 'back']) {
+        if (what === 'back') await stage.cluster.start();
+        const following = stage.receive(others);
+        await standby.query(`INSERT INTO note VALUES ('the old one is ${what}')`);
+        await stage.caughtUp(following, standby);
+        assert.equal(following.position()?.timeline, 2);
+        await following.stop();
+      }
       const { gaps, timelines, data } = await checkWal({
         repository: stage.repository,
         cluster: stage.name,

@@ -31,11 +31,18 @@ export const receive: Command<{ readonly newSystem?: boolean; readonly wait?: bo
     newSystem: options.newSystem === true,
     signal: context.signal,
     report: context.output.report,
+    otherAddresses: (settings.wal.other_hosts ?? []).map((address) => addressOf(address, cluster.connection)),
     ...(settings.wal.application_name === undefined ? {} : { applicationName: settings.wal.application_name }),
   });
   context.output.result(summary, () => renderReceived(name, summary));
   return 0;
 };
+
+/** `host`, `host:port`, or the folder of a socket; whatever it does not say is as for the first address. */
+function addressOf(address: string, first: engine.ConnectionSettings): engine.ConnectionSettings {
+  const match = /^([^:/]+):(\d{1,5})$/.exec(address);
+  return match?.[1] === undefined ? { ...first, host: address } : { ...first, host: match[1], port: Number(match[2]) };
+}
 
 /** Success means durable. A file that was pushed ahead needs neither a key nor a look inside. */
 export const push: Command<{ readonly ahead?: number; readonly newSystem?: boolean }> = async (

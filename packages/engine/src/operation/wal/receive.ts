@@ -22,7 +22,7 @@ import {
   type SegmentSize,
   type TimelineId,
 } from '../../postgres/lsn.ts';
-import { connectReplication, type ReplicationSession } from '../../postgres/replication.ts';
+import type { ReplicationSession } from '../../postgres/replication.ts';
 import type { ConnectionSettings } from '../../postgres/settings.ts';
 import { type Ancestry, ancestry as ancestryOf } from '../../postgres/timeline.ts';
 import { checkSegmentHeader } from '../../postgres/walrecord.ts';
@@ -33,6 +33,7 @@ import { WalArchive } from './archive.ts';
 import { type GapCause, recordGap } from './gap-record.ts';
 import { type RecorderTotals, WalRecorder } from './recorder.ts';
 import { watchSlot } from './slot-watch.ts';
+import { connectSource } from './source-server.ts';
 import { chooseStart, type StartPosition } from './start-position.ts';
 
 const STATUS_INTERVAL_MS = 5_000;
@@ -44,6 +45,8 @@ const PAUSE_MS_MAX = 5_000;
 export interface ReceiveOptions {
   readonly repository: Repository;
   readonly cluster: { readonly name: string; readonly connection: ConnectionSettings };
+  /** Where else the cluster may be, after a promotion. */
+  readonly otherAddresses?: readonly ConnectionSettings[];
   readonly slot: string;
   readonly flushIntervalMs: number;
   readonly newSystem?: boolean;
@@ -161,10 +164,9 @@ class Receiver {
     const connecting = new AbortController();
     const onStop = (): void => connecting.abort(this.#stop.reason);
     this.#stop.addEventListener('abort', onStop, { once: true });
-    await using session = await connectReplication(
-      { ...cluster.connection, applicationName: this.#options.applicationName ?? slot },
-      { signal: connecting.signal },
-    );
+    const applicationName = this.#options.applicationName ?? slot;
+    const also = (this.#options.otherAddresses ?? []).map((address) => ({ ...address, applicationName }));
+    await using session = await connectSource([{ ...cluster.connection, applicationName }, ...also], connecting.signal);
     const identity = await session.identifySystem();
     const size = parseSegmentSize(await session.showParameter('wal_segment_size'));
     const { systemIdentifier } = identity;
@@ -181,7 +183,7 @@ class Receiver {
     // A temporary slot ends with the backup that made it.
     const isKept = this.#options.temporarySlot !== true;
     await using watches = new AsyncDisposableStack();
-    if (isKept) watches.use(watchSlot(cluster.connection, slotName, report));
+    if (isKept) watches.use(watchSlot(session.settings, slotName, report));
     let next: StartPosition | undefined = chooseStart(catalog, server, size);
     while (next !== undefined && !this.#stop.aborted) {
       const start: StartPosition = next;
