@@ -16,6 +16,7 @@ clusters:
   other:
     connection: { host: 127.0.0.1, port: 1, user: spillway }
 `;
+const dumpId = '20261125T181500Z-9a8b7c6d';
 const ids = ['20261123T181500Z-1a2b3c4d', '20261124T181500Z-5e6f7a8b'];
 
 let place: Workplace;
@@ -36,6 +37,8 @@ before(async () => {
   const folder = join(place.folder, 'repository/clusters/main/backups');
   await mkdir(folder, { recursive: true });
   for (const id of ids) await writeFile(join(folder, id), '');
+  await mkdir(join(folder, '../dumps'));
+  await writeFile(join(folder, '../dumps', dumpId), '');
 });
 after(() => place[Symbol.asyncDispose]());
 
@@ -70,6 +73,8 @@ test('bash completes clusters of the configuration and backups of the repository
   assert.deepEqual(inBash('spillway', 'backup', '--cluster', ''), ['main', 'other']);
   assert.deepEqual(inBash('spillway', '--cluster', 'main', 'show', ''), ids);
   assert.deepEqual(inBash('spillway', '--cluster', 'main', 'restore', '--backup', '20261124'), [ids[1]]);
+  assert.deepEqual(inBash('spillway', '--cluster', 'main', 'verify', ids[0] ?? '', '20261124'), [ids[1]]);
+  assert.deepEqual(inBash('spillway', '--cluster', 'main', 'dump', 'show', ''), [dumpId]);
   assert.deepEqual(inBash('spillway', '--cluster', 'other', 'show', ''), []);
 });
 

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { chmod, writeFile } from 'node:fs/promises';
+import { chmod, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type BackupsDocument, commandDocuments, type DoctorDocument, type WalReport } from '@spillway/contract';
@@ -16,9 +16,7 @@ const elsewhere: ReadonlySet<string> = new Set([
   'dump verify',
   'dump restore',
   'dump export',
-  'key add',
   'key remove',
-  'key rotate',
   'expire',
   'gc',
 ]);
@@ -120,6 +118,33 @@ test('single WAL files', async () => {
   const name = row?.name ?? '';
   await run('wal push', join(cluster.dataDirectory, 'pg_wal', name));
   await run('wal fetch', name, 'fetched');
+});
+
+test('further keys', async () => {
+  await run('key add', '--recovery-key');
+  await writeFile(join(place.folder, 'next'), `${randomBytes(33).toString('base64url')}\n`, { mode: 0o600 });
+  await run('key rotate', '--passphrase-file', 'next', '--yes', '--confirm', 'rotate');
+});
+
+test('progress comes as JSON too, one object a line, and check speaks as a monitoring plugin', async () => {
+  await rename(join(place.folder, 'next'), join(place.folder, 'passphrase'));
+  const { code, stdout, stderr } = await place.run(['backup', '--type', 'full', '--json-lines']);
+  assert.equal(code, 0, stderr);
+  commandDocuments.get('backup')?.parse(JSON.parse(stdout));
+  const lines = stderr
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { readonly type: string });
+  assert.ok(
+    lines.some(({ type }) => type === 'progress'),
+    stderr,
+  );
+  const plugin = await place.run(['check', '--nagios']);
+  assert.match(plugin.stdout, /^SPILLWAY (?:OK|WARNING) - .* \| failed=0 warnings=\d+\n$/);
+  assert.equal(plugin.code, plugin.stdout.includes(' OK ') ? 0 : 1);
+  const unknown = await place.run(['check', '--nagios', '--config', 'nowhere.yaml']);
+  assert.equal(unknown.code, 3);
+  assert.match(unknown.stdout, /^SPILLWAY UNKNOWN - /);
 });
 
 test('a lab', async () => {

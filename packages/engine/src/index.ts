@@ -7,7 +7,7 @@ export type { BackupSummary } from './format/manifest.ts';
 export { isClusterName } from './format/names.ts';
 export type { BackupOptions, ClusterSource } from './operation/backup/options.ts';
 export { backup } from './operation/backup/run.ts';
-export { type BackupIdsOptions, listBackupIds } from './operation/backup-ids.ts';
+export { type BackupIdsOptions, listBackupIds, listDumpIds } from './operation/backup-ids.ts';
 export {
   type ClusterInRepository,
   findBackup,
@@ -38,7 +38,8 @@ export { type ExpireOptions, type ExpireSummary, expire, namesGone } from './ope
 export { type Hold, holdBackup } from './repository/hold.ts';
 export { type RestoreOptions, type RestoreSummary, restore } from './operation/restore/lay.ts';
 export { type PlannedRestore, type PlanOptions, planRestore, type RestorePlan } from './operation/restore/plan.ts';
-export { type RecoverySummary, refuseBusyPort, type StartOptions, startRestored } from './operation/restore/start.ts';
+export { refuseBusyPort } from './operation/restore/port.ts';
+export { type RecoverySummary, type StartOptions, startRestored } from './operation/restore/start.ts';
 export type { RecoveryTarget } from './operation/restore/target.ts';
 export type { Finding, Hurt } from './operation/verify/findings.ts';
 export { type VerifyOptions, type VerifySummary, verify } from './operation/verify/run.ts';

@@ -50,7 +50,7 @@ export async function fetchMajor(pin: Pin, signal?: AbortSignal): Promise<void> 
 async function download(specification: string, folder: string, signal?: AbortSignal): Promise<string> {
   const into = join(folder, 'archive');
   await mkdir(into);
-  const words = ['pack', specification, '--pack-destination', into, '--ignore-scripts', '--silent'];
+  const words = ['pack', specification, '--pack-destination', into, '--ignore-scripts', '--loglevel=error'];
   await run('npm', words, { timeout: DOWNLOAD_WITHIN_MS, ...(signal && { signal }) }).catch((cause: unknown) => {
     throw new SpillwayError('SPW_LAB', `npm could not fetch ${specification}`, {
       why: cause instanceof Error && 'stderr' in cause ? String(cause.stderr).trim() || cause.message : String(cause),

@@ -26,10 +26,10 @@ export const complete: Command<object> = async (context, _options, what) => {
   try {
     const loaded = await loadFor(context);
     if (what === 'clusters') names = Object.keys(loaded.configuration.clusters);
-    if (what === 'backups') {
-      const { listBackupIds } = await import('@spillway/engine');
-      const cluster = clusterName(context, loaded.configuration);
-      names = await listBackupIds({ location: locationOf(loaded), cluster, signal });
+    if (what === 'backups' || what === 'dumps') {
+      const { listBackupIds, listDumpIds } = await import('@spillway/engine');
+      const list = what === 'backups' ? listBackupIds : listDumpIds;
+      names = await list({ location: locationOf(loaded), cluster: clusterName(context, loaded.configuration), signal });
     }
   } catch (error) {
     // Nothing to offer is the answer then; the command itself will say what is wrong.

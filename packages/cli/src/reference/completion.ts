@@ -12,7 +12,7 @@ export const shells = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof shells)[number];
 
 /** What a value is: given words, files, folders, what `__complete` knows, or anything. */
-type Kind = 'words' | 'file' | 'folder' | 'clusters' | 'backups' | 'any';
+type Kind = 'words' | 'file' | 'folder' | 'clusters' | 'backups' | 'dumps' | 'any';
 
 export function completionScript(shell: Shell, tree: CommandDescription): string {
   const script = { bash: bashScript, zsh: zshScript, fish: fishScript }[shell];
@@ -50,7 +50,7 @@ _spillway() {
   fi
   case "$_spillway_kind" in
     words) ;;
-    clusters | backups)
+    clusters | backups | dumps)
       mapfile -t _spillway_reply < <("\${COMP_WORDS[0]}" "\${given[@]}" __complete "$_spillway_kind" 2> /dev/null) ;;
     file) compopt -o filenames 2> /dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     folder) compopt -o filenames 2> /dev/null; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
@@ -91,7 +91,7 @@ _spillway() {
   fi
   case "$_spillway_kind" in
     words) compadd -a _spillway_reply ;;
-    clusters | backups)
+    clusters | backups | dumps)
       _spillway_reply=("\${(@f)$("\${words[1]}" "\${given[@]}" __complete "$_spillway_kind" 2> /dev/null)}")
       compadd -a _spillway_reply ;;
     file) _files ;;
@@ -208,7 +208,8 @@ ${lines.join('\n')}`;
 
 function offer(kind: Kind, words: readonly string[]): string {
   if (kind === 'words') return ` -f -a ${quoted(words.join(' '))}`;
-  if (kind === 'clusters' || kind === 'backups') return ` -f -a '(spillway __complete ${kind} 2>/dev/null)'`;
+  if (kind === 'clusters' || kind === 'backups' || kind === 'dumps')
+    return ` -f -a '(spillway __complete ${kind} 2>/dev/null)'`;
   if (kind === 'folder') return " -f -a '(__fish_complete_directories)'";
   return kind === 'file' ? ' -F' : ' -f';
 }
@@ -216,7 +217,8 @@ function offer(kind: Kind, words: readonly string[]): string {
 function kindOf(option: string, placeholder: string, choices: readonly string[]): Kind {
   if (choices.length > 0) return 'words';
   if (option === '--cluster') return 'clusters';
-  if (option === '--backup' || /^(?:backup-?id|backup)$/.test(placeholder)) return 'backups';
+  if (option === '--backup' || /^backup(?:-ids?)?$/.test(placeholder)) return 'backups';
+  if (/^dump(?:-ids?)?$/.test(placeholder)) return 'dumps';
   if (/folder|directory/.test(placeholder)) return 'folder';
   return /file|destination|path/.test(placeholder) ? 'file' : 'any';
 }
