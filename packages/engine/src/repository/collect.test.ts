@@ -375,6 +375,6 @@ test('whatever backups, expiry and collections do beside each other, every liste
       assert.equal(await count(repository, 'condemned/'), 0);
       await rm(repository.location.path, { recursive: true });
     }),
-    { numRuns: 40 },
+    { numRuns: 25 },
   );
 });

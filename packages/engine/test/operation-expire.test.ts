@@ -1,0 +1,197 @@
+// Expiry of what a real cluster left: what is kept restores to the same rows, the repository shrinks, nothing is called a
+// gap that was expired on purpose, and neither a running backup nor a running restore loses anything.
+
+import assert from 'node:assert/strict';
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { isSpillwayError } from '@spillway/contract';
+import { fingerprint } from '@spillway/lab';
+import { CHUNK_ID_BYTES, isZeroChunk } from '../src/format/chunk.ts';
+import type { BackupSummary } from '../src/format/manifest.ts';
+import { manifestName } from '../src/format/names.ts';
+import { listBackups, recoveryWindow } from '../src/operation/backups.ts';
+import { planExpiry } from '../src/operation/expire/plan.ts';
+import type { RetentionPolicy } from '../src/operation/expire/policy.ts';
+import { type ExpireOptions, type ExpireSummary, expire } from '../src/operation/expire/run.ts';
+import { checkWal } from '../src/operation/wal/check.ts';
+import { writeEvidence } from '../src/repository/evidence.ts';
+import { holdBackup } from '../src/repository/hold.ts';
+import { readChunk, readIndex } from '../src/repository/index-store.ts';
+import { readManifest } from '../src/repository/manifest-store.ts';
+import { makeStage, type Receiving, type Stage } from './operation-stage.ts';
+
+let stage: Stage;
+let receiving: Receiving;
+const made: BackupSummary[] = [];
+
+before(async () => {
+  stage = await makeStage();
+  receiving = stage.receive();
+  await stage.cluster.query('CREATE TABLE readings (n int, words text)');
+  for (let round = 0; round < 3; round++) {
+    await stage.cluster.query(`INSERT INTO readings SELECT n, md5(random()::text) FROM generate_series(1, 5000) AS n`);
+    made.push(await stage.backup());
+    // Some segments between one backup and the next.
+    for (let n = 0; n < 3; n++) {
+      await stage.cluster.query('UPDATE readings SET words = md5(words) WHERE n % 3 = 0');
+      await stage.cluster.query('SELECT pg_switch_wal()');
+    }
+  }
+  await stage.caughtUp(receiving);
+});
+after(() => stage[Symbol.asyncDispose]());
+
+const run = (rules: Partial<RetentionPolicy>, options: Partial<ExpireOptions> = {}): Promise<ExpireSummary> =>
+  expire({
+    repository: stage.repository,
+    cluster: stage.name,
+    policy: { minimumProven: 1, ...rules },
+    graceMs: 0,
+    repackBelow: 0.5,
+    repackBytesMax: 1e9,
+    lockWaitMs: 0,
+    signal: new AbortController().signal,
+    report: () => undefined,
+    ...options,
+  });
+const look = () => ({ repository: stage.repository, cluster: stage.name });
+const ids = async (): Promise<readonly string[]> => (await listBackups(look())).map(({ id }) => id);
+
+async function size(prefix = ''): Promise<{ readonly objects: number; readonly bytes: number }> {
+  let [objects, sum] = [0, 0];
+  for await (const { bytes } of stage.repository.storage.list(prefix)) {
+    objects += 1;
+    sum += bytes;
+  }
+  return { objects, bytes: sum };
+}
+
+async function assertWhole(): Promise<void> {
+  const index = await readIndex(stage.repository);
+  assert.deepEqual([index.damagedPacks, index.damagedIndexes], [[], []]);
+  for (const id of await ids()) {
+    const { chunkIds } = await readManifest(stage.repository, stage.name, id);
+    for (let at = 0; at < chunkIds.length; at += CHUNK_ID_BYTES) {
+      if (!isZeroChunk(chunkIds, at)) await readChunk(stage.repository, index, chunkIds, at);
+    }
+  }
+}
+
+test('without a policy nothing goes, and a plan changes nothing', async () => {
+  const before = await size();
+  const { plan } = await planExpiry({
+    ...look(),
+    policy: { minimumProven: 1, keepCount: 1 },
+    now: new Date(),
+    estimate: true,
+  });
+  assert.deepEqual(
+    plan.backups.map(({ keep }) => keep),
+    [false, false, true],
+  );
+  assert.ok((plan.pack_bytes ?? 0) > 0 && plan.wal_bytes > 0);
+  assert.deepEqual(await size(), before);
+  const nothing = await run({});
+  assert.deepEqual([nothing.removed_backups, nothing.removed_wal_objects], [[], 0]);
+  assert.deepEqual(
+    await ids(),
+    made.map(({ id }) => id),
+  );
+});
+
+test('a backup that a restore reads is kept until the restore is done', async () => {
+  const [first] = made;
+  assert.ok(first !== undefined);
+  const signal = new AbortController().signal;
+  const hold = await holdBackup({ ...look(), backupId: first.id, signal, report: () => undefined });
+  const during = await run({ keepCount: 2 });
+  assert.deepEqual(during.removed_backups, []);
+  assert.match(during.plan.backups[0]?.reasons.join() ?? '', /^in use by a restore on /);
+  await assert.rejects(
+    run({}, { named: [first.id], force: true }),
+    (error) => isSpillwayError(error, 'SPW_BACKUP_NEEDED') && /in use/.test(error.why ?? ''),
+  );
+  await hold[Symbol.asyncDispose]();
+  assert.equal((await size('locks/restore-')).objects, 0);
+});
+
+test('the last proven backup is not removed by a name alone', async () => {
+  const [first] = made;
+  assert.ok(first !== undefined);
+  const at = new Date().toISOString();
+  await writeEvidence(stage.repository, {
+    kind: 'verification',
+    cluster: stage.name,
+    backup: first.id,
+    level: 'data',
+    result: 'passed',
+    started_at: at,
+    finished_at: at,
+    details: {},
+  });
+  assert.deepEqual((await run({ keepCount: 2 })).removed_backups, []);
+  await assert.rejects(
+    run({}, { named: [first.id] }),
+    (error) => isSpillwayError(error, 'SPW_BACKUP_NEEDED') && /last proven/.test(error.why ?? ''),
+  );
+  assert.deepEqual((await run({}, { named: [first.id], force: true })).removed_backups, [first.id]);
+});
+
+test('what is kept restores after the rest has gone, the repository shrinks, and no gap is told', async () => {
+  const [, second, third] = made;
+  assert.ok(second !== undefined && third !== undefined);
+  const before = await size();
+  const summary = await run({ keepCount: 2, pointInTimeMs: 0 });
+  assert.deepEqual(await ids(), [second.id, third.id]);
+  assert.ok(summary.removed_wal_objects > 3, `${summary.removed_wal_objects} WAL objects`);
+  const now = await size();
+  assert.ok(now.objects < before.objects && now.bytes < before.bytes - summary.removed_wal_bytes / 2);
+  const { gaps, backups_without_wal: lost } = await checkWal(look());
+  assert.deepEqual([gaps, lost], [[], []]);
+  const window = await recoveryWindow(look());
+  assert.deepEqual([window.earliest_lsn, window.gaps], [third.stop_lsn, []]);
+  await assertWhole();
+  assert.equal((await run({ keepCount: 2, pointInTimeMs: 0 })).removed_wal_objects, 0);
+
+  await using latest = (await stage.restore()).cluster;
+  assert.deepEqual(await fingerprint(latest.connection), await fingerprint(stage.cluster.connection));
+  await using old = (await stage.restore({ backupId: second.id, target: { kind: 'immediate' } })).cluster;
+  assert.deepEqual(await old.query('SELECT count(*)::int AS rows FROM readings'), [{ rows: 10_000 }]);
+});
+
+test('a backup that is running while all that it could build upon expires is whole', async () => {
+  await stage.cluster.query('INSERT INTO readings SELECT n, md5(n::text) FROM generate_series(1, 3000) AS n');
+  let expiring: Promise<ExpireSummary> | undefined;
+  const running = await stage.backup({
+    type: 'incremental',
+    report: (event) => {
+      if (event.type === 'progress' && event.phase === 'copying files') expiring ??= run({ keepCount: 1 });
+    },
+  });
+  await expiring;
+  await run({ keepCount: 1 });
+  assert.deepEqual(await ids(), [running.id]);
+  await assertWhole();
+  assert.deepEqual((await checkWal(look())).backups_without_wal, []);
+});
+
+test('a manifest that cannot be read keeps all WAL and all packs', async () => {
+  const last = await stage.backup();
+  const [first] = await ids();
+  assert.ok(first !== undefined);
+  const path = join(stage.repositoryPath, manifestName(stage.name, first));
+  await chmod(path, 0o600);
+  await writeFile(path, 'damaged');
+  const before = [await size('packs/'), await size(`clusters/${stage.name}/wal/`)];
+  const summary = await run({ keepCount: 1, pointInTimeMs: 0 });
+  assert.equal(summary.collected, null);
+  assert.match(summary.not_collected ?? '', /cannot be read/);
+  assert.deepEqual([await size('packs/'), await size(`clusters/${stage.name}/wal/`)], before);
+  assert.deepEqual(summary.removed_backups, []);
+  // Given up by its full name, it stands in nobody's way any more.
+  await run({}, { named: [first] });
+  assert.notEqual((await run({ keepCount: 1 })).collected, null);
+  assert.deepEqual(await ids(), [last.id]);
+  await assertWhole();
+});
