@@ -108,3 +108,11 @@ test('quiet leaves warnings alone; verbose adds the fields', () => {
   verbose.display.report({ type: 'notice', level: 'info', message: 'Connected.', fields: { timeline: 1 } });
   assert.deepEqual(verbose.written, ['Connected. timeline=1\n']);
 });
+
+test('a warning that comes after the end is shown, and progress is not', () => {
+  const { display, written } = play({ isTerminal: false });
+  display.end();
+  display.report(copying(1, 2));
+  display.report({ type: 'notice', level: 'warning', message: 'Only one key slot is left.' });
+  assert.deepEqual(written, ['warning: Only one key slot is left.\n']);
+});

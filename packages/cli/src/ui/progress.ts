@@ -24,7 +24,7 @@ export interface ProgressOptions {
 
 export interface ProgressDisplay {
   readonly report: (event: OperationEvent) => void;
-  /** Clears the line; nothing is drawn afterwards. */
+  /** Clears the line; no progress is drawn afterwards. */
   readonly end: () => void;
 }
 
@@ -81,7 +81,8 @@ export function createProgress(options: ProgressOptions): ProgressDisplay {
 
   return {
     report: (event) => {
-      if (ended) return;
+      // A warning that comes after the result is still a warning.
+      if (ended && event.type === 'progress') return;
       if (event.type === 'progress') showProgress(event);
       else showNotice(event);
     },
