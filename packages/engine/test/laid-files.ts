@@ -9,7 +9,7 @@ import { readManifest } from '../src/repository/manifest-store.ts';
 
 /** What a restore writes or leaves out by itself. */
 const OWN =
-  /^(?:postgresql\.auto\.conf|backup_label|tablespace_map|recovery\.signal|standby\.signal|\.spillway.*|pg_wal\/.*|pg_tblspc\/\d+)$/;
+  /^(?:postgresql\.auto\.conf|backup_label|tablespace_map|recovery\.signal|standby\.signal|\.spillway.*|spillway_recovery(?:\/.*)?|pg_wal\/.*|pg_tblspc\/\d+)$/;
 
 /** Sentences, empty where every file, folder and link is as backed up and nothing else lies there. */
 export async function differencesFromManifest(

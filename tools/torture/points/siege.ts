@@ -245,6 +245,8 @@ function mayEndSo(
   struck: VictimEnd,
 ): string {
   const { signal, end } = struck;
+  // Told to stop before it had begun.
+  if (signal === 'SIGTERM' && point.operation === 'receive') return 'done';
   if (signal === 'SIGKILL' && (point.fault === 'kill' || point.fault === 'late-kill')) return 'killed';
   const allowed: Readonly<Record<typeof point.fault, readonly string[]>> = {
     none: [],
