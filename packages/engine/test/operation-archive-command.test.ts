@@ -1,10 +1,12 @@
-// archive_command on a real server: alone, beside a receiver, refused, and behind.
+// archive_command on a real server: alone, beside a receiver, checked, refused, and behind.
 
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { isSpillwayError, type OperationEvent } from '@spillway/contract';
+import { flipBit } from '@spillway/lab';
+import { admitSystem } from '../src/operation/system.ts';
 import { WalArchive } from '../src/operation/wal/archive.ts';
 import { checkWal } from '../src/operation/wal/check.ts';
 import { fetchWal } from '../src/operation/wal/fetch.ts';
@@ -13,6 +15,8 @@ import { segmentSize } from '../src/postgres/lsn.ts';
 import type { Repository } from '../src/repository/repository.ts';
 import { makeRepository, makeStage, type Stage } from './operation-stage.ts';
 import { waitFor } from './throwaway.ts';
+
+const SIZE = segmentSize(1024 * 1024);
 
 describe('a server with archive_command', () => {
   let stage: Stage;
@@ -96,7 +100,7 @@ describe('a server with archive_command', () => {
     const [row] = await stage.cluster.query<{ id: string }>(
       'SELECT system_identifier::text AS id FROM pg_control_system()',
     );
-    const archive = new WalArchive(repository, stage.name, row?.id ?? '', segmentSize(1024 * 1024));
+    const archive = new WalArchive(repository, stage.name, row?.id ?? '', SIZE);
     const kept: string[] = [];
     for await (const { kind, name } of archive.listBeside()) if (kind === 'walBackup') kept.push(name);
     assert.ok(kept.length >= 1);
@@ -116,6 +120,45 @@ describe('a server with archive_command', () => {
     const { gaps, data } = await checkWal({ repository, cluster: stage.name, data: true });
     assert.deepEqual([gaps, data?.damaged], [[], []]);
     assert.ok(pushed.some((each) => typeof each === 'object' && each.outcome === 'there') || pushed.includes('ahead'));
+  });
+
+  test('is read to the last record by wal check --data, which names what is damaged', async () => {
+    const look = async (from: Repository): Promise<readonly { object: string; why: string }[]> =>
+      (await checkWal({ repository: from, cluster: stage.name, data: true })).data?.damaged ?? [];
+    const [row] = await stage.cluster.query<{ id: string }>(
+      'SELECT system_identifier::text AS id FROM pg_control_system()',
+    );
+    const system = { systemIdentifier: row?.id ?? '', segmentBytes: SIZE };
+    const archive = new WalArchive(repository, stage.name, system.systemIdentifier, SIZE);
+    const segments = [...(await archive.catalog()).objects.values()].flat().filter(({ kind }) => kind === 'segment');
+    // The fullest: behind a switch there is nothing that could be damaged.
+    const [middle] = segments.slice(1, -1).toSorted((a, b) => b.storedBytes - a.storedBytes);
+    assert.ok(middle !== undefined && segments.length >= 3);
+    const name = middle.name.slice(-24);
+    assert.deepEqual(await look(repository), []);
+
+    const place = join(repository.location.path, middle.name);
+    await flipBit(place, 5000);
+    assert.deepEqual(
+      (await look(repository)).map(({ object }) => object),
+      [name],
+    );
+    await flipBit(place, 5000);
+    assert.deepEqual(await look(repository), []);
+
+    // The same WAL, damaged before it came: every object is sound, and one record is not.
+    const other = await makeRepository(stage.folder);
+    await admitSystem(other, stage.name, system);
+    const copy = new WalArchive(other, stage.name, system.systemIdentifier, SIZE);
+    for (const segment of segments) {
+      const { bytes } = await archive.read(segment);
+      if (segment === middle) bytes.writeUInt8(bytes.readUInt8(20_000) ^ 1, 20_000);
+      await copy.write(segment.timeline, segment.start, bytes, new Date());
+    }
+    const [found, ...more] = await look(other);
+    assert.deepEqual(more, []);
+    assert.equal(found?.object, name);
+    assert.match(found.why, /^the record at .* (has a wrong checksum|is none, and there is more WAL behind it)$/);
   });
 
   test('that falls behind catches up with few pushes, and the server counts what failed', async () => {
