@@ -61,7 +61,7 @@ test('bash completes commands, their verbs and options, and the choices of an op
   assert.deepEqual(inBash('spillway', 'backup', '--ty'), ['--type']);
   assert.deepEqual(inBash('spillway', 'backup', '--type', ''), ['full', 'incremental']);
   assert.deepEqual(inBash('spillway', 'backup', '--type', '=', 'f'), ['full']);
-  assert.deepEqual(inBash('spillway', 'wal', 'check', '--js'), ['--json']);
+  assert.deepEqual(inBash('spillway', 'wal', 'check', '--js'), ['--json', '--json-lines']);
   assert.deepEqual(inBash('spillway', 'completion', ''), ['bash', 'fish', 'zsh']);
   // The word after an option with a value is the value, not a command.
   assert.deepEqual(inBash('spillway', '--cluster', 'wal', 'ini'), ['init']);

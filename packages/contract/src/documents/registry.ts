@@ -7,6 +7,7 @@ import { doctorDocument } from './doctor.ts';
 import { dumpDocument, dumpExportDocument, dumpRestoreDocument, dumpsDocument, verifiedDumpDocument } from './dump.ts';
 import { errorDocument, explainDocument } from './error.ts';
 import { keyAddDocument, keyListDocument, keyRemoveDocument, keyRotateDocument } from './key.ts';
+import { expireDocument, expiryPlanDocument } from './expire.ts';
 import { labDocument, labsDocument } from './lab.ts';
 import { completionDocument, manualDocument } from './reference.ts';
 import { checkDocument, initDocument } from './repository.ts';
@@ -29,6 +30,7 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
   ['dump restore', dumpRestoreDocument],
   ['dump export', dumpExportDocument],
   ['verify', verifyDocument],
+  ['expire', z.union([expireDocument, expiryPlanDocument]).describe('the plan alone with --dry-run')],
   ['key add', keyAddDocument],
   ['key list', keyListDocument],
   ['key remove', keyRemoveDocument],
