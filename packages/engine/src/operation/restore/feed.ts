@@ -12,7 +12,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { historyName, segmentName } from '../../postgres/lsn.ts';
 import { fetchSegment } from '../wal/fetch.ts';
 import { FEEDER_FILE, LAID_FILE, NAMES_FILE, RECOVERY_FOLDER, TAKEN_FOLDER } from './fetch-script.ts';
-import { type PlannedRestore, SEGMENTS_AHEAD } from './plan.ts';
+import { SEGMENTS_AHEAD } from './plan.ts';
+import type { PlannedRestore } from './planned.ts';
 
 const LOOK_AGAIN_MS = 10;
 const FETCHES_AT_ONCE = 2;

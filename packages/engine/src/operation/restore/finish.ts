@@ -15,7 +15,7 @@ import type { Repository } from '../../repository/repository.ts';
 import { CONTROL_FILE } from './chunks.ts';
 import { FETCH_SCRIPT, fetchScript, RECOVERY_FOLDER, TAKEN_FOLDER } from './fetch-script.ts';
 import { rewriteTablespaceMap } from './layout.ts';
-import type { PlannedRestore } from './plan.ts';
+import type { PlannedRestore } from './planned.ts';
 import { withRecoverySettings } from './settings.ts';
 import { syncAll } from './sync.ts';
 

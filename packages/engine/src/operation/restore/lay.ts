@@ -27,7 +27,7 @@ import { inspectFolder } from './folder.ts';
 import type { LayData, LayResult, LayTask } from './lay-worker.ts';
 import { pathOf, rootsOf } from './layout.ts';
 import { moveMarker, writeMarker } from './marker.ts';
-import type { PlannedRestore } from './plan.ts';
+import type { PlannedRestore } from './planned.ts';
 import { expectedPaths, NOTHING_THERE, removeAll, type Survey, survey } from './survey.ts';
 import { syncAbove, syncAll, syncFolder } from './sync.ts';
 
@@ -152,7 +152,8 @@ async function makeRoots(
     await mkdir(root, { recursive: true, mode: 0o700 });
     await syncAbove(root, firstMade);
     if (plan.mode === 'fresh' && root !== directory && (await readdir(root)).length > 0) throw notEmpty(root);
-    await chmod(root, root === directory ? mode : 0o700);
+    // PostgreSQL gives a tablespace's folder the mode of its data directory.
+    await chmod(root, mode);
     if (owner !== undefined) await chown(root, owner.uid, owner.gid);
   }
   await writeMarker(

@@ -1,0 +1,51 @@
+// A plan over a folder that holds files: what of it may be taken over, and what has to be said about it.
+
+import { join } from 'node:path';
+import { SpillwayError } from '@spillway/contract';
+import type { BackupSummary } from '../../format/manifest.ts';
+import { type FolderState, linkTarget } from './folder.ts';
+import type { Layout } from './layout.ts';
+import type { PlanOptions } from './planned.ts';
+
+/** An unfinished restore goes on with the backup it began with; another one is refused, unless `delta` overwrites it. */
+export function goOnWith(options: PlanOptions, state: FolderState): PlanOptions {
+  if (state.kind !== 'interrupted') return options;
+  const { backup, started_at: startedAt } = state.marker;
+  if (options.backupId === undefined) return { ...options, backupId: backup };
+  if (options.delta === true || backup === options.backupId || isPrefix(options.backupId, backup)) return options;
+  throw new SpillwayError('SPW_FOLDER_NOT_EMPTY', `nothing was restored into ${options.targetDirectory}`, {
+    why: `an unfinished restore of backup ${backup} lies there, begun at ${startedAt}`,
+    hint: `go on with --backup ${backup}, overwrite it with --delta, or name another folder`,
+  });
+}
+
+/** An id may be said by its beginning, or that of its last part. */
+const isPrefix = (said: string, id: string): boolean =>
+  id.startsWith(said) || (id.split('-')[1] ?? '').startsWith(said);
+
+export function refuseOtherSystem(options: PlanOptions, state: FolderState, backup: BackupSummary): void {
+  const found = state.kind === 'cluster' ? state.systemIdentifier : undefined;
+  if (found === undefined || found === backup.system_identifier || options.otherSystem === true) return;
+  throw new SpillwayError('SPW_SYSTEM_MISMATCH', `nothing was restored into ${options.targetDirectory}`, {
+    why: `its system identifier is ${found}, and that of backup ${backup.id} is ${backup.system_identifier}: it is another cluster`,
+    hint: 'check the folder; to overwrite that other cluster all the same, add --force-other-system',
+  });
+}
+
+export async function noteFolder(state: FolderState, layout: Layout): Promise<readonly string[]> {
+  if (state.kind === 'empty') return [];
+  const notes: string[] = [];
+  if (state.kind === 'interrupted') {
+    notes.push(`A restore of backup ${state.marker.backup}, begun at ${state.marker.started_at}, is gone on with.`);
+  } else {
+    notes.push('All that the folder holds and the backup does not is removed, WAL that was never stored among it.');
+  }
+  if (state.kind === 'cluster' && state.systemIdentifier === undefined) {
+    notes.push('The folder has no readable pg_control: that it is a copy of this cluster cannot be seen.');
+  }
+  const walLink = await linkTarget(join(layout.directory, 'pg_wal'));
+  if (walLink !== undefined && walLink !== layout.walDirectory) {
+    notes.push(`pg_wal is a link to ${walLink}: a folder takes its place, and what lies behind it is left as it is.`);
+  }
+  return notes;
+}
