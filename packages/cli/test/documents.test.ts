@@ -10,7 +10,7 @@ import { type BackupsDocument, commandDocuments, type DoctorDocument, type WalRe
 import { freePort, type LabCluster, startCluster } from '@spillway/lab';
 import { type Ended, makeWorkplace, type Workplace } from './spawned.ts';
 
-/** Those that want client programs or change the keys are held against their schemas by tests of their own. */
+/** Not run here: they want client programs, a policy or a second key; `dump` has a test beside this one. */
 const elsewhere: ReadonlySet<string> = new Set([
   'dump show',
   'dump verify',
