@@ -79,7 +79,7 @@ async function assertWhole(): Promise<void> {
 }
 
 test('without a policy nothing goes, and a plan changes nothing', async () => {
-  const before = await size();
+  const was = await size();
   const { plan } = await planExpiry({
     ...look(),
     policy: { minimumProven: 1, keepCount: 1 },
@@ -91,7 +91,7 @@ test('without a policy nothing goes, and a plan changes nothing', async () => {
     [false, false, true],
   );
   assert.ok((plan.pack_bytes ?? 0) > 0 && plan.wal_bytes > 0);
-  assert.deepEqual(await size(), before);
+  assert.deepEqual(await size(), was);
   const nothing = await run({});
   assert.deepEqual([nothing.removed_backups, nothing.removed_wal_objects], [[], 0]);
   assert.deepEqual(
@@ -141,12 +141,12 @@ test('the last proven backup is not removed by a name alone', async () => {
 test('what is kept restores after the rest has gone, the repository shrinks, and no gap is told', async () => {
   const [, second, third] = made;
   assert.ok(second !== undefined && third !== undefined);
-  const before = await size();
+  const was = await size();
   const summary = await run({ keepCount: 2, pointInTimeMs: 0 });
   assert.deepEqual(await ids(), [second.id, third.id]);
   assert.ok(summary.removed_wal_objects > 3, `${summary.removed_wal_objects} WAL objects`);
   const now = await size();
-  assert.ok(now.objects < before.objects && now.bytes < before.bytes - summary.removed_wal_bytes / 2);
+  assert.ok(now.objects < was.objects && now.bytes < was.bytes - summary.removed_wal_bytes / 2);
   const { gaps, backups_without_wal: lost } = await checkWal(look());
   assert.deepEqual([gaps, lost], [[], []]);
   const window = await recoveryWindow(look());
@@ -183,11 +183,11 @@ test('a manifest that cannot be read keeps all WAL and all packs', async () => {
   const path = join(stage.repositoryPath, manifestName(stage.name, first));
   await chmod(path, 0o600);
   await writeFile(path, 'damaged');
-  const before = [await size('packs/'), await size(`clusters/${stage.name}/wal/`)];
+  const was = [await size('packs/'), await size(`clusters/${stage.name}/wal/`)];
   const summary = await run({ keepCount: 1, pointInTimeMs: 0 });
   assert.equal(summary.collected, null);
   assert.match(summary.not_collected ?? '', /cannot be read/);
-  assert.deepEqual([await size('packs/'), await size(`clusters/${stage.name}/wal/`)], before);
+  assert.deepEqual([await size('packs/'), await size(`clusters/${stage.name}/wal/`)], was);
   assert.deepEqual(summary.removed_backups, []);
   // Given up by its full name, it stands in nobody's way any more.
   await run({}, { named: [first] });

@@ -83,6 +83,14 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
   }
   warnOfEnvironment(context, loaded);
 
+  // Nobody may expire the backup or its WAL meanwhile, on whatever host.
+  await using _held = await engine.holdBackup({
+    repository,
+    cluster,
+    backupId: plan.backup.id,
+    signal,
+    report: output.report,
+  });
   const restored = await engine.restore({
     repository,
     planned,
