@@ -16,7 +16,8 @@ import { startCluster } from '@spillway/lab';
 const ROWS_PER_GB = 7_000_000;
 const ROWS_AT_ONCE = 1_000_000;
 const LOOK_EVERY_MS = 50;
-const MAIN = fileURLToPath(new URL('../packages/cli/src/main.ts', import.meta.url));
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const MAIN = join(ROOT, 'packages', 'cli', 'src', 'main.ts');
 
 const gigabytes = Number(process.argv[2] ?? '1');
 if (!(gigabytes > 0 && gigabytes <= 100)) throw new RangeError('usage: npm run memory -- [GB, up to 100]');
