@@ -212,42 +212,6 @@ export class WalArchive {
     return { object, created: outcome === 'created' };
   }
 
-  /**
-   * A whole segment from somebody who knows nothing of its pieces: they are compared with it, and removed once it is
-   * durable. Throws SPW_WAL_CONFLICT where the repository holds other WAL of it.
-   */
-  async complete(
-    timeline: TimelineId,
-    start: Lsn,
-    bytes: Buffer,
-    sentAt: Date,
-    signal?: AbortSignal,
-  ): Promise<{ readonly object: WalObject; readonly created: boolean }> {
-    const pieces = (await this.find(timeline, start, signal)).filter(({ kind }) => kind === 'piece');
-    for (const piece of pieces) await this.#compare(piece, start, bytes, signal);
-    const written = await this.write(timeline, start, bytes, sentAt, signal);
-    await this.remove(pieces, signal);
-    return written;
-  }
-
-  async #compare(piece: WalObject, start: Lsn, bytes: Buffer, signal: AbortSignal | undefined): Promise<void> {
-    const expected = bytes.subarray(Number(piece.start - start), Number(piece.end - start));
-    try {
-      if ((await this.read(piece, signal)).bytes.equals(expected)) return;
-    } catch (error) {
-      // A receiver that finished the segment meanwhile removed it.
-      if (isSpillwayError(error, 'SPW_OBJECT_MISSING')) return;
-      throw error;
-    }
-    throw new SpillwayError(
-      'SPW_WAL_CONFLICT',
-      `WAL ${segmentName(piece.timeline, start, this.segmentSize)} was refused`,
-      {
-        why: `the repository holds other WAL from ${formatLsn(piece.start)} to ${formatLsn(piece.end)}`,
-      },
-    );
-  }
-
   /** For pieces whose segment is durable. */
   async remove(pieces: readonly WalObject[], signal?: AbortSignal): Promise<void> {
     for (const piece of pieces) {

@@ -22,6 +22,7 @@ import type { Repository } from '../../repository/repository.ts';
 import { admitSystem, listSystems } from '../system.ts';
 import { type StoredObject, WalArchive } from './archive.ts';
 import { type Backlog, backlogNotice, readBacklog } from './backlog.ts';
+import { completeSegment } from './complete.ts';
 import { parseWalFileName, type WalFileName } from './file-name.ts';
 import { hasMark, isMarked, pruneMarks, type PushedFile, spoolOf, writeMark } from './push-mark.ts';
 
@@ -210,7 +211,7 @@ class Pusher {
     const written =
       file.kind === 'partial'
         ? await archive.writeBeside({ kind: 'walPartial', timeline, name }, bytes, signal)
-        : await archive.complete(timeline, start, bytes, sentAt, signal);
+        : await completeSegment(archive, timeline, start, bytes, sentAt, signal);
     return { archive, ...written };
   }
 
