@@ -14,7 +14,16 @@ import {
   errorDocument,
   verifiedDumpDocument,
 } from '@spillway/contract';
-import { differences, fingerprint, type LabCluster, listInstallations, startCluster } from '@spillway/lab';
+import {
+  differences,
+  fingerprint,
+  freePort,
+  killTree,
+  type LabCluster,
+  listInstallations,
+  markProcess,
+  startCluster,
+} from '@spillway/lab';
 import type { z } from 'zod';
 import { type Ended, makeWorkplace, mainFile, type Workplace } from './spawned.ts';
 
@@ -117,6 +126,24 @@ clusters:
       const shown = await place.run(['dump', ...word.split(' ')]);
       assert.equal(shown.code, 0, shown.stderr);
       assert.match(shown.stdout, new RegExp(made.id.slice(-8)));
+    }
+  });
+
+  test('a dump is restored into a server made for it, which runs on', async () => {
+    const folder = join(place.folder, 'made');
+    const port = String(await freePort());
+    await chmod(place.folder, 0o755);
+    const { server } = await json(dumpRestoreDocument, 'dump', 'restore', 'latest', '--into', folder, '--port', port);
+    assert.ok(server !== null);
+    try {
+      const connection = { host: folder, port: server.port, user: server.user, password: '', database: 'postgres' };
+      assert.deepEqual(differences(await fingerprint(cluster.connection), await fingerprint(connection)), []);
+      const again = await place.run(['dump', 'restore', 'latest', '--into', folder]);
+      assert.equal(again.code, 15, again.stderr);
+      assert.match(again.stderr, /SPW_FOLDER_NOT_EMPTY/);
+    } finally {
+      const postmaster = markProcess(server.pid);
+      if (postmaster !== undefined) await killTree(postmaster);
     }
   });
 

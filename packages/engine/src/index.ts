@@ -31,6 +31,7 @@ export {
   type WorkOnDump,
 } from './operation/logical/dumps.ts';
 export { type ExportFormat, type ExportOptions, type ExportSummary, exportDump } from './operation/logical/export.ts';
+export { type RestoredServer, restoreDumpAnew } from './operation/logical/new-server.ts';
 export { type DumpRestoreOptions, type DumpRestoreSummary, restoreDump } from './operation/logical/restore.ts';
 export { type ExpiryOptions, type ExpiryPlan, planExpiry } from './operation/expire/plan.ts';
 export { isPolicy, type RetentionPolicy } from './operation/expire/policy.ts';

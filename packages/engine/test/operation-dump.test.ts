@@ -333,7 +333,7 @@ if (existsSync(join(TOOLS, 'pg_dump'))) {
   });
 
   test('a pg_dump that is killed leaves no dump, and what it said comes through', async () => {
-    const before = (await listDumps({ repository, cluster: 'main' })).length;
+    const dumps = (await listDumps({ repository, cluster: 'main' })).length;
     const killed = new AbortController();
     const events: OperationEvent[] = [];
     let ended = false;
@@ -357,7 +357,7 @@ if (existsSync(join(TOOLS, 'pg_dump'))) {
     ).catch((error: unknown) => error);
     assert.ok(isSpillwayError(failure, 'SPW_DUMP_FAILED'), String(failure));
     assert.match(failure.why ?? '', /pg_dump ended with code 1/);
-    assert.equal((await listDumps({ repository, cluster: 'main' })).length, before);
+    assert.equal((await listDumps({ repository, cluster: 'main' })).length, dumps);
 
     const stopping = new AbortController();
     const stopped = await dump(
@@ -367,6 +367,6 @@ if (existsSync(join(TOOLS, 'pg_dump'))) {
       }),
     ).catch((error: unknown) => error);
     assert.equal((stopped as Error).message, 'enough');
-    assert.equal((await listDumps({ repository, cluster: 'main' })).length, before);
+    assert.equal((await listDumps({ repository, cluster: 'main' })).length, dumps);
   });
 }

@@ -4,7 +4,7 @@
 import { resolve } from 'node:path';
 import { type DumpRestoreDocument, exitCodes, SpillwayError } from '@spillway/contract';
 import * as engine from '@spillway/engine';
-import type { Command } from '../context.ts';
+import type { Command, Context } from '../context.ts';
 import { clusterName, clusterSource, loadFor } from '../session.ts';
 import { confirmLoss } from '../ui/confirm.ts';
 import { formatBytes, formatCount, formatDuration, shortId } from '../ui/format.ts';
@@ -18,6 +18,7 @@ export interface DumpRestoreOptions {
   readonly globals?: boolean;
   /** False with --no-owners. */
   readonly owners: boolean;
+  readonly into?: string;
   readonly host?: string;
   readonly port?: number;
   readonly user?: string;
@@ -35,6 +36,7 @@ export const restore: Command<DumpRestoreOptions> = async (context, options, id 
       why: 'pg_restore loads with several connections only from a file, which needs a place with enough room',
     });
   }
+  if (options.into !== undefined) return restoreInto(context, options, options.into, id);
   const loaded = await loadFor(context);
   const cluster = clusterName(context, loaded.configuration);
   const { connection } = await clusterSource(context, loaded, cluster);
@@ -66,7 +68,7 @@ export const restore: Command<DumpRestoreOptions> = async (context, options, id 
       signal: context.signal,
     });
   }
-  const document: DumpRestoreDocument = await engine.restoreDump({
+  const restored = await engine.restoreDump({
     ...work,
     target,
     ...(options.database === undefined ? {} : { databases: options.database }),
@@ -78,11 +80,40 @@ export const restore: Command<DumpRestoreOptions> = async (context, options, id 
     jobs,
     ...(options.workFolder === undefined ? {} : { workFolder: resolve(context.directory, options.workFolder) }),
   });
+  const document: DumpRestoreDocument = { ...restored, server: null };
   context.output.result(document, () => renderRestored(document));
   return document.warnings.length === 0 ? exitCodes.ok : exitCodes.warnings;
 };
 
-function renderRestored({ dump, databases, globals, duration_seconds: seconds }: DumpRestoreDocument): string {
+async function restoreInto(context: Context, options: DumpRestoreOptions, into: string, id: string): Promise<number> {
+  const contrary = (['host', 'clean', 'create', 'globals', 'toDatabase'] as const).find(
+    (key) => options[key] !== undefined,
+  );
+  if (contrary !== undefined) {
+    throw new SpillwayError(
+      'SPW_USAGE',
+      '--into goes with neither --host, --clean, --create, --globals nor --to-database',
+      {
+        why: 'the server is made for the dump, and gets all that is in it',
+      },
+    );
+  }
+  if (options.port !== undefined) await engine.refuseBusyPort(options.port);
+  const document: DumpRestoreDocument = await engine.restoreDumpAnew({
+    ...(await workOn(context, id, options.workers)),
+    folder: resolve(context.directory, into),
+    user: options.user ?? 'postgres',
+    ...(options.port === undefined ? {} : { port: options.port }),
+    ...(options.database === undefined ? {} : { databases: options.database }),
+    owners: options.owners,
+    jobs: options.jobs ?? 1,
+    ...(options.workFolder === undefined ? {} : { workFolder: resolve(context.directory, options.workFolder) }),
+  });
+  context.output.result(document, () => renderRestored(document));
+  return document.warnings.length === 0 ? exitCodes.ok : exitCodes.warnings;
+}
+
+function renderRestored({ dump, databases, globals, server, duration_seconds: seconds }: DumpRestoreDocument): string {
   const lines = databases.map(
     ({ database, created, bytes, tables_loaded: tables, duration_seconds: took }) =>
       `  ${database}${created ? ' (new)' : ''}: ${formatBytes(bytes)}, data of ${formatCount(tables, 'table')}, in ${formatDuration(took)}`,
@@ -94,7 +125,7 @@ function renderRestored({ dump, databases, globals, duration_seconds: seconds }:
           `  roles and tablespaces: ${globals.restored} made, ${globals.skipped.length} were there: ${globals.skipped.join(', ')}`,
         ];
   return `Restored ${formatCount(databases.length, 'database')} from dump ${shortId(dump)} in ${formatDuration(seconds)}:
-${[...lines, ...roles].join('\n')}
+${[...lines, ...roles].join('\n')}${server === null ? '' : `\nThe server runs: pid ${server.pid}, port ${server.port}, socket in ${server.folder}; superuser ${server.user} has no password yet.`}
 
 Every table whose rows are in the dump was loaded. Next: ANALYZE, so that queries are planned well`;
 }

@@ -77,6 +77,16 @@ export const dumpRestoreDocument = z.object({
   /** Null unless --globals was given. */
   globals: z.object({ restored: count, skipped: z.array(z.string()) }).nullable(),
   warnings: z.array(z.string()),
+  /** The server that was made, with --into; else null. `folder` is its data directory and that of its socket. */
+  server: z
+    .object({
+      folder: z.string(),
+      port: z.int().positive(),
+      user: z.string(),
+      pid: z.int().positive(),
+      log_file: z.string(),
+    })
+    .nullable(),
   duration_seconds: seconds,
 });
 

@@ -50,7 +50,7 @@ test('the bytes of a manifest of a dump are those of format 1', () => {
   const [head, ids, lengths] = encodeDump(manifest).map((frame) => Buffer.from(frame));
   assert.deepEqual(JSON.parse(head?.toString() ?? ''), { ...manifest.head, id_frames: 1 });
   assert.ok(ids?.equals(manifest.chunkIds));
-  assert.equal(lengths?.toString('hex'), '0a000000' + '00000400' + '05000000' + '70110100');
+  assert.equal(lengths?.toString('hex'), '0a000000000004000500000070110100');
 });
 
 test('many chunks go into several frames', () => {

@@ -17,7 +17,8 @@ export interface DumpedServer {
   readonly rolePasswords: boolean;
 }
 
-export interface DatabaseToDump extends Omit<DumpedDatabase, 'bytes'> {
+export interface DatabaseToDump {
+  readonly description: Omit<DumpedDatabase, 'bytes'>;
   /** What it takes on the server's disk. */
   readonly diskBytes: number;
 }
@@ -129,16 +130,8 @@ async function describeDatabase(
     { signal },
   );
   const { name, owner, encoding, collation, ctype } = row;
-  return {
-    name,
-    owner,
-    encoding,
-    collation,
-    ctype,
-    extensions,
-    large_objects: objects?.count ?? 0,
-    diskBytes: Number(row.disk_bytes),
-  };
+  const description = { name, owner, encoding, collation, ctype, extensions, large_objects: objects?.count ?? 0 };
+  return { description, diskBytes: Number(row.disk_bytes) };
 }
 
 async function orNull(session: Session, sql: string, signal: AbortSignal): Promise<string | null> {

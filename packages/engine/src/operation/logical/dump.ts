@@ -93,7 +93,7 @@ export async function dump(options: DumpOptions): Promise<DumpSummary> {
     const size = { bytes, chunks: lengths.length };
     return database === undefined
       ? { kind: 'globals', ...size }
-      : { kind: 'database', database: database.name, ...size };
+      : { kind: 'database', database: database.description.name, ...size };
   });
   const lengths = Uint32Array.from(stored.streams.flatMap((stream) => stream.lengths));
   const summary: DumpSummary = {
@@ -107,10 +107,7 @@ export async function dump(options: DumpOptions): Promise<DumpSummary> {
     postgres_version: server.versionNumber,
     tool_version: tools.version,
     lsn: server.lsn,
-    databases: databases.map(({ diskBytes: _, ...database }, n) => ({
-      ...database,
-      bytes: streams[n + 1]?.bytes ?? 0,
-    })),
+    databases: databases.map(({ description }, n) => ({ ...description, bytes: streams[n + 1]?.bytes ?? 0 })),
     globals: true,
     role_passwords: rolePasswords,
     bytes: streams.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -155,7 +152,8 @@ async function storeAll(options: DumpOptions, at: Circumstances): Promise<Stored
     const { warnings } = await runClient({
       program: join(tools.binDirectory, database === undefined ? 'pg_dumpall' : 'pg_dump'),
       arguments: database === undefined ? globalsArguments(cluster.connection, at) : databaseArguments(kind, database),
-      connection: database === undefined ? cluster.connection : { ...cluster.connection, database: database.name },
+      connection:
+        database === undefined ? cluster.connection : { ...cluster.connection, database: database.description.name },
       onOutput: async (bytes) => {
         await store.write(number, bytes);
         done += bytes.byteLength;
@@ -163,11 +161,11 @@ async function storeAll(options: DumpOptions, at: Circumstances): Promise<Stored
           type: 'progress',
           phase: 'dumping',
           done_bytes: done,
-          detail: database?.name ?? 'roles and tablespaces',
+          detail: database?.description.name ?? 'roles and tablespaces',
         });
       },
       failure: 'SPW_DUMP_FAILED',
-      what: `${database === undefined ? 'roles and tablespaces were' : `database ${database.name} was`} not dumped`,
+      what: `${database === undefined ? 'roles and tablespaces were' : `database ${database.description.name} was`} not dumped`,
       signal,
     });
     await store.close(number);
@@ -191,11 +189,11 @@ async function storeAll(options: DumpOptions, at: Circumstances): Promise<Stored
   return await store.finish();
 }
 
-const databaseArguments = (kind: DumpSummary['source'], { encoding }: DatabaseToDump): readonly string[] => [
+const databaseArguments = (kind: DumpSummary['source'], { description }: DatabaseToDump): readonly string[] => [
   '--format=custom',
   '--compress=0',
   // Its own encoding: nothing is converted, so nothing can be lost.
-  `--encoding=${encoding}`,
+  `--encoding=${description.encoding}`,
   '--no-password',
   ...(kind === 'schema' ? ['--schema-only'] : []),
 ];

@@ -21,7 +21,12 @@ export interface DumpsOfCluster {
 }
 
 /** Oldest first. A dump whose manifest cannot be read is warned of and left out. */
-export async function listDumps({ repository, cluster, signal, report }: DumpsOfCluster): Promise<readonly DumpSummary[]> {
+export async function listDumps({
+  repository,
+  cluster,
+  signal,
+  report,
+}: DumpsOfCluster): Promise<readonly DumpSummary[]> {
   const { heads, unreadable } = await listDumpHeads(repository, cluster, signal);
   for (const { id, error } of unreadable) {
     report?.({ type: 'notice', level: 'warning', message: `Dump ${id} cannot be read: ${error.message}.` });
@@ -45,7 +50,9 @@ export interface WorkOnDump extends DumpsOfCluster {
 }
 
 /** What every reader of a dump begins with. */
-export async function openDump(of: WorkOnDump): Promise<{ readonly manifest: DumpManifest; readonly reading: ReadOptions }> {
+export async function openDump(
+  of: WorkOnDump,
+): Promise<{ readonly manifest: DumpManifest; readonly reading: ReadOptions }> {
   const { id } = await findDump(of);
   const manifest = await readDump(of.repository, of.cluster, id, of.signal);
   const index = await readIndex(of.repository, { signal: of.signal });

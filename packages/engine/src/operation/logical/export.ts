@@ -71,7 +71,8 @@ export function exportName(summary: DumpSummary, stream: DumpStream, format: Exp
   return `${base}${database}.${format === 'custom' ? 'dump' : 'sql.gz'}`;
 }
 
-const percent = (character: string): string => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
+const percent = (character: string): string =>
+  `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
 
 async function writeGzip(
   path: string,
@@ -110,9 +111,14 @@ async function writeGzip(
   }
   await writing;
   // Read back whole: what it says about itself fits what is in it.
-  await pipeline(createReadStream(path), createGunzip(), async (plain) => {
-    for await (const _ of plain as AsyncIterable<Buffer>);
-  }, { signal });
+  await pipeline(
+    createReadStream(path),
+    createGunzip(),
+    async (plain) => {
+      for await (const _ of plain as AsyncIterable<Buffer>);
+    },
+    { signal },
+  );
 }
 
 async function writeSynced(path: string, bytes: AsyncIterable<Uint8Array>): Promise<void> {

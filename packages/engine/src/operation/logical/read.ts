@@ -93,7 +93,10 @@ function locate({ chunkIds, lengths }: DumpManifest, index: RepositoryIndex, n: 
   const found = index.table.find(chunkIds, at);
   const pack = found && index.packs[found.pack];
   if (found === undefined || pack === undefined) {
-    throw new SpillwayError('SPW_OBJECT_MISSING', `chunk ${Buffer.from(id).toString('hex')} is in no pack of the repository`);
+    throw new SpillwayError(
+      'SPW_OBJECT_MISSING',
+      `chunk ${Buffer.from(id).toString('hex')} is in no pack of the repository`,
+    );
   }
   return { place: { pack, offset: found.offset, storedBytes: found.storedBytes }, id, bytes };
 }

@@ -74,7 +74,11 @@ export async function restoreDump(options: DumpRestoreOptions): Promise<DumpRest
   };
   const planned = planDatabases(summary, options);
   await using session = await connect(target, { signal });
-  const tools = await findClientPrograms(['pg_restore', 'psql'], Math.max(majorOf(summary), await majorOfServer(session, signal)), options);
+  const tools = await findClientPrograms(
+    ['pg_restore', 'psql'],
+    Math.max(majorOf(summary), await majorOfServer(session, signal)),
+    options,
+  );
   const there = await databasesThere(session, signal);
   for (const { name } of planned) {
     if (there.has(name)) await refuseTables(options, name);
@@ -85,14 +89,21 @@ export async function restoreDump(options: DumpRestoreOptions): Promise<DumpRest
       });
     }
   }
-  await warnOfExtensions(session, planned.map(({ database }) => database), warn, signal);
+  await warnOfExtensions(
+    session,
+    planned.map(({ database }) => database),
+    warn,
+    signal,
+  );
 
   const globals = options.globals ? await restoreGlobals({ reading, tools, target, session, warn, signal }) : null;
   const databases: RestoredDatabase[] = [];
   for (const { database, name } of planned) {
     const number = streams.findIndex((stream) => stream.kind === 'database' && stream.database === database.name);
     const read = (): AsyncGenerator<Uint8Array, void, undefined> => readStream(reading, number);
-    databases.push(await restoreOne(options, { tools, session, database, name, created: !there.has(name), read, warn }));
+    databases.push(
+      await restoreOne(options, { tools, session, database, name, created: !there.has(name), read, warn }),
+    );
   }
   return {
     dump: summary.id,
@@ -234,7 +245,9 @@ async function majorOfServer(session: Session, signal: AbortSignal): Promise<num
 }
 
 async function databasesThere(session: Session, signal: AbortSignal): Promise<ReadonlySet<string>> {
-  const rows = await session.query<{ name: string }>('SELECT datname AS name FROM pg_catalog.pg_database', [], { signal });
+  const rows = await session.query<{ name: string }>('SELECT datname AS name FROM pg_catalog.pg_database', [], {
+    signal,
+  });
   return new Set(rows.map(({ name }) => name));
 }
 
@@ -271,7 +284,9 @@ async function warnOfExtensions(
     for (const { name, version } of extensions) {
       const versions = rows.filter((row) => row.name === name).map((row) => row.version);
       if (versions.length === 0) {
-        warn(`Database ${database} needs the extension ${name} ${version}, which this server does not offer: install it first.`);
+        warn(
+          `Database ${database} needs the extension ${name} ${version}, which this server does not offer: install it first.`,
+        );
       } else if (!versions.includes(version)) {
         warn(`Database ${database} had the extension ${name} ${version}; this server offers ${versions.join(', ')}.`);
       }
