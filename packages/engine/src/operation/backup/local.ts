@@ -5,6 +5,7 @@
 //   3  scan the data directory; decide what is unchanged since the last backup (`previous.ts`, `reuse.ts`)
 //   4  workers read, verify and store the rest (`copy-worker.ts`); pg_control comes last, whole and checked
 //   5  pg_backup_stop, in the session of the start; its label and map go into the manifest as they are
+// The server may be a standby (`standby.ts`); its pg_control, copied last, says up to where it must be replayed.
 
 import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -28,6 +29,7 @@ import type { BackupOptions, ClusterSource } from './options.ts';
 import { findReuse } from './previous.ts';
 import type { TakenOver } from './reuse.ts';
 import { describeFile, type Scan, scanCluster } from './scan.ts';
+import { refuseOtherTimeline, refusePromoted, untilReplayed } from './standby.ts';
 import { type CopiedCluster, openChunkTable, type OpenSource, pathInCluster } from './source.ts';
 
 const TASK_BYTES = 16 * 1024 * 1024;
@@ -50,6 +52,7 @@ export const openLocal: OpenSource = async (options, { session, server }) => {
       copy: async ({ label, signal }) => {
         options.report({ type: 'progress', phase: 'waiting for a checkpoint', done_bytes: 0 });
         const { startLsn, timeline } = await base.startBackup(label, { fast: true, signal });
+        if (server.inRecovery) await untilReplayed(session, startLsn, signal);
         const copied = await copyCluster(options, crew, {
           session,
           server,
@@ -59,7 +62,10 @@ export const openLocal: OpenSource = async (options, { session, server }) => {
           timeline,
           signal,
         });
-        return { ...copied, ...(await base.stopBackup({ waitForArchive: false, signal })) };
+        if (server.inRecovery) await refusePromoted(session, signal);
+        const stopped = await base.stopBackup({ waitForArchive: false, signal });
+        if (server.inRecovery) await refuseOtherTimeline(session, timeline, signal);
+        return { ...copied, ...stopped };
       },
       [Symbol.asyncDispose]: dispose,
     };
@@ -250,12 +256,6 @@ function refuseForeign(cluster: ClusterSource, server: ServerFacts, control: Con
         hint: 'mend data_directory or connection in the configuration',
       },
     );
-  }
-  if (server.inRecovery) {
-    throw new SpillwayError('SPW_POSTGRES_UNSUITABLE', `cluster ${cluster.name} was not backed up`, {
-      why: 'the server is a standby',
-      hint: 'let connection name the primary',
-    });
   }
 }
 
