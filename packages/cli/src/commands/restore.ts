@@ -84,13 +84,18 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
   warnOfEnvironment(context, loaded);
 
   // Nobody may expire the backup or its WAL meanwhile, on whatever host.
-  await using _held = await engine.holdBackup({
+  await using held = await engine.holdBackup({
     repository,
     cluster,
     backupId: plan.backup.id,
     signal,
     report: output.report,
   });
+  held.lost?.addEventListener('abort', () =>
+    output.warn(
+      `Backup ${plan.backup.id} is not marked as in use any more: let no spillway expire run until this ends.`,
+    ),
+  );
   const restored = await engine.restore({
     repository,
     planned,
