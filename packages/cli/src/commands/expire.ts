@@ -63,6 +63,7 @@ export const expire: Command<ExpireOptions> = async (context, options) => {
     repository,
     cluster,
     policy,
+    repackBelow: (options.repackBelow ?? 50) / 100,
     signal,
     ...(options.backup === undefined ? {} : { named: options.backup }),
   };
@@ -79,7 +80,6 @@ export const expire: Command<ExpireOptions> = async (context, options) => {
     ...asked,
     ...(byFlags ? { agreed: new Set(going), force: true } : {}),
     graceMs: graceMs ?? configured?.grace ?? 24 * HOUR_MS,
-    repackBelow: (options.repackBelow ?? 50) / 100,
     repackBytesMax,
     report: output.report,
   });

@@ -39,6 +39,8 @@ export interface ExpiryOptions {
   readonly keepAll?: boolean;
   /** Reckon what goes of the packs: every manifest is read for it. */
   readonly estimate?: boolean;
+  /** Packs of which less than this part is needed are rewritten; 0 for none. */
+  readonly repackBelow?: number;
   /** How long to wait to see whether somebody lives. */
   readonly lockWaitMs?: number;
   readonly signal?: AbortSignal;
@@ -143,7 +145,7 @@ export async function planExpiry(options: ExpiryOptions): Promise<PlannedExpiry>
         plan.ranges.map((range) => ({ system_identifier: system.archive.systemIdentifier, ...range })),
       ),
       wal_bytes: wal.flatMap(({ plan }) => plan.expired).reduce((sum, { storedBytes }) => sum + storedBytes, 0),
-      pack_bytes: options.estimate === true ? await bytesOfPacks(repository, gone, notes, signal) : null,
+      pack_bytes: options.estimate === true ? await bytesOfPacks(options, gone, notes) : null,
       notes,
     },
   };
@@ -287,17 +289,19 @@ function fullId(
   }
 }
 
-/** Of packs of which nothing is needed once these manifests are gone, and of those that wait to be removed already. */
+/** Of packs of which nothing or little is needed once these manifests are gone, and of those that wait already. */
 async function bytesOfPacks(
-  repository: Repository,
+  { repository, repackBelow, signal }: ExpiryOptions,
   gone: ReadonlySet<string>,
   notes: string[],
-  signal: AbortSignal | undefined,
 ): Promise<number | null> {
   try {
     const index = await readIndex(repository, signal && { signal });
     const marked = await mark(repository, index, signal, gone);
-    return index.packs.reduce((sum, { packBytes }, at) => sum + (marked.liveChunks[at] === 0 ? packBytes : 0), 0);
+    return index.packs.reduce((sum, { packBytes }, at) => {
+      const live = marked.liveBytes[at] ?? 0;
+      return sum + (live === 0 || live / packBytes < (repackBelow ?? 0) ? packBytes - live : 0);
+    }, 0);
   } catch (error) {
     if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING', 'SPW_REPOSITORY_NEWER')) throw error;
     notes.push(`No packs will be collected: ${error.why ?? error.message}.`);
