@@ -66,6 +66,10 @@ function* settingsOf({ repository, clusters }: Configuration, repositoryPath: st
     if (bin !== undefined) yield { path: [...at, 'bin_directory'], value: bin };
     yield { path: [...at, 'wal', 'slot'], value: wal.slot };
     yield { path: [...at, 'wal', 'flush_interval'], value: formatDurationSetting(wal.flush_interval) };
+    for (const [key, value] of Object.entries(wal)) {
+      if (key === 'slot' || key === 'flush_interval' || value === undefined) continue;
+      yield { path: [...at, 'wal', key], value: String(value) };
+    }
     yield { path: [...at, 'backup', 'workers'], value: backup.workers ?? defaultWorkers() };
     yield { path: [...at, 'backup', 'compression_level'], value: backup.compression_level };
     yield { path: [...at, 'backup', 'wal_timeout'], value: formatDurationSetting(backup.wal_timeout) };
