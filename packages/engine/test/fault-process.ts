@@ -47,7 +47,8 @@ process.once('message', ({ handle, cluster, work, fault }: Order) => {
     () => answer({ code: undefined, exitCode: 0, stack: undefined, calls: countOf(counter) }),
     (error: unknown) =>
       answer({
-        code: isSpillwayError(error) ? error.code : String(error),
+        // Stopped in a wait, before there was anything to end well.
+        code: isSpillwayError(error) ? error.code : stopping.signal.aborted ? undefined : String(error),
         exitCode: isSpillwayError(error) ? error.exitCode : 1,
         stack: error instanceof Error ? error.stack : undefined,
         calls: countOf(counter),
