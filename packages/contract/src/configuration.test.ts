@@ -17,7 +17,7 @@ test('the shortest configuration gets every default', () => {
         main: {
           connection: { host: '127.0.0.1', port: 5432, user: 'spillway', database: 'postgres', ssl: 'disable' },
           wal: { slot: 'spillway_main', flush_interval: 5000 },
-          backup: { compression_level: 3, wal_timeout: 600_000 },
+          backup: { source: 'local', compression_level: 3, wal_timeout: 600_000 },
         },
       },
     },
@@ -70,6 +70,7 @@ test('each mistake is one problem at its key, in words', () => {
     ],
     [withCluster({ backup: { workers: 0 } }), 'clusters.main.backup.workers', /from 1 to 64/],
     [withCluster({ backup: { workers: 1.5 } }), 'clusters.main.backup.workers', /whole number/],
+    [withCluster({ backup: { source: 'logical' } }), 'clusters.main.backup.source', /local or stream/],
     [withCluster({ backup: { compression_level: 20 } }), 'clusters.main.backup.compression_level', /from 0 to 19/],
     [withCluster({ connection: { ...connection, port: 70_000 } }), 'clusters.main.connection.port', /65535/],
     [withCluster({ connection: { ...connection, ssl: 'prefer' } }), 'clusters.main.connection.ssl', /verify-full/],

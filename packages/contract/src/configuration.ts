@@ -138,6 +138,8 @@ const wal = z.strictObject({
 });
 
 const backup = z.strictObject({
+  /** Where the files of a backup are read: beside the data directory, or over the replication protocol. */
+  source: z.enum(['local', 'stream'], { error: 'must be local or stream' }).default('local'),
   /** By default the cores of the machine, at most 8. */
   workers: wholeNumber(1, 64).optional(),
   /** 0 stores without compression. */

@@ -8,7 +8,8 @@ import { clusterName, clusterSource, defaultWorkers, loadFor, openConfigured } f
 import { formatBytes, formatCount, formatDuration, formatRate, shortId } from '../ui/format.ts';
 
 export interface BackupOptions {
-  readonly source: 'local' | 'stream' | 'logical' | 'schema';
+  /** By default what the configuration says. */
+  readonly source?: 'local' | 'stream' | 'logical' | 'schema';
   /** Of a dump. */
   readonly database?: readonly string[];
   readonly type: 'full' | 'incremental';
@@ -37,7 +38,7 @@ export const backup: Command<BackupOptions> = async (context, options) => {
   const summary = await engine.backup({
     repository,
     cluster,
-    source,
+    source: source ?? settings.backup.source,
     type: options.type,
     workers: options.workers ?? settings.backup.workers ?? defaultWorkers(),
     compressionLevel: options.compressionLevel ?? settings.backup.compression_level,
@@ -49,7 +50,7 @@ export const backup: Command<BackupOptions> = async (context, options) => {
     report: context.output.report,
   });
   context.output.result(summary, () => renderBackup(summary));
-  if (summary.damaged_pages.length === 0) return exitCodes.ok;
+  if (summary.damaged_page_count === 0) return exitCodes.ok;
   context.output.warn(describeDamage(summary));
   return exitCodes.warnings;
 };
@@ -64,17 +65,24 @@ export function renderBackup(summary: BackupSummary): string {
     duration_seconds: seconds,
     new_bytes: added,
     stored_bytes: stored,
+    read_bytes: read,
   } = summary;
   const rate = seconds > 0 ? `, ${formatRate(bytes / seconds)}` : '';
-  return `Backup ${shortId(id)} of ${cluster} is complete (${type}).
+  const unread = {
+    'wal-summaries': ', the rest unchanged by WAL summaries',
+    times: ', the rest unchanged by its times',
+  };
+  const standby = summary.taken_from === 'standby' ? ', from a standby' : '';
+  return `Backup ${shortId(id)} of ${cluster} is complete (${type}${standby}).
   ${formatBytes(bytes)} in ${formatCount(files, 'file')}, in ${formatDuration(seconds)}${rate}
+  read ${formatBytes(read)}${summary.unchanged_by === null ? '' : unread[summary.unchanged_by]}
   new ${formatBytes(added)}, stored as ${formatBytes(stored)}
 
 Next: spillway backups`;
 }
 
-export function describeDamage({ damaged_pages: pages }: BackupSummary): string {
+export function describeDamage({ damaged_pages: pages, damaged_page_count: count }: BackupSummary): string {
   const shown = pages.slice(0, DAMAGE_SHOWN_MAX).map(({ file, block }) => `${file} block ${block}`);
-  const more = pages.length > shown.length ? `, and ${pages.length - shown.length} more` : '';
-  return `${formatCount(pages.length, 'page')} with a wrong checksum: ${shown.join(', ')}${more}; ${errorTable.SPW_PAGE_DAMAGED.hint} [SPW_PAGE_DAMAGED]`;
+  const more = count > shown.length ? `, and ${count - shown.length} more` : '';
+  return `${formatCount(count, 'page')} with a wrong checksum: ${shown.join(', ')}${more}; ${errorTable.SPW_PAGE_DAMAGED.hint} [SPW_PAGE_DAMAGED]`;
 }

@@ -71,6 +71,7 @@ function* settingsOf({ repository, clusters }: Configuration, repositoryPath: st
       yield { path: [...at, 'wal', key], value: String(value) };
     }
     yield { path: [...at, 'backup', 'workers'], value: backup.workers ?? defaultWorkers() };
+    yield { path: [...at, 'backup', 'source'], value: backup.source };
     yield { path: [...at, 'backup', 'compression_level'], value: backup.compression_level };
     yield { path: [...at, 'backup', 'wal_timeout'], value: formatDurationSetting(backup.wal_timeout) };
   }

@@ -20,12 +20,21 @@ export const show: Command<object> = async (context, _options, id = '') => {
   return 0;
 };
 
+const unread = {
+  'wal-summaries': '; the rest was unchanged by the WAL summaries',
+  times: '; the rest was unchanged by size, times and inode',
+  none: '',
+} as const;
+
 export function renderSummary(backup: ShownBackup, now: Date, colours: Colours): string {
   const finished = new Date(backup.finished_at);
   return renderPairs([
     ['id', backup.id],
     ['cluster', `${backup.cluster} (system identifier ${backup.system_identifier})`],
-    ['type', `${backup.type}, from the ${backup.source} data directory`],
+    [
+      'type',
+      `${backup.type}, of the ${backup.taken_from}, ${backup.source === 'local' ? 'beside its data directory' : 'over the replication protocol'}`,
+    ],
     ['started', formatTime(new Date(backup.started_at))],
     ['finished', `${formatTime(finished)}, ${formatRelative(finished, now)}`],
     ['took', formatDuration(backup.duration_seconds)],
@@ -33,7 +42,7 @@ export function renderSummary(backup: ShownBackup, now: Date, colours: Colours):
     ['WAL', `timeline ${backup.timeline}, ${backup.start_lsn} to ${backup.stop_lsn}`],
     ['files', formatCount(backup.files, 'file')],
     ['size', formatBytes(backup.bytes)],
-    ['read', formatBytes(backup.read_bytes)],
+    ['read', `${formatBytes(backup.read_bytes)}${unread[backup.unchanged_by ?? 'none']}`],
     ['new', `${formatBytes(backup.new_bytes)} in ${formatCount(backup.new_chunks, 'chunk')} of ${backup.chunks}`],
     ['stored', formatBytes(backup.stored_bytes)],
     ['proven', renderProof(backup, now, colours)],
@@ -42,5 +51,8 @@ export function renderSummary(backup: ShownBackup, now: Date, colours: Colours):
       ({ oid, path, bytes }) => ['tablespace', `${oid} at ${path}, ${formatBytes(bytes)}`] as const,
     ),
     ...backup.damaged_pages.map(({ file, block }) => ['DAMAGED PAGE', `${file} block ${block}`] as const),
+    ...(backup.damaged_page_count > backup.damaged_pages.length
+      ? ([['DAMAGED PAGES', `${backup.damaged_page_count} in all`]] as const)
+      : []),
   ]);
 }

@@ -13,10 +13,8 @@ export const backupCommands: Branch = (program, call) => {
     .addOption(
       new Option(
         '--source <source>',
-        'beside the data directory, over the replication protocol, or pg_dump: with data or without',
-      )
-        .choices(['local', 'stream', 'logical', 'schema'])
-        .default('local'),
+        'beside the data directory (else backup.source of the configuration), over the replication protocol, or pg_dump: with data or without',
+      ).choices(['local', 'stream', 'logical', 'schema']),
     )
     .option('--database <names...>', 'dump these databases (logical and schema only; else all)')
     .option('--workers <n>', 'threads that read, compress and encrypt', wholeNumber(1, 64))
