@@ -109,7 +109,12 @@ function confirm(
   const what = `${formatCount(going.length, 'backup or dump', 'backups or dumps')} of ${cluster} will be removed: ${going.map(shortId).join(', ')}.`;
   return confirmLoss({
     impact:
-      needed === undefined ? what : `${what} Backup ${shortId(needed.id)} is ${needed.reasons.slice(1).join(', ')}.`,
+      needed === undefined
+        ? what
+        : `${what} Backup ${shortId(needed.id)} is kept by these rules: ${needed.reasons
+            .slice(1)
+            .map((why) => why.replace(/^though /, ''))
+            .join(', ')}.`,
     name: needed === undefined ? cluster : shortId(needed.id),
     yes: options.yes === true,
     confirm: options.confirm,

@@ -100,8 +100,10 @@ export function planWal(lineage: Lineage, onwards: readonly PlacedBackup[], alon
 function extend(ranges: WalRange[], object: WalObject, kept: string | undefined): void {
   const reason = kept ?? 'no kept backup needs it';
   const before = ranges.at(-1);
-  if (before?.timeline === object.timeline && before.reason === reason && before.keep === (kept !== undefined)) {
-    const to = max(positionOf(before.to_lsn ?? ''), object.end);
+  const end = before?.to_lsn == null ? undefined : positionOf(before.to_lsn);
+  const follows = end !== undefined && object.start <= end && before?.timeline === object.timeline;
+  if (before !== undefined && follows && before.reason === reason && before.keep === (kept !== undefined)) {
+    const to = max(end, object.end);
     ranges[ranges.length - 1] = { ...before, to_lsn: formatLsn(to), bytes: before.bytes + object.storedBytes };
     return;
   }
