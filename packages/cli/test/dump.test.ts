@@ -165,7 +165,11 @@ clusters:
 
   test('backup.sh --full backs up, dumps, and writes the file that the plan names; restore.sh lists and restores it', async () => {
     const exports = join(place.folder, 'exports');
-    const full = await script('backup.sh', ['--full'], { BACKUP_DIRECTORY: exports, BACKUP_COMPRESSION: 'true' });
+    const full = await script('backup.sh', ['--full'], {
+      BACKUP_DIRECTORY: exports,
+      BACKUP_COMPRESSION: 'true',
+      BACKUP_RETENTION_DAYS: '30',
+    });
     assert.equal(full.code, 0, full.stderr);
     const file = (await readdir(exports)).find((name) => /^backup_full_\d{8}_\d{6}_water\.sql\.gz$/.test(name));
     assert.ok(file !== undefined, (await readdir(exports)).join());
