@@ -12,16 +12,17 @@ import { renderTable } from '../ui/table.ts';
 
 export interface CheckOptions {
   readonly nagios?: boolean;
+  readonly source: 'local' | 'stream';
 }
 
-export const check: Command<CheckOptions> = async (context, { nagios }) => {
+export const check: Command<CheckOptions> = async (context, { nagios, source }) => {
   if (nagios !== true) {
-    const document = await examine(context);
+    const document = await examine(context, source);
     context.output.result(document, (colours) => renderCheck(document, colours));
     return document.status === 'failed' ? 1 : 0;
   }
   try {
-    const document = await examine(context);
+    const document = await examine(context, source);
     context.output.result(document, () => nagiosLine(document));
     return { ok: 0, warning: 1, failed: 2 }[document.status];
   } catch (error) {
@@ -46,17 +47,22 @@ export function nagiosLine({ status, probes }: CheckDocument): string {
 /** The bar parts what is said from the numbers, and a plugin says one line. */
 const plain = (text: string): string => text.replaceAll(/[|\n]/g, ' ');
 
-async function examine(context: Context): Promise<CheckDocument> {
+async function examine(context: Context, source: CheckOptions['source']): Promise<CheckDocument> {
   const loaded = await loadFor(context);
   const name = clusterName(context, loaded.configuration);
   const probes: Probe[] = [
     { name: 'configuration', status: 'ok', message: loaded.file ?? 'from the environment' },
-    ...(await probeAll(context, loaded, name)),
+    ...(await probeAll(context, loaded, name, source)),
   ];
   return { status: worst(probes), probes };
 }
 
-async function probeAll(context: Context, loaded: LoadedConfiguration, name: string): Promise<Probe[]> {
+async function probeAll(
+  context: Context,
+  loaded: LoadedConfiguration,
+  name: string,
+  source: CheckOptions['source'],
+): Promise<Probe[]> {
   let repository: Repository;
   try {
     repository = await openConfigured(context, loaded);
@@ -68,7 +74,8 @@ async function probeAll(context: Context, loaded: LoadedConfiguration, name: str
   }
   try {
     const { settings, ...cluster } = await clusterSource(context, loaded, name);
-    return [...(await engine.checkCluster({ repository, cluster, slot: settings.wal.slot, signal: context.signal }))];
+    const { slot } = settings.wal;
+    return [...(await engine.checkCluster({ repository, cluster, slot, source, signal: context.signal }))];
   } catch (error) {
     return [failed('server', error)];
   }

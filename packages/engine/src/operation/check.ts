@@ -4,8 +4,9 @@
 import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSpillwayError } from '@spillway/contract';
-import { readServer, type ServerFacts } from '../postgres/basebackup.ts';
+import { readServer, type ServerFacts, toldDataDirectory } from '../postgres/basebackup.ts';
 import { connect, type Session } from '../postgres/connection.ts';
+import { grantReadPages, mayReadPages } from '../postgres/page-reader.ts';
 import { connectReplication } from '../postgres/replication.ts';
 import { readIndex } from '../repository/index-store.ts';
 import { listManifests } from '../repository/manifest-store.ts';
@@ -25,6 +26,8 @@ export interface CheckOptions {
   readonly repository: Repository;
   readonly cluster: ClusterSource;
   readonly slot: string;
+  /** Where backups are to come from; `local` by default. For `stream` the files need not be in reach. */
+  readonly source?: 'local' | 'stream';
   readonly signal?: AbortSignal;
 }
 
@@ -53,8 +56,13 @@ export async function checkCluster(options: CheckOptions): Promise<readonly Prob
     ];
   });
   if (facts === undefined) return probes;
-  const { dataDirectory } = facts;
-  await look('data directory', () => probeDataDirectory(options.cluster.dataDirectory ?? dataDirectory));
+  const known = facts;
+  if (options.source === 'stream') await look('pages', () => probePages(options, known));
+  else {
+    await look('data directory', async () =>
+      probeDataDirectory(options.cluster.dataDirectory ?? toldDataDirectory(known, options.cluster.connection)),
+    );
+  }
   await look('replication', () => probeReplication(options));
   return probes;
 }
@@ -175,9 +183,22 @@ async function probeDataDirectory(path: string): Promise<Omit<Probe, 'name'>> {
     return {
       status: 'failed',
       message: `${path} cannot be read: ${(error as Error).message}`,
-      hint: 'run spillway on the host of the server, as its operating system user, or set data_directory',
+      hint: 'run spillway on the host of the server, as its operating system user, or set data_directory; from another host: --source stream',
     };
   }
+}
+
+/** A page that was torn while it was sent is told from a damaged one by reading it again. */
+async function probePages({ cluster, signal }: CheckOptions, facts: ServerFacts): Promise<Omit<Probe, 'name'>> {
+  if (!facts.dataChecksums) return { status: 'ok', message: 'need not be read again: they have no checksums' };
+  await using session = await connect(cluster.connection, signal && { signal });
+  return (await mayReadPages(session))
+    ? { status: 'ok', message: 'can be read again where one was torn on its way' }
+    : {
+        status: 'warning',
+        message: `${cluster.connection.user} may not read pages again: one that was torn on its way is told as damaged`,
+        hint: `on the server: ${grantReadPages(cluster.connection.user)}`,
+      };
 }
 
 async function probeReplication({ cluster, slot, signal }: CheckOptions): Promise<Omit<Probe, 'name'>[]> {

@@ -12,9 +12,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { CHUNK_BYTES, CHUNK_ID_BYTES } from '../../format/chunk.ts';
 import type { PackDirectory } from '../../format/pack.ts';
-import type { Session } from '../../postgres/connection.ts';
 import { relationFile } from '../../postgres/exclusion.ts';
 import { pageLsn, verifyPages } from '../../postgres/page.ts';
+import { type Asking, readPiece } from '../../postgres/page-reader.ts';
 import { type Crew, TASKS_HELD } from '../crew.ts';
 import { TaskQueue } from '../task-queue.ts';
 import { pathInCluster, type WrongPageOfFile } from './source.ts';
@@ -36,7 +36,7 @@ export interface StreamCopyOptions {
   /** Blocks in a file of a relation; undefined where pages have no checksums. */
   readonly relationSegmentBlocks: number | undefined;
   /** For reading pages again; undefined where the user may not. */
-  readonly session: Pick<Session, 'query'> | undefined;
+  readonly session: Asking | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -177,15 +177,9 @@ export class StreamCopy {
     let lsn: bigint | undefined = pageLsn(page, 0);
     for (let reads = 0; session !== undefined && lsn !== undefined && reads < READ_AGAIN_MAX; reads++) {
       if (reads > 0) await wait(READ_AGAIN_AFTER_MS, undefined, { signal });
-      const [row] = await session.query<{ page: Uint8Array | null }>(
-        'SELECT pg_catalog.pg_read_binary_file($1, $2, $3, true) AS page',
-        [path, offset, data.blockBytes],
-        { signal },
-      );
+      const fresh = await readPiece(session, path, offset, data.blockBytes, { signal });
       // Gone, or cut before this page.
-      if (row?.page?.byteLength !== data.blockBytes) return undefined;
-      // Of its own, because pages are verified as words.
-      const fresh = new Uint8Array(row.page);
+      if (fresh === undefined) return undefined;
       page.set(fresh);
       lsn = undefined;
       verifyPages(fresh, block, (_, found) => (lsn = found), data.blockBytes);

@@ -17,6 +17,7 @@ import type { BackupMessage, BackupStream, StreamedTablespace } from '../../post
 import type { Session } from '../../postgres/connection.ts';
 import { type ControlData, parseControlFile } from '../../postgres/control.ts';
 import { describeServer } from '../../postgres/failure.ts';
+import { grantReadPages, mayReadPages, readPiece } from '../../postgres/page-reader.ts';
 import { connectReplication, type ReplicationSession } from '../../postgres/replication.ts';
 import { TarReader } from '../../postgres/tar.ts';
 import { Crew } from '../crew.ts';
@@ -79,12 +80,10 @@ interface Rights {
 }
 
 async function readRights(session: Session): Promise<Rights> {
-  const [row] = await session.query<{ blocks: string; may: boolean }>(
-    `SELECT setting AS blocks, pg_catalog.has_function_privilege(
-       'pg_catalog.pg_read_binary_file(text,bigint,bigint,boolean)', 'EXECUTE') AS may
-     FROM pg_catalog.pg_settings WHERE name = 'segment_size'`,
+  const [row] = await session.query<{ blocks: string }>(
+    "SELECT setting AS blocks FROM pg_catalog.pg_settings WHERE name = 'segment_size'",
   );
-  return { relationSegmentBlocks: Number(row?.blocks), mayReadPages: row?.may === true };
+  return { relationSegmentBlocks: Number(row?.blocks), mayReadPages: await mayReadPages(session) };
 }
 
 interface Receiving extends Rights {
@@ -118,7 +117,7 @@ async function receive(options: BackupOptions, at: Receiving): Promise<CopiedClu
     report({
       type: 'notice',
       level: 'warning',
-      message: `Pages with a wrong checksum could not be read again, so some may only have been torn on the way. On the server: GRANT EXECUTE ON FUNCTION pg_read_binary_file(text, bigint, bigint, boolean) TO "${options.cluster.connection.user}".`,
+      message: `Pages with a wrong checksum could not be read again, so some may only have been torn on the way. On the server: ${grantReadPages(options.cluster.connection.user)}.`,
     });
   }
   return {
@@ -272,12 +271,8 @@ async function wholeControl({ session, mayReadPages, signal }: Receiving, sent: 
       if (reads === CONTROL_READS_MAX || !mayReadPages) throw error;
       await wait(reads, undefined, { signal });
     }
-    const [row] = await session.query<{ content: Uint8Array }>(
-      'SELECT pg_catalog.pg_read_binary_file($1, 0, $2, false) AS content',
-      [CONTROL_FILE, sent.byteLength],
-      { signal },
-    );
-    if (row?.content.byteLength === sent.byteLength) content = Buffer.from(row.content);
+    const again = await readPiece(session, CONTROL_FILE, 0, sent.byteLength, { signal });
+    if (again !== undefined) content = Buffer.from(again);
   }
 }
 
