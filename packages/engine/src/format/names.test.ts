@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  condemnedHoldersName,
+  condemnedName,
+  expiredWalName,
   HEAD_NAME,
   indexName,
   isClusterName,
@@ -21,6 +24,9 @@ test('every object stands where the format says', () => {
   assert.equal(systemName('main', '7300000000000000001'), 'clusters/main/systems/7300000000000000001');
   assert.equal(walPrefix('main', '7300000000000000001'), 'clusters/main/wal/7300000000000000001/');
   assert.equal(lockPrefix('wal-main'), 'locks/wal-main/');
+  assert.equal(condemnedName(7), 'condemned/000000000007');
+  assert.equal(condemnedHoldersName(7), 'condemned/000000000007.holders');
+  assert.equal(expiredWalName('main', '73', 2), 'clusters/main/expired/73/000000000002');
 });
 
 test('a cluster is named so that every store can hold the name', () => {

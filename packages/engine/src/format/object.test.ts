@@ -53,6 +53,9 @@ test('kinds keep their numbers', () => {
     walPartial: 11,
     walGap: 12,
     dump: 13,
+    condemned: 14,
+    condemnedHolders: 15,
+    walExpired: 16,
   });
 });
 
