@@ -131,13 +131,13 @@ for (const major of [15, 18].filter((each) => installed.has(each))) {
         cluster: { name: stage.name, connection: { ...stage.cluster.connection, user, password: 'copy' } },
         source: 'stream' as const,
       });
-      const before = await listed();
+      const listedBefore = await listed();
       await assert.rejects(stage.backup(as('stranger')), (error) => {
         assert.ok(isSpillwayError(error, 'SPW_POSTGRES_DENIED'));
         assert.match(error.hint ?? '', /ALTER ROLE "stranger" REPLICATION/);
         return true;
       });
-      assert.equal(await listed(), before);
+      assert.equal(await listed(), listedBefore);
       assert.equal((await stage.backup(as('copier'))).damaged_page_count, 0);
 
       // It may not read pages again: what is wrong stays wrong, and is told with the way to mend that.
@@ -155,7 +155,7 @@ for (const major of [15, 18].filter((each) => installed.has(each))) {
     });
 
     test('whose connection is ended midway is void, not listed, and in nobody’s way', async () => {
-      const before = await listed();
+      const listedBefore = await listed();
       let asked = false;
       const cut = stage.backup({
         source: 'stream',
@@ -170,7 +170,7 @@ for (const major of [15, 18].filter((each) => installed.has(each))) {
       });
       await assert.rejects(cut, { code: 'SPW_BACKUP_VOID' });
       assert.ok(asked);
-      assert.equal(await listed(), before);
+      assert.equal(await listed(), listedBefore);
       await waitFor(
         'the server to end the backup',
         async () => (await stage.cluster.query('SELECT 1 FROM pg_stat_progress_basebackup')).length === 0,
@@ -179,7 +179,7 @@ for (const major of [15, 18].filter((each) => installed.has(each))) {
     });
 
     test('is stopped when it is told to, and leaves neither a backup nor a session', async () => {
-      const before = await listed();
+      const listedBefore = await listed();
       const controller = new AbortController();
       const stopped = stage.backup({
         source: 'stream',
@@ -189,7 +189,7 @@ for (const major of [15, 18].filter((each) => installed.has(each))) {
         },
       });
       await assert.rejects(stopped, /told to/);
-      assert.equal(await listed(), before);
+      assert.equal(await listed(), listedBefore);
       await waitFor(
         'its sessions to end',
         async () =>
@@ -199,11 +199,11 @@ for (const major of [15, 18].filter((each) => installed.has(each))) {
     });
 
     test('made while rows are written is restored equal to its source', async () => {
-      let writing = true;
+      const writing = { on: true };
       const writer = (async () => {
         const client = await stage.cluster.connect();
         try {
-          for (let n = 0; writing; n++) {
+          for (let n = 0; writing.on; n++) {
             await client.query(
               `UPDATE busy SET filler = repeat(md5(random()::text), 5) WHERE n % 50 = ${n % 50};
                INSERT INTO northern SELECT n, 'more' FROM generate_series(1, 100) n`,
@@ -217,7 +217,7 @@ for (const major of [15, 18].filter((each) => installed.has(each))) {
       const receiving = stage.receive();
       await stage.caughtUp(receiving);
       const { damaged_pages: damaged } = await stage.backup({ source: 'stream' });
-      writing = false;
+      writing.on = false;
       await writer;
       assert.deepEqual(damaged, []);
       await stage.caughtUp(receiving);

@@ -76,9 +76,9 @@ for (const major of majors) {
       };
       let last = -1;
       await waitFor('the server to come to a stop', async () => {
-        const before = last;
+        const previous = last;
         last = await sent();
-        return last > 0 && last === before;
+        return last > 0 && last === previous;
       });
       assert.ok(last < 40 * MIB, `${last} bytes were sent`);
       await iterator.return?.();

@@ -41,15 +41,15 @@ function archive(members: readonly Member[]): Buffer {
 
 function read(pieces: readonly Buffer[]): readonly (TarEntry & { readonly content: Buffer })[] {
   const reader = new TarReader();
-  const read: { entry: TarEntry; pieces: Uint8Array[] }[] = [];
+  const found: { entry: TarEntry; pieces: Uint8Array[] }[] = [];
   for (const piece of pieces) {
     for (const part of reader.feed(piece)) {
-      if (part.kind === 'entry') read.push({ entry: part.entry, pieces: [] });
-      else read.at(-1)?.pieces.push(part.bytes);
+      if (part.kind === 'entry') found.push({ entry: part.entry, pieces: [] });
+      else found.at(-1)?.pieces.push(part.bytes);
     }
   }
   reader.finish();
-  return read.map(({ entry, pieces: own }) => ({ ...entry, content: Buffer.concat(own) }));
+  return found.map(({ entry, pieces: own }) => ({ ...entry, content: Buffer.concat(own) }));
 }
 
 test('an archive is read the same however it is cut into pieces', () => {

@@ -175,7 +175,8 @@ export class StreamCopy {
   async #readPageAgain(path: string, page: Uint8Array, block: number, offset: number): Promise<bigint | undefined> {
     const { session, data, signal } = this.#options;
     let lsn: bigint | undefined = pageLsn(page, 0);
-    for (let reads = 0; session !== undefined && lsn !== undefined && reads < READ_AGAIN_MAX; reads++) {
+    if (session === undefined) return lsn;
+    for (let reads = 0; lsn !== undefined && reads < READ_AGAIN_MAX; reads++) {
       if (reads > 0) await wait(READ_AGAIN_AFTER_MS, undefined, { signal });
       const fresh = await readPiece(session, path, offset, data.blockBytes, { signal });
       // Gone, or cut before this page.

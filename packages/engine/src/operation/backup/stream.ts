@@ -76,14 +76,14 @@ export const openStream: OpenSource = async (options, { session, server }) => {
 interface Rights {
   /** Blocks in a file of a relation, as the server was built. */
   readonly relationSegmentBlocks: number;
-  readonly mayReadPages: boolean;
+  readonly pagesAgain: boolean;
 }
 
 async function readRights(session: Session): Promise<Rights> {
   const [row] = await session.query<{ blocks: string }>(
     "SELECT setting AS blocks FROM pg_catalog.pg_settings WHERE name = 'segment_size'",
   );
-  return { relationSegmentBlocks: Number(row?.blocks), mayReadPages: await mayReadPages(session) };
+  return { relationSegmentBlocks: Number(row?.blocks), pagesAgain: await mayReadPages(session) };
 }
 
 interface Receiving extends Rights {
@@ -113,7 +113,7 @@ async function receive(options: BackupOptions, at: Receiving): Promise<CopiedClu
   const { end } = at.stream;
   if (start === undefined || end === undefined) throw strange('no start or no end');
   const { backupLabel, tablespaceMap, control, readBytes, copied, tree } = await incoming.finish();
-  if (copied.wrongPages.length > 0 && !at.mayReadPages) {
+  if (copied.wrongPages.length > 0 && !at.pagesAgain) {
     report({
       type: 'notice',
       level: 'warning',
@@ -161,7 +161,7 @@ class Incoming {
   }
 
   async open(totalBytes: number): Promise<void> {
-    const { server, crew, session, signal, mayReadPages, relationSegmentBlocks } = this.#at;
+    const { server, crew, session, signal, pagesAgain, relationSegmentBlocks } = this.#at;
     const { repository, workers, compressionLevel: level } = this.#options;
     const smallFiles = Math.min(SMALL_FILES_MAX, Math.ceil(totalBytes / SMALL_FILE_BYTES));
     const room = Math.ceil(totalBytes / CHUNK_BYTES) + smallFiles + SPARE_CHUNKS;
@@ -173,7 +173,7 @@ class Incoming {
       data: { repository: repository.handle, table: table.shared, level, blockBytes: server.blockSize },
       room,
       relationSegmentBlocks: server.dataChecksums ? relationSegmentBlocks : undefined,
-      session: mayReadPages ? session : undefined,
+      session: pagesAgain ? session : undefined,
       signal,
     });
   }
@@ -261,14 +261,14 @@ class Incoming {
 }
 
 /** pg_control is written in place while it is sent. */
-async function wholeControl({ session, mayReadPages, signal }: Receiving, sent: Buffer): Promise<Buffer> {
+async function wholeControl({ session, pagesAgain, signal }: Receiving, sent: Buffer): Promise<Buffer> {
   let content = sent;
   for (let reads = 1; ; reads++) {
     try {
       parseControlFile(content);
       return content;
     } catch (error) {
-      if (reads === CONTROL_READS_MAX || !mayReadPages) throw error;
+      if (reads === CONTROL_READS_MAX || !pagesAgain) throw error;
       await wait(reads, undefined, { signal });
     }
     const again = await readPiece(session, CONTROL_FILE, 0, sent.byteLength, { signal });
