@@ -212,7 +212,7 @@ describe('a restore in place', () => {
       const modes: string[] = [];
       // Early, in the midst, and at each of the last steps, between which marker and pg_control change places.
       let reports = 0;
-      for (const killAt of [1, 2, 3, 5, 8, -4, -3, -2, -1, 0]) {
+      for (const killAt of [1, 2, 3, 6, -4, -3, -2, -1, 0]) {
         const end = await perform(order(killAt < 0 ? Math.max(1, reports + killAt + 1) : killAt));
         if (end === undefined) {
           // Of the first report nothing was touched yet.

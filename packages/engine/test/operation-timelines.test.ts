@@ -1,6 +1,8 @@
 // Timelines: a restored server goes on under the same name, and what was, and what is, can both be brought back.
 
 import assert from 'node:assert/strict';
+import { readdir, rename } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { LabCluster } from '@spillway/lab';
 import { recoveryWindow } from '../src/operation/backups.ts';
@@ -75,6 +77,22 @@ describe('a cluster that was brought back to an earlier moment', () => {
     assert.equal(recovery.timeline, 3);
     assert.deepEqual(await rows(cluster), ['1 before the backup', '2 before the fork', '3 given up']);
     await cluster.destroy();
+  });
+
+  test('a new timeline of which only the history is stored is passed over, and that is said', async () => {
+    const wal = join(stage.repositoryPath, 'clusters', stage.name, 'wal');
+    const objects = (await readdir(wal, { recursive: true })).filter(
+      (name) => name.includes('00000002/') && !name.endsWith('.history'),
+    );
+    assert.ok(objects.length > 0);
+    for (const [i, name] of objects.entries()) await rename(join(wal, name), join(stage.folder, `aside-${i}`));
+    const { plan } = await stage.plan();
+    for (const [i, name] of objects.entries()) await rename(join(stage.folder, `aside-${i}`), join(wal, name));
+    assert.equal(plan.timeline, 1);
+    assert.ok(
+      plan.notes.some((note) => note.startsWith('Timeline 2 is newer')),
+      plan.notes.join('\n'),
+    );
   });
 
   test('a timeline that is not there is refused before anything is written', async () => {
