@@ -65,12 +65,12 @@ serveCrew<CopyData, CopyTask, CopyResult, CopyFinal>((data) => {
   const intake = new ChunkIntake(data);
   const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
 
-  async function copyItem(item: CopyItem, totals: Totals): Promise<CopiedItem> {
+  /** Writes its ids to `ids`, which has room for all of them. */
+  async function copyItem(item: CopyItem, ids: Uint8Array, totals: Totals): Promise<CopiedItem> {
     const file = openUnlessGone(item.path);
     if (file === undefined) {
-      return { file: item.file, offset: item.offset, bytes: undefined, ids: new Uint8Array() };
+      return { file: item.file, offset: item.offset, bytes: undefined, ids: ids.subarray(0, 0) };
     }
-    const ids = new Uint8Array(chunkCount(item.bytes) * CHUNK_ID_BYTES);
     let done = 0;
     try {
       for (let at = 0; done < item.bytes; at += CHUNK_ID_BYTES) {
@@ -88,7 +88,12 @@ serveCrew<CopyData, CopyTask, CopyResult, CopyFinal>((data) => {
       closeSync(file);
     }
     totals.readBytes += done;
-    return { file: item.file, offset: item.offset, bytes: done, ids: ids.slice(0, chunkCount(done) * CHUNK_ID_BYTES) };
+    return {
+      file: item.file,
+      offset: item.offset,
+      bytes: done,
+      ids: ids.subarray(0, chunkCount(done) * CHUNK_ID_BYTES),
+    };
   }
 
   async function store(plain: Buffer, ids: Uint8Array, at: number, totals: Totals): Promise<void> {
@@ -130,7 +135,15 @@ serveCrew<CopyData, CopyTask, CopyResult, CopyFinal>((data) => {
     async perform(task) {
       const totals: Totals = { readBytes: 0, newBytes: 0, newChunks: 0, wrongPages: [] };
       const items: CopiedItem[] = [];
-      for (const item of task.items) items.push(await copyItem(item, totals));
+      // One buffer for the ids of a task: one each would take more memory than the ids, with a million small files.
+      const ids = new Uint8Array(task.items.reduce((sum, { bytes }) => sum + chunkCount(bytes), 0) * CHUNK_ID_BYTES);
+      let at = 0;
+      for (const item of task.items) {
+        const end = at + chunkCount(item.bytes) * CHUNK_ID_BYTES;
+        items.push(await copyItem(item, ids.subarray(at, end), totals));
+        at = end;
+      }
+      // Not transferred: the pack being written still refers to it.
       return { result: { items, ...totals } };
     },
     finish: () => intake.finish(),
