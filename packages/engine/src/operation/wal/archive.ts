@@ -25,10 +25,12 @@ import {
   parseSegmentName,
   type SegmentSize,
   segmentName,
+  segmentStart,
   type TimelineId,
   timelineId,
 } from '../../postgres/lsn.ts';
 import type { Repository } from '../../repository/repository.ts';
+import { coverage } from './interval.ts';
 
 const DATA_FRAME_BYTES = 4 * 1024 * 1024;
 
@@ -85,32 +87,65 @@ export class WalArchive {
     this.segmentSize = size;
   }
 
+  /** Holds everything that was durable when it began, also what is replaced meanwhile: see `#onceMore`. */
   async catalog(signal?: AbortSignal): Promise<WalCatalog> {
-    const objects = new Map<TimelineId, WalObject[]>();
+    const objects = new Map<TimelineId, Map<string, WalObject>>();
     const histories = new Set<TimelineId>();
-    for await (const { name, bytes } of this.#repository.storage.list(this.#prefix, signal && { signal })) {
-      const fileName = name.slice(name.lastIndexOf('/') + 1);
-      const history = parseHistoryName(fileName);
-      if (history !== undefined) histories.add(history);
-      const object = this.#parse(name, fileName, bytes);
-      if (object === undefined) continue;
-      const ofTimeline = objects.get(object.timeline);
-      if (ofTimeline === undefined) objects.set(object.timeline, [object]);
-      else ofTimeline.push(object);
+    const take = async (prefix: string): Promise<void> => {
+      for await (const { name, bytes } of this.#repository.storage.list(prefix, signal && { signal })) {
+        const fileName = name.slice(name.lastIndexOf('/') + 1);
+        const history = parseHistoryName(fileName);
+        if (history !== undefined) histories.add(history);
+        const object = this.#parse(name, fileName, bytes);
+        if (object === undefined) continue;
+        const ofTimeline = objects.get(object.timeline);
+        if (ofTimeline === undefined) objects.set(object.timeline, new Map([[name, object]]));
+        else ofTimeline.set(name, object);
+      }
+    };
+    await take(this.#prefix);
+    for (const timeline of histories) if (!objects.has(timeline)) await take(this.#name(timeline, ''));
+    const ordered = new Map<TimelineId, readonly WalObject[]>();
+    for (const [timeline, ofTimeline] of objects) {
+      ordered.set(timeline, await this.#onceMore(timeline, ofTimeline, signal));
     }
-    for (const ofTimeline of objects.values()) ofTimeline.sort(byStart);
-    return { objects, histories };
+    return { objects: ordered, histories };
+  }
+
+  /**
+   * Looks again where WAL begins and ends. A list takes a while: it may pass the place of a segment before that is there, and the
+   * places of its pieces when they are gone. But then the segment was durable before the list ended.
+   */
+  async #onceMore(
+    timeline: TimelineId,
+    objects: Map<string, WalObject>,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly WalObject[]> {
+    const looked = new Set<Lsn>();
+    for (;;) {
+      const ordered = [...objects.values()].toSorted(byStart);
+      const next = coverage(ordered)
+        .flatMap(({ start, end }) => (start === 0n ? [end] : [lsn(start - 1n), end]))
+        .map((at) => segmentStart(at, this.segmentSize))
+        .find((start) => !looked.has(start));
+      if (next === undefined) return ordered;
+      looked.add(next);
+      for (const object of await this.find(timeline, next, signal)) objects.set(object.name, object);
+    }
   }
 
   /** What there is of one segment: itself, or its pieces. */
   async find(timeline: TimelineId, start: Lsn, signal?: AbortSignal): Promise<readonly WalObject[]> {
-    const found: WalObject[] = [];
     const prefix = this.#name(timeline, segmentName(timeline, start, this.segmentSize));
-    for await (const { name, bytes } of this.#repository.storage.list(prefix, signal && { signal })) {
-      const object = this.#parse(name, name.slice(name.lastIndexOf('/') + 1), bytes);
-      if (object !== undefined) found.push(object);
+    const found = new Map<string, WalObject>();
+    // Twice where the segment itself is not seen: as in `#onceMore`, its pieces may go while they are listed.
+    for (let looks = 0; looks < 2 && ![...found.values()].some(({ kind }) => kind === 'segment'); looks++) {
+      for await (const { name, bytes } of this.#repository.storage.list(prefix, signal && { signal })) {
+        const object = this.#parse(name, name.slice(name.lastIndexOf('/') + 1), bytes);
+        if (object !== undefined) found.set(name, object);
+      }
     }
-    return found.toSorted(byStart);
+    return [...found.values()].toSorted(byStart);
   }
 
   async read(object: WalObject, signal?: AbortSignal): Promise<{ readonly stamp: WalStamp; readonly bytes: Buffer }> {

@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { type Lsn, lsn, segmentSize, type TimelineId, timelineId } from '../../postgres/lsn.ts';
 import type { Ancestry, Stretch } from '../../postgres/timeline.ts';
 import type { WalCatalog, WalObject } from './archive.ts';
-import { coverage, findWay } from './coverage.ts';
+import { findWay } from './coverage.ts';
+import { coverage } from './interval.ts';
 
 /** Small enough to think of, and for a model that goes byte by byte. */
 const SIZE = segmentSize(8);

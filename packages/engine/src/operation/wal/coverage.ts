@@ -7,25 +7,7 @@
 import { type Lsn, type SegmentSize, segmentEnd, segmentStart, type TimelineId } from '../../postgres/lsn.ts';
 import type { Ancestry } from '../../postgres/timeline.ts';
 import type { WalCatalog, WalObject } from './archive.ts';
-
-export interface Interval {
-  readonly start: Lsn;
-  readonly end: Lsn;
-}
-
-/** The intervals that `objects`, ordered by start, cover together. */
-export function coverage(objects: readonly Interval[]): readonly Interval[] {
-  const merged: { start: Lsn; end: Lsn }[] = [];
-  for (const { start, end } of objects) {
-    const last = merged.at(-1);
-    if (last !== undefined && start <= last.end) {
-      if (end > last.end) last.end = end;
-    } else {
-      merged.push({ start, end });
-    }
-  }
-  return merged;
-}
+import { coverage } from './interval.ts';
 
 /** One segment on a way: whose file PostgreSQL will ask for, and up to where it holds WAL without a break. */
 export interface WayStep {

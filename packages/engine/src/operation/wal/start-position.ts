@@ -10,7 +10,7 @@
 import type { Ancestry } from '../../postgres/timeline.ts';
 import { type Lsn, type SegmentSize, segmentStart, type TimelineId } from '../../postgres/lsn.ts';
 import type { WalCatalog } from './archive.ts';
-import { coverage } from './coverage.ts';
+import { coverage } from './interval.ts';
 
 export interface StartPosition {
   readonly timeline: TimelineId;
