@@ -7,7 +7,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { errorTable } from '@spillway/contract';
-import { brokenImports, circles, deadFiles } from './tidy/graph.ts';
+import { brokenImports, circles, deadFiles, packagesLoadedBy } from './tidy/graph.ts';
 import { layeringProblems } from './tidy/layers.ts';
 import { dependencyProblems, errorTableProblems, fileProblems, traceProblems } from './tidy/rules.ts';
 import { readSources, readTexts, scan, sourceOf, type Source } from './tidy/sources.ts';
@@ -35,6 +35,20 @@ suite('the project', () => {
   test('imports only what is there', () => none(brokenImports(sources)));
 
   test('has no dead files', () => none(deadFiles(sources)));
+
+  test('loads no zod in a worker thread', () => {
+    const workers = sources.filter(({ code }) => /^serveCrew\b/m.test(code)).map(({ path }) => path);
+    assert.ok(workers.length >= 5, workers.join());
+    for (const path of workers) {
+      const packages = packagesLoadedBy(sources, path);
+      assert.ok(packages.has('@spillway/contract'), path);
+      assert.deepEqual(
+        [...packages].filter((name) => !name.startsWith('node:') && name !== '@spillway/contract'),
+        [],
+        path,
+      );
+    }
+  });
 
   test('keeps the house rules in each file', () => none(sources.flatMap((source) => fileProblems(source))));
 
@@ -93,6 +107,12 @@ suite('each rule sees what breaks it', () => {
     ['packages by name', 'demo/run.ts', "import { x } from '@spillway/engine/src/wal.ts';", /enter it by its name/],
     ['packages by name, not path', 'demo/run.ts', "import { x } from '../packages/engine/src/wal.ts';", /reaches into/],
     [
+      'the engine does without schemas',
+      'packages/engine/src/a.ts',
+      "import { x } from '@spillway/contract/schemas';",
+      /engine does without/,
+    ],
+    [
       'format does no I/O',
       'packages/engine/src/format/a.ts',
       "import { open } from 'node:fs/promises';",
@@ -130,6 +150,7 @@ suite('each rule sees what breaks it', () => {
   test('what is allowed passes', () => {
     none(layeringProblems(sourceOf('packages/engine/src/operation/a.ts', "import { x } from '../postgres/lsn.ts';")));
     none(layeringProblems(sourceOf('packages/cli/src/commands/lab.ts', "import { labUp } from '@spillway/lab';")));
+    none(layeringProblems(sourceOf('packages/cli/src/a.ts', "import { x } from '@spillway/contract/schemas';")));
     none(layeringProblems(sourceOf('packages/engine/test/a.test.ts', "import { x } from '@spillway/lab';")));
   });
 
@@ -187,6 +208,19 @@ suite('each rule sees what breaks it', () => {
       sourceOf('packages/engine/src/forgotten.ts', "import { x } from './a.ts';"),
     ];
     assert.deepEqual(deadFiles(files), ['packages/engine/src/tested.ts', 'packages/engine/src/forgotten.ts']);
+  });
+
+  test('packages that loading a file loads, through other files and packages, types aside', () => {
+    const files = [
+      sourceOf('packages/engine/src/worker.ts', "import './a.ts';\nimport type { X } from './types.ts';"),
+      sourceOf('packages/engine/src/a.ts', "import { e } from '@spillway/contract';\nawait import('late');"),
+      sourceOf('packages/engine/src/types.ts', "import 'unseen';"),
+      sourceOf('packages/contract/src/index.ts', "export type * from './schemas.ts';\nimport { z } from './b.ts';"),
+      sourceOf('packages/contract/src/schemas.ts', "import 'unseen';"),
+      sourceOf('packages/contract/src/b.ts', "import { z } from 'zod';"),
+    ];
+    const packages = packagesLoadedBy(files, 'packages/engine/src/worker.ts');
+    assert.deepEqual([...packages], ['@spillway/contract', 'zod']);
   });
 
   test('imports of files that are gone', () => {

@@ -29,7 +29,7 @@ export function circles(sources: readonly Source[]): string[][] {
 
 /** Where the project is entered: package indexes, the command line, tests, and the scripts that npm runs. */
 export const isEntry = (path: string): boolean =>
-  /^packages\/[^/]+\/src\/(?:index|main)\.ts$/.test(path) ||
+  /^packages\/(?:[^/]+\/src\/(?:index|main)|contract\/src\/schemas)\.ts$/.test(path) ||
   isTest(path) ||
   /^(?:demo|bench)\/run\.ts$/.test(path) ||
   /^tools\/[^/]+\.ts$/.test(path);
@@ -55,6 +55,30 @@ export function deadFiles(sources: readonly Source[]): string[] {
 
 /** Tests themselves, what lies in a test folder, and conformance suites that tests of several stores share. */
 const isSupport = (path: string): boolean => isTest(path) || /(?:^|\/)(?:conformance|fault)\.ts$/.test(path);
+
+/** Specifiers of packages that loading `entry` loads too, wherever in the project they are imported; types load nothing. */
+export function packagesLoadedBy(sources: readonly Source[], entry: string): ReadonlySet<string> {
+  const byPath = new Map(sources.map((source) => [source.path, source]));
+  const packages = new Set<string>();
+  const seen = new Set<string>();
+  const waiting = [entry];
+  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+    if (seen.has(path)) continue;
+    seen.add(path);
+    for (const { specifier, target, isDynamic, isTypeOnly } of byPath.get(path)?.imports ?? []) {
+      if (isDynamic || isTypeOnly) continue;
+      if (target === undefined) packages.add(specifier);
+      waiting.push(target ?? entryOf(specifier));
+    }
+  }
+  return packages;
+}
+
+/** The file that one of the project's own packages is entered by. */
+const entryOf = (specifier: string): string => {
+  const [, name, entry = 'index'] = /^@spillway\/([^/]+)(?:\/(.+))?$/.exec(specifier) ?? [];
+  return `packages/${name}/src/${entry}.ts`;
+};
 
 /** Imports that lead to no file. */
 export function brokenImports(sources: readonly Source[]): string[] {

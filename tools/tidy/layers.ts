@@ -1,7 +1,8 @@
 // Who may know whom. Tests may reach further than what they test: they start servers and break storage.
 //
 // 1. contract <- engine <- cli; lab knows the contract alone; demo, bench and tests know all.
-// 2. A package is entered by its name, so through src/index.ts, never by a path into it.
+// 2. A package is entered by its name, so through src/index.ts, never by a path into it. The contract has one more entry,
+//    `@spillway/contract/schemas`, which loads zod: the engine, and with it every worker thread, does without.
 // 3. In the engine: format and codec do no I/O, storage knows no repository, repository no PostgreSQL, postgres no
 //    repository and no storage; operation joins them.
 
@@ -12,6 +13,9 @@ const packageNames: Readonly<Record<string, string>> = {
   '@spillway/engine': 'engine',
   '@spillway/lab': 'lab',
 };
+
+/** Entries beside the name itself, and the packages that may not take them. */
+const furtherEntries: Readonly<Record<string, readonly string[]>> = { '@spillway/contract/schemas': ['engine', 'lab'] };
 
 const mayKnow: Readonly<Record<string, readonly string[]>> = {
   contract: [],
@@ -40,8 +44,12 @@ export function layeringProblems({ path, imports }: Source): string[] {
   for (const { specifier, target } of imports) {
     const [, byName] =
       Object.entries(packageNames).find(([name]) => specifier === name || specifier.startsWith(`${name}/`)) ?? [];
-    if (byName !== undefined && specifier.includes('/', '@spillway/'.length)) {
+    const barred = furtherEntries[specifier];
+    if (byName !== undefined && specifier.includes('/', '@spillway/'.length) && barred === undefined) {
       problems.push(`${path} enters ${byName} by ${specifier}; enter it by its name alone`);
+    }
+    if (from.package !== undefined && barred?.includes(from.package) === true && !isTest(path)) {
+      problems.push(`${path}: ${from.package} does without ${specifier}`);
     }
     if (byName !== undefined && from.package !== undefined && !mayImport(path, from.package, byName)) {
       problems.push(`${path}: ${from.package} may not know ${byName}`);

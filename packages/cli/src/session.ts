@@ -6,7 +6,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import {
-  isClusterName,
   isSpillwayError,
   nearest,
   SpillwayError,
@@ -14,6 +13,7 @@ import {
   type Configuration,
   type SecretSource,
 } from '@spillway/contract';
+import { isClusterName } from '@spillway/contract/schemas';
 import type { Concealed } from './configuration/concealed.ts';
 import { loadConfiguration, type LoadedConfiguration } from './configuration/load.ts';
 import { resolveSecret } from './configuration/secrets.ts';

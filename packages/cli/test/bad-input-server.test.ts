@@ -6,7 +6,8 @@ import { randomBytes } from 'node:crypto';
 import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { type BackupsDocument, errorDocument, type InitDocument, type WalReport } from '@spillway/contract';
+import type { BackupsDocument, InitDocument, WalReport } from '@spillway/contract';
+import { errorDocument } from '@spillway/contract/schemas';
 import { freePort, type LabCluster, startCluster } from '@spillway/lab';
 import { type Ended, makeWorkplace, type Workplace } from './spawned.ts';
 

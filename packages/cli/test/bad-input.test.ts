@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import { configCheckDocument, configShowDocument, errorDocument, explainDocument } from '@spillway/contract';
+import { configCheckDocument, configShowDocument, errorDocument, explainDocument } from '@spillway/contract/schemas';
 import { z } from 'zod';
 import { mainFile, makeWorkplace } from './spawned.ts';
 

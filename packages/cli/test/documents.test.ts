@@ -6,7 +6,8 @@ import { randomBytes } from 'node:crypto';
 import { chmod, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { type BackupsDocument, commandDocuments, type DoctorDocument, type WalReport } from '@spillway/contract';
+import type { BackupsDocument, DoctorDocument, WalReport } from '@spillway/contract';
+import { commandDocuments } from '@spillway/contract/schemas';
 import { freePort, type LabCluster, startCluster } from '@spillway/lab';
 import { type Ended, makeWorkplace, type Workplace } from './spawned.ts';
 

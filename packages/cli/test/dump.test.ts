@@ -13,7 +13,7 @@ import {
   dumpsDocument,
   errorDocument,
   verifiedDumpDocument,
-} from '@spillway/contract';
+} from '@spillway/contract/schemas';
 import {
   differences,
   fingerprint,

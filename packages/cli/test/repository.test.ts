@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { backupsDocument, initDocument } from '@spillway/contract';
+import { backupsDocument, initDocument } from '@spillway/contract/schemas';
 import { makeWorkplace } from './spawned.ts';
 
 const sound = `repository:

@@ -7,7 +7,8 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { type RestoreDocument, restoreDocument, type RestorePlan, restorePlanDocument } from '@spillway/contract';
+import type { RestoreDocument, RestorePlan } from '@spillway/contract';
+import { restoreDocument, restorePlanDocument } from '@spillway/contract/schemas';
 import { type LabCluster, startCluster } from '@spillway/lab';
 import { type Ended, makeWorkplace, type Workplace } from './spawned.ts';
 

@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { walPushDocument } from '@spillway/contract';
+import { walPushDocument } from '@spillway/contract/schemas';
 import { type Ended, makeWorkplace, type Workplace } from './spawned.ts';
 
 const SIZE = 1024 * 1024;

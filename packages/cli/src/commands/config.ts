@@ -2,7 +2,8 @@
 // Secrets are never fetched here: what is shown is where each would come from.
 
 import type { ConfigCheckDocument, ConfigShowDocument, Configuration, SecretSource } from '@spillway/contract';
-import { configurationSchema, formatDurationSetting } from '@spillway/contract';
+import { formatDurationSetting } from '@spillway/contract';
+import { configurationSchema } from '@spillway/contract/schemas';
 import type { Command } from '../context.ts';
 import { defaultWorkers, loadFor, locationOf } from '../session.ts';
 import { renderTable } from '../ui/table.ts';

@@ -1,6 +1,7 @@
 // `spillway schema [command]`: what a command prints with --json, as JSON Schema; of all commands without one.
 
-import { commandDocuments, commandsWithoutDocument, documentSchema, nearest, SpillwayError } from '@spillway/contract';
+import { nearest, SpillwayError } from '@spillway/contract';
+import { commandDocuments, commandsWithoutDocument, documentSchema } from '@spillway/contract/schemas';
 import type { Command } from '../context.ts';
 
 export const schema: Command<object> = async ({ output }, _options, ...words) => {

@@ -7,7 +7,8 @@
 
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { parseConfiguration, SpillwayError, type Configuration, type ConfigurationProblem } from '@spillway/contract';
+import { SpillwayError, type Configuration, type ConfigurationProblem } from '@spillway/contract';
+import { parseConfiguration } from '@spillway/contract/schemas';
 import { parseConfigurationDocument, type ConfigurationDocument } from './document.ts';
 import { environmentOverrides, withOverrides, type Override } from './overrides.ts';
 

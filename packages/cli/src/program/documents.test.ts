@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { commandDocuments, commandsWithoutDocument, documentSchema } from '@spillway/contract';
+import { commandDocuments, commandsWithoutDocument, documentSchema } from '@spillway/contract/schemas';
 import { createProgram } from '../program.ts';
 import { describeTree, leavesOf } from './describe.ts';
 

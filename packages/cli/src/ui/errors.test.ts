@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { errorDocument, SpillwayError } from '@spillway/contract';
+import { SpillwayError } from '@spillway/contract';
+import { errorDocument } from '@spillway/contract/schemas';
 import { coloursFor } from './colour.ts';
 import {
   asSpillwayError,

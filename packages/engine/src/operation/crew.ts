@@ -10,6 +10,9 @@ import { type ErrorCode, isSpillwayError, SpillwayError } from '@spillway/contra
 
 export const TASKS_HELD = 2;
 
+/** Of a worker's heap for what is short-lived: some kilobytes a chunk. By default it grows to three times as much and more. */
+const YOUNG_MEGABYTES = 8;
+
 /** What `tasks` gives where the next one is not there yet; the crew looks again when it is woken. */
 export const NOT_YET: unique symbol = Symbol('no task yet');
 
@@ -48,7 +51,10 @@ export class Crew implements AsyncDisposable {
 
   /** Starts the threads: loading their module takes a while, which can pass beside other work. */
   constructor(module: URL, workers: number) {
-    this.#workers = Array.from({ length: Math.max(1, workers) }, () => new Worker(module));
+    this.#workers = Array.from(
+      { length: Math.max(1, workers) },
+      () => new Worker(module, { resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MEGABYTES } }),
+    );
     const { promise, reject } = Promise.withResolvers<never>();
     // A worker may break before anybody waits for it; whoever runs the crew then hears of it.
     promise.catch(() => undefined);

@@ -152,7 +152,7 @@ test('packs are about as large as they should be, and memory is two buffers with
   });
   const writer = new PackWriter(repository, 0);
   const plain = randomBytes(CHUNK_BYTES);
-  for (let n = 0; n < 4 * 130; n++) {
+  for (let n = 0; n < 4 * 65; n++) {
     if (writer.full) await writer.settle();
     writer.add(randomBytes(CHUNK_ID_BYTES), plain);
   }
@@ -162,10 +162,27 @@ test('packs are about as large as they should be, and memory is two buffers with
     directories.map(({ packBytes }) => packBytes),
   );
   assert.equal(buffers.size, 2);
+  const held = [...buffers].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  assert.ok(held < 40 * 2 ** 20, `${held} bytes`);
   assert.equal(storingMost, 1);
   assert.equal(directories.length, 5);
   for (const size of sizes.slice(0, -1))
     assert.ok(size >= PACK_BYTES && size < PACK_BYTES + 2 * CHUNK_BYTES, `${size}`);
+});
+
+test('no frame leaves its buffers behind for the garbage collector', async () => {
+  const writer = new PackWriter(await newRepository(), 1);
+  const id = randomBytes(CHUNK_ID_BYTES);
+  const [noise, words] = [randomBytes(CHUNK_BYTES), Buffer.alloc(CHUNK_BYTES, randomBytes(1000))];
+  writer.add(id, noise);
+  const before = process.memoryUsage().arrayBuffers;
+  for (let n = 0; n < 40; n++) {
+    writer.add(id, noise);
+    writer.add(id, words);
+  }
+  // Of each chunk there were a compressed and an encrypted form: 40 MiB in all, and the collector may not have run.
+  const grown = process.memoryUsage().arrayBuffers - before;
+  assert.ok(grown < 2 ** 20, `${grown} bytes`);
 });
 
 test('what does not fit a pack is refused', async () => {

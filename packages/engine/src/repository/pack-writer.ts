@@ -1,4 +1,4 @@
-// Gathers chunks into packs of about 32 MiB and stores each pack when it is full.
+// Gathers chunks into packs of about 16 MiB and stores each pack when it is full.
 //
 // 1. A pack's frames are sealed straight into one large buffer, which goes to the store as it is.
 // 2. While one pack is being stored the next one fills in a second buffer; the third waits. So memory is two packs.
@@ -6,6 +6,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { SpillwayError } from '@spillway/contract';
+import { discard } from '../codec/discard.ts';
 import { type CompressionLevel, compress, FrameSealer } from '../codec/seal.ts';
 import { CHUNK_BYTES, CHUNK_ID_BYTES } from '../format/chunk.ts';
 import { packName } from '../format/names.ts';
@@ -19,7 +20,7 @@ import {
 } from '../format/pack.ts';
 import type { Repository } from './repository.ts';
 
-export const PACK_BYTES = 32 * 1024 * 1024;
+export const PACK_BYTES = 16 * 1024 * 1024;
 /** A directory of this many chunks takes 2.5 MiB; cuts off packs of very small chunks. */
 const CHUNKS_PER_PACK_MAX = 65536;
 const BUFFER_BYTES =
@@ -62,7 +63,9 @@ export class PackWriter {
 
   /** Seals one chunk into the open pack, which must not be full. `id` and `plain` may be reused at once. */
   add(id: Uint8Array, plain: Uint8Array): void {
-    this.addBody(id, plain.byteLength > CHUNK_BYTES ? plain : compress(plain, this.#level), plain.byteLength);
+    const body = plain.byteLength > CHUNK_BYTES ? plain : compress(plain, this.#level);
+    this.addBody(id, body, plain.byteLength);
+    if (body !== plain) discard(body);
   }
 
   /** The same with what `compress` once gave for `plainBytes` of it, taken out of another pack. */

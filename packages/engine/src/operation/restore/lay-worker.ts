@@ -5,6 +5,7 @@
 
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { SpillwayError } from '@spillway/contract';
+import { discard } from '../../codec/discard.ts';
 import { damaged } from '../../codec/seal.ts';
 import { packName } from '../../format/names.ts';
 import { packOpener, type PackReference } from '../../repository/index-store.ts';
@@ -77,7 +78,9 @@ serveCrew<LayData, LayTask, LayResult, undefined>((data) => {
           write(chunk.destinations[i] ?? 0, plain, chunk.destinations[i + 1] ?? 0);
           writtenBytes += plain.byteLength;
         }
+        discard(plain);
       }
+      discard(stretch);
       return { result: { fetchedBytes: bytes, writtenBytes } };
     },
     async finish() {

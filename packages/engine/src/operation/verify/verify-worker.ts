@@ -6,6 +6,7 @@
 
 import { isSpillwayError, type SpillwayError } from '@spillway/contract';
 import { chunkId, idKey } from '../../codec/keys.ts';
+import { discard } from '../../codec/discard.ts';
 import { damaged } from '../../codec/seal.ts';
 import { CHUNK_ID_BYTES } from '../../format/chunk.ts';
 import { packName } from '../../format/names.ts';
@@ -64,11 +65,14 @@ serveCrew<RepositoryHandle, VerifyTask, VerifyResult, undefined>((handle) => {
           if (plain.byteLength !== chunk.plainBytes) throw damaged(name, `the chunk has ${plain.byteLength} bytes`);
           const own = wanted.subarray(n * CHUNK_ID_BYTES, (n + 1) * CHUNK_ID_BYTES);
           if (!chunkId(ids, plain).equals(own)) throw damaged(name, 'the chunk is not the one of that id');
+          discard(plain);
         } catch (error) {
           bad.push({ slot: chunk.slot, why: damageIn(error) });
         }
       }
-      return stretch.byteLength;
+      const fetched = stretch.byteLength;
+      discard(stretch);
+      return fetched;
     };
     let fetchedBytes = 0;
     try {
