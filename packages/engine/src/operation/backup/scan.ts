@@ -6,7 +6,7 @@
 // 3. Files and folders may vanish while we look: what is gone is not there. Any other failure to read is an error.
 // The walk is synchronous by folder (a thousand files are 5 ms) and lets others run between folders.
 
-import { type BigIntStats, lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs';
+import { type BigIntStats, lstatSync, readdirSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { SpillwayError } from '@spillway/contract';
@@ -37,12 +37,17 @@ export async function scanCluster(dataDirectory: string, signal: AbortSignal): P
 
 function findTablespaces(dataDirectory: string): readonly Root[] {
   const found: Root[] = [];
+  // The folder may be named with a slash at its end, or by a link.
+  const inside = realpathSync(dataDirectory);
   for (const name of readdirSync(join(dataDirectory, 'pg_tblspc'))) {
     const link = join(dataDirectory, 'pg_tblspc', name);
     // Dropped while we look: then it is not there.
     const directory = unlessGone(() => (lstatSync(link).isSymbolicLink() ? readlinkSync(link) : undefined));
     if (!/^\d+$/.test(name) || directory === undefined) continue;
-    if (directory === dataDirectory || directory.startsWith(`${dataDirectory}/`)) {
+    if (
+      `${directory}/`.startsWith(`${inside}/`) ||
+      `${unlessGone(() => realpathSync(directory))}/`.startsWith(`${inside}/`)
+    ) {
       throw new SpillwayError('SPW_DATA_DIRECTORY', `tablespace ${name} cannot be backed up`, {
         why: `it lies inside the data directory, at ${directory}`,
         hint: 'move the tablespace out of the data directory',

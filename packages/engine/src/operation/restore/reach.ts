@@ -1,13 +1,14 @@
 // Whether a candidate's WAL holds the target, what PostgreSQL is told then, and which WAL it will ask for.
 //
 // Times are compared with the commits in the WAL, not with clocks: after the last commit there is nothing to stop at, so a
-// time between it and the end of WAL is the end of WAL.
+// time between it and the end of WAL is the end of WAL. Commits need not come in the order of their times: the clock of a
+// server may step back, so for such a time all of them are looked at.
 
 import type { BackupSummary } from '../../format/manifest.ts';
 import type { Lsn } from '../../postgres/lsn.ts';
 import { sentAt, type SystemWal } from '../backups.ts';
 import type { Way } from '../wal/coverage.ts';
-import { findLastCommit, findRestorePoint, findTransaction, hasRecordFrom } from '../wal/search.ts';
+import { findLastCommit, findRestorePoint, findTransaction, hasCommit, hasRecordFrom } from '../wal/search.ts';
 import { type Candidate, lsnOf } from './candidate.ts';
 import { type RecoveryTarget, targetMicros } from './target.ts';
 
@@ -59,6 +60,8 @@ export async function reach(candidate: Candidate, options: TargetWish): Promise<
       if (last !== undefined && stops(last.atMicros)) return { told: target, recoversTo: target.at };
       const known = await sentAt(wal, way, signal);
       if (known === null || Date.parse(known) < target.at.getTime()) return undefined;
+      // Where the server's clock stepped back an earlier commit is later than the last, and PostgreSQL stops there.
+      if (await hasCommit(wal.archive, way, from, stops, signal)) return { told: target, recoversTo: target.at };
       return {
         // Where WAL is missing, its end is there.
         told: { kind: 'latest' },

@@ -34,6 +34,21 @@ export async function findLastCommit(
   return undefined;
 }
 
+/** Whether any commit on the way from `from` on is one that is looked for. All of the way is read for it. */
+export async function hasCommit(
+  archive: WalArchive,
+  way: Way,
+  from: Lsn,
+  isOne: (atMicros: bigint) => boolean,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const moment = await firstMoment(archive, way.steps, from, signal, (record) => {
+    const end = commitTime(record);
+    return end?.kind === 'commit' && isOne(end.atMicros) ? { lsn: record.endLsn, at: end.at } : undefined;
+  });
+  return moment !== undefined;
+}
+
 /** Where a transaction ended; undefined where the way holds no such commit or abort. */
 export async function findTransaction(
   archive: WalArchive,
