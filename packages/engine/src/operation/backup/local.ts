@@ -7,9 +7,8 @@
 //   5  pg_backup_stop, in the session of the start; its label and map go into the manifest as they are
 // The server may be a standby (`standby.ts`); its pg_control, copied last, says up to where it must be replayed.
 
-import { lstat, readFile } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
 import { SpillwayError } from '@spillway/contract';
 import { chunkId, idKey } from '../../codec/keys.ts';
 import { CHUNK_BYTES } from '../../format/chunk.ts';
@@ -24,6 +23,7 @@ import type { ChunkTable } from '../../repository/chunk-table.ts';
 import { PackWriter } from '../../repository/pack-writer.ts';
 import { Crew } from '../crew.ts';
 import { assembleEntries, joinStretches } from './assemble.ts';
+import { CONTROL_FILE, readControlBytes } from './control-file.ts';
 import type { CopiedItem, CopyData, CopyFinal, CopyResult, CopyTask, CopyItem, WrongPage } from './copy-worker.ts';
 import type { BackupOptions, ClusterSource } from './options.ts';
 import { findReuse } from './previous.ts';
@@ -34,8 +34,6 @@ import { type CopiedCluster, openChunkTable, type OpenSource, pathInCluster } fr
 
 const TASK_BYTES = 16 * 1024 * 1024;
 const TASK_ITEMS_MAX = 512;
-const CONTROL_FILE = 'global/pg_control';
-const CONTROL_READS_MAX = 20;
 /** How many more chunks the table has room for than the scan says: files grow and appear while they are copied. */
 const SPARE_CHUNKS = 65_536;
 
@@ -44,7 +42,7 @@ export const openLocal: OpenSource = async (options, { session, server }) => {
   const dispose = async (): Promise<void> => crew[Symbol.asyncDispose]();
   try {
     const dataDirectory = options.cluster.dataDirectory ?? toldDataDirectory(server, session.settings);
-    const control = await readControl(dataDirectory);
+    const control = parseControlFile(await readControlBytes(dataDirectory));
     refuseForeign(options.cluster, server, control, dataDirectory);
     const base = openBaseBackup(session);
     return {
@@ -221,29 +219,6 @@ async function copyControl(
   const writer = new PackWriter(repository, options.compressionLevel, at.signal);
   if (table.claim(ids, 0)) writer.add(ids, content);
   return { file, ids, packs: await writer.finish(), control: parseControlFile(content) };
-}
-
-const readControl = async (dataDirectory: string): Promise<ControlData> =>
-  parseControlFile(await readControlBytes(dataDirectory));
-
-/** pg_control is written in place while we read: read again until its checksum is right. */
-async function readControlBytes(dataDirectory: string): Promise<Uint8Array> {
-  const path = join(dataDirectory, CONTROL_FILE);
-  for (let reads = 1; ; reads++) {
-    let bytes: Uint8Array;
-    try {
-      bytes = await readFile(path);
-    } catch (cause) {
-      throw new SpillwayError('SPW_DATA_DIRECTORY', `${dataDirectory} cannot be read as a data directory`, { cause });
-    }
-    try {
-      parseControlFile(bytes);
-      return bytes;
-    } catch (error) {
-      if (reads === CONTROL_READS_MAX) throw error;
-      await wait(reads);
-    }
-  }
 }
 
 function refuseForeign(cluster: ClusterSource, server: ServerFacts, control: ControlData, dataDirectory: string): void {

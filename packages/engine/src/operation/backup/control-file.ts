@@ -1,0 +1,36 @@
+// Reads global/pg_control whole while the server may be writing it.
+//
+// The server writes it in place, so a read may catch it torn: its CRC tells, and it is read again. One that stays torn is
+// damaged, and no backup is made with it.
+
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { SpillwayError } from '@spillway/contract';
+import { parseControlFile } from '../../postgres/control.ts';
+
+export const CONTROL_FILE = 'global/pg_control';
+export const CONTROL_READS_MAX = 20;
+
+/** `read` is another in tests. Throws SPW_DATA_DIRECTORY where it cannot be read, or stays torn. */
+export async function readControlBytes(
+  dataDirectory: string,
+  read: (path: string) => Promise<Uint8Array> = readFile,
+): Promise<Uint8Array> {
+  const path = join(dataDirectory, CONTROL_FILE);
+  for (let reads = 1; ; reads++) {
+    let bytes: Uint8Array;
+    try {
+      bytes = await read(path);
+    } catch (cause) {
+      throw new SpillwayError('SPW_DATA_DIRECTORY', `${dataDirectory} cannot be read as a data directory`, { cause });
+    }
+    try {
+      parseControlFile(bytes);
+      return bytes;
+    } catch (error) {
+      if (reads === CONTROL_READS_MAX) throw error;
+      await wait(reads);
+    }
+  }
+}
