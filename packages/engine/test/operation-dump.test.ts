@@ -13,6 +13,7 @@ import { gunzipSync } from 'node:zlib';
 import { isSpillwayError, type OperationEvent } from '@spillway/contract';
 import { differences, fingerprint, type LabCluster, startCluster } from '@spillway/lab';
 import pg from 'pg';
+import { CHUNK_BYTES } from '../src/format/chunk.ts';
 import { type DumpOptions, dump } from '../src/operation/logical/dump.ts';
 import { listDumps, verifyDump } from '../src/operation/logical/dumps.ts';
 import { exportDump } from '../src/operation/logical/export.ts';
@@ -202,13 +203,14 @@ if (existsSync(join(TOOLS, 'pg_dump'))) {
 
   test('data that did not change is stored once, and a row more costs a few chunks', async () => {
     const again = await dump(settings('logical'));
-    assert.ok(again.new_bytes < 600_000 && again.new_bytes < again.bytes / 10, `${again.new_bytes} of ${again.bytes}`);
+    // Where the cuts lie is the repository's secret, so the bounds are wide: here of the heads of all three databases.
+    assert.ok(again.new_bytes <= 4 * CHUNK_BYTES, `${again.new_bytes} of ${again.bytes}`);
     // In front of everything else: all that follows moves.
     await inDatabase(source, ODD, (client) =>
       client.query(`CREATE TABLE "Odd Schema"."A" (n int); INSERT INTO "Odd Schema"."A" VALUES (1)`),
     );
     const more = await dump(settings('logical', { databases: [ODD] }));
-    assert.ok(more.new_bytes < 900_000 && more.new_bytes < more.bytes / 8, `${more.new_bytes} of ${more.bytes}`);
+    assert.ok(more.new_bytes < more.bytes / 4, `${more.new_bytes} of ${more.bytes}`);
     await inDatabase(source, ODD, (client) => client.query(`DROP TABLE "Odd Schema"."A"`));
   });
 
