@@ -55,6 +55,7 @@ test('the last proven backup stays, and an unproven newer one never takes its pl
   const list = [backup('a', 50, { proven: true }), backup('b', 40, { proven: true }), backup('c', 1), backup('d', 0)];
   assert.deepEqual(kept(list, { keepCount: 1 }), ['b', 'd']);
   assert.deepEqual(kept(list, { keepCount: 1, minimumProven: 2 }), ['a', 'b', 'd']);
+  assert.deepEqual(kept(list, { keepCount: 1, minimumProven: 0 }), ['b', 'd']);
   assert.deepEqual(reasons(list, { keepCount: 1 }, 'b'), ['last proven']);
 });
 

@@ -14,8 +14,12 @@ import { SpillwayError } from '@spillway/contract';
 import { formatLsn, type Lsn, lsn, type TimelineId } from '../../postgres/lsn.ts';
 import type { WalArchive, WalObject } from './archive.ts';
 
-/** Full segments that may wait to be stored. */
 const WAITING_MAX = 3;
+const WAITING_BYTES = 128 * 1024 * 1024;
+
+/** Full segments that may wait to be stored: fewer where they are large, since each is in memory. */
+export const waitingMax = (segmentBytes: number): number =>
+  Math.min(WAITING_MAX, Math.max(1, Math.floor(WAITING_BYTES / segmentBytes)));
 
 export interface RecorderTotals {
   segments: number;
@@ -116,7 +120,7 @@ export class WalRecorder {
       if (open.filled === open.buffer.length) {
         this.#storeSegment(open);
         this.#open = openSegment(lsn(open.start + BigInt(open.buffer.length)), this.#archive.segmentSize);
-        while (this.#waiting >= WAITING_MAX) await this.#last;
+        while (this.#waiting >= waitingMax(this.#archive.segmentSize)) await this.#last;
         this.#failed.signal.throwIfAborted();
       }
     }
