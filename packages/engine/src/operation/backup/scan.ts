@@ -68,7 +68,11 @@ async function walk(root: Root, folder: string, entries: Entry[], signal: AbortS
   for (const name of names) {
     const path = folder === '' ? name : `${folder}/${name}`;
     const stats = unlessGone(() => lstatSync(join(root.directory, path), { bigint: true }));
-    if (stats === undefined || unlogged.has(name)) continue;
+    if (stats === undefined) {
+      refuseUnreadableName(root, path);
+      continue;
+    }
+    if (unlogged.has(name)) continue;
     const kind = kindOf(stats);
     if (kind === undefined || path === CONTROL_FILE) continue;
     // Of a recovery of ours that nobody watched to its end; in a restore it would be taken for that one's own.
@@ -111,6 +115,15 @@ const describeFolder = (root: Root, path: string, stats: BigIntStats): Directory
   uid: Number(stats.uid),
   gid: Number(stats.gid),
 });
+
+/** What is not UTF-8 in a name reads as U+FFFD, so that the file looks as though it were gone. */
+function refuseUnreadableName({ directory }: Root, path: string): void {
+  if (!path.includes('\uFFFD')) return;
+  throw new SpillwayError('SPW_DATA_DIRECTORY', `${join(directory, path)} cannot be backed up`, {
+    why: 'its name is not UTF-8, and it would be restored under another',
+    hint: 'PostgreSQL makes no such files: rename it, or move it out of the data directory',
+  });
+}
 
 /** Sockets and pipes are nothing to back up. */
 function kindOf(stats: BigIntStats): PathKind | undefined {
