@@ -13,7 +13,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { startCluster } from '@spillway/lab';
 
-const ROWS_PER_GB = 7_000_000;
+const ROWS_PER_GB = 7_950_000;
 const ROWS_AT_ONCE = 1_000_000;
 const LOOK_EVERY_MS = 50;
 const ROOT = fileURLToPath(new URL('..', import.meta.url));

@@ -7,8 +7,10 @@ import type { Command, Context, GlobalOptions } from './context.ts';
 import { backupCommands } from './program/backup.ts';
 import { configurationCommands } from './program/configuration.ts';
 import { dumpCommands } from './program/dump.ts';
+import { evidenceCommands } from './program/evidence.ts';
 import { expireCommands } from './program/expire.ts';
 import { explainCommands } from './program/explain.ts';
+import { groupCommands } from './program/groups.ts';
 import { keyCommands } from './program/key.ts';
 import { labCommands } from './program/lab.ts';
 import { referenceCommands } from './program/reference.ts';
@@ -18,13 +20,13 @@ import type { Branch } from './program/tree.ts';
 import { verifyCommands } from './program/verify.ts';
 import { walCommands } from './program/wal.ts';
 
-/** In the order in which help lists them. */
 const branches: readonly Branch[] = [
   repositoryCommands,
   backupCommands,
   restoreCommands,
   dumpCommands,
   verifyCommands,
+  evidenceCommands,
   keyCommands,
   walCommands,
   expireCommands,
@@ -73,6 +75,7 @@ export function createProgram(start: Start): CommanderCommand {
     };
 
   for (const branch of branches) branch(program, call);
+  groupCommands(program);
   return program;
 }
 

@@ -3,11 +3,18 @@
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { chmod, rename, writeFile } from 'node:fs/promises';
+import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import type { BackupsDocument, DoctorDocument, WalReport } from '@spillway/contract';
+import type {
+  BackupsDocument,
+  DoctorDocument,
+  EvidenceExportDocument,
+  EvidenceListDocument,
+  WalReport,
+} from '@spillway/contract';
 import { commandDocuments } from '@spillway/contract/schemas';
+import { checkExportedEvidence } from '@spillway/engine';
 import { freePort, type LabCluster, startCluster } from '@spillway/lab';
 import { type Ended, makeWorkplace, type Workplace } from './spawned.ts';
 
@@ -105,6 +112,22 @@ test('a backup with its WAL, from init to restore, and the doctor at each step',
   const report = await run<WalReport>('wal check');
   assert.equal(report.backups_without_wal.length, 0);
   await run('verify', '--level', 'structure');
+  const { records } = await run<EvidenceListDocument>('evidence list');
+  assert.deepEqual(
+    records.map(({ level, result }) => [level, result]),
+    [['structure', 'passed']],
+  );
+  const [record] = records;
+  const exported = await run<EvidenceExportDocument>('evidence export', record?.id ?? '');
+  const head = JSON.parse(await readFile(join(place.folder, 'repository', 'spillway.json'), 'utf8')) as {
+    readonly evidence_public_key: string;
+  };
+  assert.deepEqual(checkExportedEvidence(exported, head.evidence_public_key), record);
+  const other = { ...exported, signed: exported.signed.replace('passed', 'failed') };
+  assert.equal(typeof checkExportedEvidence(other, head.evidence_public_key), 'string');
+  const plain = await place.run(['evidence', 'export', record?.id.slice(0, 12) ?? '']);
+  assert.deepEqual(JSON.parse(plain.stdout), exported);
+  assert.match((await place.run(['evidence', 'export', 'none'])).stderr, /evidence list names them/);
   await run('key list');
   await run('dump list');
   await run('restore', '--into', 'planned', '--dry-run');

@@ -119,6 +119,10 @@ suite('a verification', () => {
     }
     const { records } = await listEvidence(repository, stage.name);
     assert.deepEqual(provenBackups(records), new Set([older.id]));
+    const notesOf = async (backupId: string): Promise<string> =>
+      (await stage.plan({ repository, backupId, target: { kind: 'immediate' } })).plan.notes.join(' ');
+    assert.match(await notesOf(newer.id), new RegExp(`newest verification of backup ${newer.id} failed`));
+    assert.doesNotMatch(await notesOf(older.id), /failed/);
   });
 
   test('finds a chunk that both backups share once, with all that it hurts', async () => {

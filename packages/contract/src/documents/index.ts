@@ -9,6 +9,7 @@ export * from './configuration.ts';
 export * from './dump.ts';
 export * from './doctor.ts';
 export * from './error.ts';
+export * from './evidence.ts';
 export * from './expire.ts';
 export * from './key.ts';
 export * from './lab.ts';

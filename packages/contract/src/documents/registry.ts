@@ -6,6 +6,7 @@ import { configCheckDocument, configShowDocument } from './configuration.ts';
 import { doctorDocument } from './doctor.ts';
 import { dumpDocument, dumpExportDocument, dumpRestoreDocument, dumpsDocument, verifiedDumpDocument } from './dump.ts';
 import { errorDocument, explainDocument } from './error.ts';
+import { evidenceExportDocument, evidenceListDocument } from './evidence.ts';
 import { keyAddDocument, keyListDocument, keyRemoveDocument, keyRotateDocument } from './key.ts';
 import { expireDocument, expiryPlanDocument } from './expire.ts';
 import { labDocument, labsDocument } from './lab.ts';
@@ -30,6 +31,8 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
   ['dump restore', dumpRestoreDocument],
   ['dump export', dumpExportDocument],
   ['verify', verifyDocument],
+  ['evidence list', evidenceListDocument],
+  ['evidence export', evidenceExportDocument],
   ['expire', z.union([expireDocument, expiryPlanDocument]).describe('the plan alone with --dry-run')],
   ['key add', keyAddDocument],
   ['key list', keyListDocument],

@@ -11,7 +11,7 @@ import { type ErrorCode, isSpillwayError, SpillwayError } from '@spillway/contra
 export const TASKS_HELD = 2;
 
 /** Of a worker's heap for what is short-lived: some kilobytes a chunk. By default it grows to three times as much and more. */
-const YOUNG_MEGABYTES = 8;
+const YOUNG_MEGABYTES = 4;
 
 /** What `tasks` gives where the next one is not there yet; the crew looks again when it is woken. */
 export const NOT_YET: unique symbol = Symbol('no task yet');

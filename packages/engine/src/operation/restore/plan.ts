@@ -13,6 +13,7 @@ import { CHUNK_ID_BYTES, chunkCount } from '../../format/chunk.ts';
 import type { Manifest } from '../../format/manifest.ts';
 import { formatLsn } from '../../postgres/lsn.ts';
 import { type RepositoryIndex, readIndex } from '../../repository/index-store.ts';
+import { listEvidence, verdicts } from '../../repository/evidence.ts';
 import { readManifest } from '../../repository/manifest-store.ts';
 import { listBackups } from '../backups.ts';
 import { type Candidate, explainUnreachable, findCandidates } from './candidate.ts';
@@ -20,6 +21,8 @@ import { laidFiles, LEFT_OUT, storedBytes, wantedChunks } from './chunks.ts';
 import { compareFiles } from './compare.ts';
 import { countMissing, readText } from './content.ts';
 import { chooseMode, type FolderState, inspectFolder, type RestoreMode, refuseForeignRoots } from './folder.ts';
+import { refuseUnsafePlaces } from './guard.ts';
+import { findUnstoredWal } from './kept-wal.ts';
 import { isInside, type Layout, planLayout } from './layout.ts';
 import type { PlannedRestore, PlanOptions, RestorePlan } from './planned.ts';
 import { lastWanted, type Reached, reach, trimWay } from './reach.ts';
@@ -63,7 +66,10 @@ export async function planRestore(given: PlanOptions): Promise<PlannedRestore> {
       continue;
     }
     const missing = countMissing(manifest, index);
-    if (missing === 0) return finish(options, { state, mode, candidate, reached, manifest, index, notes });
+    if (missing === 0) {
+      notes.push(...(await noteFailure(options, candidate.backup.id)));
+      return finish(options, { state, mode, candidate, reached, manifest, index, notes });
+    }
     notes.push(`Backup ${candidate.backup.id} was passed over: ${missing} of its chunks are missing or damaged.`);
     if (options.backupId !== undefined) break;
   }
@@ -79,6 +85,13 @@ export async function planRestore(given: PlanOptions): Promise<PlannedRestore> {
   throw new SpillwayError('SPW_TARGET_UNREACHABLE', `${describeTarget(target)} cannot be reached`, {
     why: await explainUnreachable(candidates, options),
   });
+}
+
+/** That all chunks are there was seen; that they are good only a verification knows, or the restore finds out. */
+async function noteFailure({ repository, cluster, signal }: PlanOptions, id: string): Promise<readonly string[]> {
+  const { records } = await listEvidence(repository, cluster, signal);
+  if (verdicts(records).get(id)?.result !== 'failed') return [];
+  return [`The newest verification of backup ${id} failed: spillway verify ${id} tells why, --backup names another.`];
 }
 
 interface Chosen {
@@ -113,6 +126,8 @@ async function finish(options: PlanOptions, chosen: Chosen): Promise<PlannedRest
     autoConf: await readText(content, 'postgresql.auto.conf'),
   });
   const there = await lookAt(options, layout, chosen);
+  await refuseUnsafePlaces(layout, options.repository.location.path, there.removed);
+  const unstored = state.kind === 'cluster' ? await findUnstoredWal(layout, wal) : [];
   const files = laidFiles(manifest, layout, selection, there.files);
   const wanted = wantedChunks(files, manifest.chunkIds.length / CHUNK_ID_BYTES);
   const staying = files.filter(({ old }) => old !== undefined);
@@ -198,7 +213,7 @@ async function finish(options: PlanOptions, chosen: Chosen): Promise<PlannedRest
     dropped_settings: recovery.dropped,
     notes: [
       ...chosen.notes,
-      ...(await noteFolder(state, layout)),
+      ...(await noteFolder(state, layout, unstored)),
       ...candidate.passedOver.map(
         (newer) =>
           `Timeline ${newer} is newer, but of its WAL nothing is stored that leads on: timeline ${timeline} is taken.`,
