@@ -14,14 +14,21 @@ import { parseControlFile } from '../../postgres/control.ts';
 import { serverProcess } from '../../postgres/server.ts';
 import { CONTROL_FILE } from './chunks.ts';
 import type { Layout } from './layout.ts';
-import { MARKER_FILE, type Marker, readMarker } from './marker.ts';
+import { isUnderWay, MARKER_FILE, type Marker, readMarker } from './marker.ts';
 
 export type FolderState =
   | { readonly kind: 'empty' }
   | { readonly kind: 'interrupted'; readonly marker: Marker }
   /** Without the identifier where pg_control is gone or damaged. */
-  | { readonly kind: 'cluster'; readonly systemIdentifier: string | undefined }
+  | {
+      readonly kind: 'cluster';
+      readonly systemIdentifier: string | undefined;
+      /** Of a postmaster.pid whose process does not run here. */
+      readonly staleProcess?: string;
+    }
   | { readonly kind: 'foreign'; readonly names: readonly string[] };
+
+const CLUSTER_FOLDERS = ['global', 'base', 'pg_wal', 'pg_xact'];
 
 export type RestoreMode = 'fresh' | 'delta' | 'resume';
 
@@ -32,7 +39,7 @@ export interface ModeWish {
   readonly cluster: string;
 }
 
-/** Throws SPW_SERVER_RUNNING where a server runs in it. */
+/** Throws SPW_SERVER_RUNNING where a server runs in it, SPW_LOCKED where another process restores into it. */
 export async function inspectFolder(directory: string): Promise<FolderState> {
   const pid = await serverProcess(directory);
   if (pid !== undefined) {
@@ -46,11 +53,28 @@ export async function inspectFolder(directory: string): Promise<FolderState> {
   const control = await readIfThere(join(directory, CONTROL_FILE));
   if (control === undefined) {
     const marker = await readMarker(directory);
-    if (marker !== undefined) return { kind: 'interrupted', marker };
+    if (marker !== undefined) {
+      if (await isUnderWay(marker)) throw underWay(directory, marker);
+      return { kind: 'interrupted', marker };
+    }
   }
-  if ((await readIfThere(join(directory, 'PG_VERSION'))) === undefined) return { kind: 'foreign', names };
-  return { kind: 'cluster', systemIdentifier: identifierIn(control) };
+  // A database's own folder has a PG_VERSION too: it must not be taken for a cluster of which much is lost.
+  const isCluster = names.includes('PG_VERSION') && CLUSTER_FOLDERS.some((name) => names.includes(name));
+  if (!isCluster) return { kind: 'foreign', names };
+  const postmaster = await readIfThere(join(directory, 'postmaster.pid'));
+  const stale = postmaster && Buffer.from(postmaster).toString('utf8').split('\n', 1)[0];
+  return {
+    kind: 'cluster',
+    systemIdentifier: identifierIn(control),
+    ...(stale === undefined ? {} : { staleProcess: stale }),
+  };
 }
+
+const underWay = (directory: string, { process: by, backup, started_at: since }: Marker): SpillwayError =>
+  new SpillwayError('SPW_LOCKED', `nothing was restored into ${directory}`, {
+    why: `process ${by?.pid} restores backup ${backup} there, since ${since}`,
+    hint: 'let it end, or end it and run this again: it goes on where that was',
+  });
 
 /** Whether and how the folder is restored into. Pure. */
 export function chooseMode(state: FolderState, wish: ModeWish): RestoreMode {

@@ -1,37 +1,41 @@
 // `restore`, second half: lay a backup down, so that PostgreSQL can recover from it.
 //
-//   1  write the marker (`marker.ts`); take away an old pg_control, durably: from now on no server starts in the folder
-//   2  take away what the backup does not have; make the folders, the files at full length and empty, and the links
+//   1  take away an old pg_control, durably: from now on no server starts in the folder; write the marker (`marker.ts`)
+//   2  set aside WAL that was never stored (`kept-wal.ts`), take away what else the backup does not have; make the folders,
+//      the files at full length and empty, and the links
 //   3  compare the files that were there; workers fetch the packs' stretches in order and write the chunks that are wanted
 //   4  write what PostgreSQL needs to recover (`finish.ts`)
 //   5  sync every file and folder
-//   6  write and sync pg_control under another name, put the marker away, give pg_control its name
+//   6  write and sync pg_control under another name, put the marker away, give pg_control its name, remove the marker
 //
 // Invariant: until pg_control stands there no server starts in the folder, so a restore that was broken off cannot be
 // mistaken for a cluster, and its marker says how to go on. Success is said only when all is synced.
 
-import { closeSync, constants, fchmodSync, fchownSync, ftruncateSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, constants, fchmodSync, fchownSync, ftruncateSync, openSync } from 'node:fs';
 import { chmod, chown, lchown, mkdir, readdir, rm, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
-import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
+import { type ErrorCode, isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
 import { CHUNK_ID_BYTES } from '../../format/chunk.ts';
 import type { Entry, FileEntry } from '../../format/manifest.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { Crew } from '../crew.ts';
-import { CONTROL_FILE, laidFiles, layTasks, LEFT_OUT, wantedChunks } from './chunks.ts';
+import { CONTROL_FILE, type LaidFile, laidFiles, layTasks, LEFT_OUT, wantedChunks } from './chunks.ts';
 import { compareFiles } from './compare.ts';
 import { RECOVERY_FOLDER } from './fetch-script.ts';
 import { layControl, type Owner, writeRecoveryFiles } from './finish.ts';
 import { inspectFolder } from './folder.ts';
 import type { LayData, LayResult, LayTask } from './lay-worker.ts';
+import { findUnstoredWal, keepWal, walPlace } from './kept-wal.ts';
 import { pathOf, rootsOf } from './layout.ts';
-import { moveMarker, writeMarker } from './marker.ts';
+import { moveMarker, removeMarker, thisProcess, writeMarker } from './marker.ts';
 import type { PlannedRestore } from './planned.ts';
 import { expectedPaths, NOTHING_THERE, removeAll, type Survey, survey } from './survey.ts';
 import { syncAbove, syncAll, syncFolder } from './sync.ts';
 
 const FILES_BETWEEN_YIELDS = 256;
+/** For the owner. */
+const READ_WRITE = 0o600;
 
 export interface RestoreOptions {
   readonly repository: Repository;
@@ -63,14 +67,20 @@ export async function restore(options: RestoreOptions): Promise<RestoreSummary> 
     signal.throwIfAborted();
     report({ type: 'progress', phase, done_bytes: 0 });
   };
+  let touched = false;
   try {
-    const laid = await layFiles(options, step);
+    const laid = await layFiles(options, (phase) => {
+      touched = true;
+      step(phase);
+    });
     step('writing recovery files');
     await writeRecoveryFiles(options, laid.owner);
     step('syncing files');
     await syncAll(laid.paths, laid.folders, signal);
+    for (const { path, entry } of laid.readOnly) await chmod(path, entry.mode);
     step('finishing');
     await layControl(options, () => moveMarker(directory), step);
+    await removeMarker(directory);
     const seconds = (performance.now() - began) / 1000;
     return {
       directory,
@@ -83,16 +93,40 @@ export async function restore(options: RestoreOptions): Promise<RestoreSummary> 
       bytes_per_second: Math.round(backup.bytes / seconds),
     };
   } catch (error) {
-    if (isSpillwayError(error) || signal.aborted) throw error;
-    const code = (error as NodeJS.ErrnoException).code === 'ENOSPC' ? 'SPW_DISK_SPACE' : 'SPW_RESTORE_FAILED';
-    throw new SpillwayError(code, `the restore into ${directory} did not finish`, { cause: error });
+    if (signal.aborted || (!touched && isSpillwayError(error))) throw error;
+    throw unfinished(directory, error);
   }
 }
+
+/** What failed, and what became of the folder: nothing can be started there now, and that is on purpose. */
+function unfinished(directory: string, cause: unknown): SpillwayError {
+  const first = isSpillwayError(cause) ? cause : undefined;
+  const words = first === undefined ? [String(cause)] : [first.message, first.why ?? ''];
+  const isFull = words.some((word) => /ENOSPC|EDQUOT|no space left on device/.test(word));
+  const code = isFull ? 'SPW_DISK_SPACE' : (first?.code ?? 'SPW_RESTORE_FAILED');
+  const why = first === undefined ? (cause as Error).message : words.filter((word) => word !== '').join(': ');
+  const begun = 'nothing can be started in the folder until a restore into it has finished';
+  return new SpillwayError(code, `the restore into ${directory} did not finish`, {
+    why: `${why}; ${begun}`,
+    hint: HINTS[code] ?? 'mend that, then run the same command again: it goes on where it was',
+    cause,
+  });
+}
+
+const OTHER_BACKUP =
+  'name another backup with --backup, and --delta: what is whole in the folder stays; spillway backups lists them, and spillway verify tells which are good';
+const HINTS: Partial<Record<ErrorCode, string>> = {
+  SPW_DISK_SPACE: 'free space there, then run the same command again: it goes on where it was',
+  SPW_OBJECT_DAMAGED: OTHER_BACKUP,
+  SPW_OBJECT_MISSING: OTHER_BACKUP,
+};
 
 interface Laid {
   /** Every file and folder that must be synced. */
   readonly paths: readonly string[];
   readonly folders: readonly string[];
+  /** They get their mode when they are written. */
+  readonly readOnly: readonly LaidFile[];
   readonly owner: Owner | undefined;
   readonly fetchedBytes: number;
   readonly writtenBytes: number;
@@ -132,7 +166,8 @@ async function layFiles(options: RestoreOptions, step: (phase: string) => void):
     },
     signal,
   });
-  return { paths: data.paths, folders, owner, fetchedBytes: totals.fetched, writtenBytes: totals.written };
+  const readOnly = files.filter(({ entry }) => (entry.mode & READ_WRITE) !== READ_WRITE);
+  return { paths: data.paths, folders, readOnly, owner, fetchedBytes: totals.fetched, writtenBytes: totals.written };
 }
 
 /** Makes the folders that the backup goes into, and marks the first. */
@@ -146,6 +181,12 @@ async function makeRoots(
   // Filled, or started, between plan and restore?
   const state = await inspectFolder(directory);
   if (plan.mode === 'fresh' && state.kind !== 'empty') throw notEmpty(directory);
+  if (plan.mode === 'resume' && state.kind === 'cluster') {
+    throw new SpillwayError('SPW_FOLDER_NOT_EMPTY', `nothing was restored into ${directory}`, {
+      why: 'the unfinished restore there was finished meanwhile',
+      hint: 'look at it; to restore over it all the same, see with --delta --dry-run what would be changed there',
+    });
+  }
   for (const root of rootsOf(layout)) {
     // The server's account must get through the folders above, which may be made here by root.
     const firstMade = await mkdir(dirname(root), { recursive: true });
@@ -156,9 +197,11 @@ async function makeRoots(
     await chmod(root, mode);
     if (owner !== undefined) await chown(root, owner.uid, owner.gid);
   }
+  if (plan.mode !== 'fresh') await close(directory);
   await writeMarker(
     directory,
     {
+      process: await thisProcess(),
       repository: repositoryId,
       cluster: plan.cluster,
       backup: plan.backup.id,
@@ -173,21 +216,30 @@ async function makeRoots(
 const notEmpty = (root: string): SpillwayError =>
   new SpillwayError('SPW_FOLDER_NOT_EMPTY', `nothing was restored into ${root}`, { why: 'it is not empty' });
 
-/** Takes pg_control away first, then all that the backup does not have. */
-async function clear(
-  { layout }: PlannedRestore,
-  entries: readonly Entry[],
-  signal: AbortSignal,
-  step: (phase: string) => void,
-): Promise<Survey> {
-  const { directory } = layout;
+/**
+ * Takes pg_control away. Before the marker is there: broken off in between, the folder is a cluster without pg_control, and
+ * is overwritten only where that is said again. The other way round it would be a cluster that starts, with a marker.
+ */
+async function close(directory: string): Promise<void> {
   const control = join(directory, CONTROL_FILE);
   await rm(control, { force: true });
   await syncFolder(dirname(control)).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error;
   });
+}
+
+/** Sets aside WAL that was never stored, and takes away all else that the backup does not have. */
+async function clear(
+  { layout, wal }: PlannedRestore,
+  entries: readonly Entry[],
+  signal: AbortSignal,
+  step: (phase: string) => void,
+): Promise<Survey> {
+  const { directory } = layout;
   step('closed');
   await rm(join(directory, RECOVERY_FOLDER), { recursive: true, force: true });
+  // Also where a restore is gone on with: it may have been broken off before it came to this.
+  await keepWal(walPlace(layout), await findUnstoredWal(layout, wal));
   const found = await survey(expectedPaths(entries, layout), layout, signal);
   await removeAll(found.removed, signal);
   step('cleared');
@@ -229,9 +281,12 @@ async function makeFolders(
 
 /** Of full length; a new one is empty. Synchronous: four quick calls a file cost more to schedule than to make. */
 function makeFile(path: string, entry: FileEntry, asRoot: boolean, isThere: boolean): void {
-  const file = openSync(path, isThere ? constants.O_RDWR | constants.O_NOFOLLOW : 'wx', entry.mode);
+  // A read-only one, such as a key, is opened again by whoever writes it.
+  const mode = entry.mode | READ_WRITE;
+  if (isThere) chmodSync(path, mode);
+  const file = openSync(path, isThere ? constants.O_RDWR | constants.O_NOFOLLOW : 'wx', mode);
   try {
-    fchmodSync(file, entry.mode);
+    fchmodSync(file, mode);
     if (asRoot) fchownSync(file, entry.uid, entry.gid);
     ftruncateSync(file, entry.bytes);
   } finally {

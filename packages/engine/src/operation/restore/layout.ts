@@ -95,7 +95,8 @@ export function parseTablespaceMap(text: string): readonly { readonly oid: numbe
   }));
 }
 
-function refuseOverlap(layout: Layout, moved: ReadonlySet<number>): void {
+/** Throws SPW_USAGE. Without `moved` places that nobody chose may lie in one another: they did so before. */
+export function refuseOverlap(layout: Layout, moved: ReadonlySet<number> = new Set()): void {
   const places = [
     { what: 'the data directory', path: layout.directory, chosen: true },
     ...[...layout.tablespaces].map(([oid, path]) => ({ what: `tablespace ${oid}`, path, chosen: moved.has(oid) })),

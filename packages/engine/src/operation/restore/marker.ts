@@ -1,11 +1,14 @@
 // The marker of a restore under way: which backup is being laid down in this folder.
 //
 //   written  before anything else of the restore is touched, and before an old pg_control goes
-//   moved    into `spillway_recovery/` when all but pg_control is there and synced; with pg_control in place it says nothing
-//            any more, and goes with that folder when the recovery is over
-// So a folder with a marker and without pg_control is an unfinished restore of ours, and a later run may go on with it.
+//   moved    into `spillway_recovery/` when all but pg_control is there and synced
+//   removed  when pg_control is in place
+// So a folder with a marker and without pg_control is an unfinished restore of ours, and a later run may go on with it, without
+// being told to overwrite anything. So no marker may outlive its restore, or a cluster that lost its pg_control much later
+// would be taken for one: a moved marker counts only beside backup_label, which a server takes away when it first starts.
 
-import { chown, readFile, rename, writeFile } from 'node:fs/promises';
+import { chown, lstat, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { SpillwayError } from '@spillway/contract';
 import { FINISHING_MARKER } from './fetch-script.ts';
@@ -21,6 +24,15 @@ export interface Marker {
   readonly started_at: string;
   /** Folders outside the data directory that this restore writes into. */
   readonly folders: readonly string[];
+  /** Who restores; none in a marker of before. */
+  readonly process?: RestoringProcess;
+}
+
+/** Its start tells it from a later process of the same number. */
+export interface RestoringProcess {
+  readonly host: string;
+  readonly pid: number;
+  readonly started: string;
 }
 
 /** Undefined where there is none. Says nothing about pg_control. */
@@ -32,6 +44,7 @@ export async function readMarker(directory: string): Promise<Marker | undefined>
       throw new SpillwayError('SPW_FOLDER_NOT_EMPTY', `${path} cannot be read`, { cause: error });
     });
     if (text === undefined) continue;
+    if (name === FINISHING_MARKER && !(await isThere(join(directory, 'backup_label')))) continue;
     const marker = parseMarker(text);
     if (marker !== undefined) return marker;
     throw new SpillwayError('SPW_FOLDER_NOT_EMPTY', `${path} is not understood`, {
@@ -66,6 +79,39 @@ export async function writeMarker(
   if (owner !== undefined) await chown(`${path}.new`, owner.uid, owner.gid);
   await rename(`${path}.new`, path);
   await syncFolder(directory);
+}
+
+export async function thisProcess(): Promise<RestoringProcess> {
+  return { host: hostname(), pid: process.pid, started: (await startOf(process.pid)) ?? '' };
+}
+
+/** Whether the restore that wrote the marker still runs, on this machine, in another process. */
+export async function isUnderWay({ process: of }: Marker): Promise<boolean> {
+  if (of === undefined || of.host !== hostname() || of.pid === process.pid) return false;
+  return of.started !== '' && (await startOf(of.pid)) === of.started;
+}
+
+/** In ticks since the machine started; undefined where there is no such process. proc_pid_stat(5) */
+async function startOf(pid: number): Promise<string | undefined> {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
+  // The name of the program, in brackets, may hold anything.
+  return text?.slice(text.lastIndexOf(')') + 2).split(' ')[19];
+}
+
+const isThere = (path: string): Promise<boolean> =>
+  lstat(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return false;
+      throw error;
+    },
+  );
+
+/** When pg_control is in place. */
+export async function removeMarker(directory: string): Promise<void> {
+  const path = join(directory, FINISHING_MARKER);
+  await rm(path, { force: true });
+  await syncFolder(dirname(path));
 }
 
 /** Durable when it returns. */

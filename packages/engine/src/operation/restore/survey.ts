@@ -3,7 +3,8 @@
 // 1. Each root is walked without following any link. What the backup has there too, as the same kind of thing, stays and is
 //    compared; everything else goes. A file with a second name elsewhere goes as well: writing into it would change that too.
 // 2. In a tablespace only the folder of this version of PostgreSQL is ours: other things there are left alone.
-// 3. `lost+found` belongs to the file system, and the marker to this restore.
+// 3. Where pg_wal is a link, what lies behind it is ours only by its name: the disk may hold other things too.
+// 4. `lost+found` belongs to the file system, wherever it is mounted; the marker and the WAL set aside to this restore.
 
 import { type Dirent, lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -11,10 +12,14 @@ import { join } from 'node:path';
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { SpillwayError } from '@spillway/contract';
 import type { Entry } from '../../format/manifest.ts';
+import { parseWalFileName } from '../wal/file-name.ts';
+import { KEPT_WAL_FOLDER, walPlace } from './kept-wal.ts';
 import { type Layout, pathOf } from './layout.ts';
 import { MARKER_FILE } from './marker.ts';
 
-const KEPT = new Set([MARKER_FILE, 'lost+found']);
+const WAL_FOLDERS = new Set(['archive_status', 'summaries']);
+/** Segments being made or fetched. */
+const WAL_PASSING = /^(?:xlogtemp\.\d+|RECOVERYXLOG|RECOVERYHISTORY)$/;
 
 export interface Survey {
   /** Absolute paths with their sizes. */
@@ -51,12 +56,14 @@ export async function survey(
   const links = new Set<string>();
   const removed: string[] = [];
 
+  const keptWal = join(walPlace(layout), KEPT_WAL_FOLDER);
+
   async function walk(folder: string, isOurs: (entry: Dirent) => boolean): Promise<void> {
     signal.throwIfAborted();
     await yieldToOthers();
     for (const entry of list(folder)) {
       const path = join(folder, entry.name);
-      if (!isOurs(entry)) continue;
+      if (!isOurs(entry) || entry.name === 'lost+found' || path === keptWal) continue;
       const wanted = expected.get(path);
       const stats = lstatSync(path);
       if (wanted?.kind === 'file' && stats.isFile() && stats.nlink === 1) files.set(path, stats.size);
@@ -69,14 +76,17 @@ export async function survey(
     }
   }
 
-  await walk(layout.directory, ({ name }) => !KEPT.has(name));
+  await walk(layout.directory, ({ name }) => name !== MARKER_FILE);
   for (const root of layout.tablespaces.values()) {
     // The folders of other versions, which may share the place, are another cluster's.
     await walk(root, ({ name }) => expected.has(join(root, name)));
   }
-  if (layout.walDirectory !== undefined) await walk(layout.walDirectory, ({ name }) => !KEPT.has(name));
+  if (layout.walDirectory !== undefined) await walk(layout.walDirectory, isWal);
   return { files, folders, links, removed };
 }
+
+const isWal = ({ name }: Dirent): boolean =>
+  WAL_FOLDERS.has(name) || WAL_PASSING.test(name) || parseWalFileName(name) !== undefined;
 
 /** Links are taken away, never followed. */
 export async function removeAll(paths: readonly string[], signal: AbortSignal): Promise<void> {

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { SpillwayError } from '@spillway/contract';
 import type { BackupSummary } from '../../format/manifest.ts';
 import { type FolderState, linkTarget } from './folder.ts';
-import type { Layout } from './layout.ts';
+import { KEPT_WAL_FOLDER } from './kept-wal.ts';
+import { type Layout, rootsOf } from './layout.ts';
 import type { PlanOptions } from './planned.ts';
 
 /** An unfinished restore goes on with the backup it began with; another one is refused, unless `delta` overwrites it. */
@@ -32,13 +33,33 @@ export function refuseOtherSystem(options: PlanOptions, state: FolderState, back
   });
 }
 
-export async function noteFolder(state: FolderState, layout: Layout): Promise<readonly string[]> {
+export async function noteFolder(
+  state: FolderState,
+  layout: Layout,
+  unstoredWal: readonly string[],
+): Promise<readonly string[]> {
   if (state.kind === 'empty') return [];
   const notes: string[] = [];
   if (state.kind === 'interrupted') {
-    notes.push(`A restore of backup ${state.marker.backup}, begun at ${state.marker.started_at}, is gone on with.`);
+    const { marker } = state;
+    notes.push(`A restore of backup ${marker.backup}, begun at ${marker.started_at}, is gone on with.`);
+    const roots = new Set(rootsOf(layout));
+    const left = marker.folders.filter((folder) => !roots.has(folder));
+    if (left.length > 0) notes.push(`It wrote into ${left.join(', ')} too, which now stays as it is: remove it.`);
   } else {
-    notes.push('All that the folder holds and the backup does not is removed, WAL that was never stored among it.');
+    notes.push('All that the folder holds and the backup does not is removed, but for WAL that was never stored.');
+  }
+  if (state.kind === 'cluster' && state.staleProcess !== undefined) {
+    notes.push(
+      `postmaster.pid names process ${state.staleProcess}, which does not run here: a crash leaves that. Be sure that no server in another container, or on another host, has this folder.`,
+    );
+  }
+  const [first] = unstoredWal;
+  if (first !== undefined) {
+    const many = unstoredWal.length === 1 ? first : `${unstoredWal.length} files, ${first} to ${unstoredWal.at(-1)}`;
+    notes.push(
+      `pg_wal holds WAL that the repository lacks, ${many}: it is not replayed, but kept in pg_wal/${KEPT_WAL_FOLDER}. To have it replayed, store it first: in that data directory, spillway wal push pg_wal/<file> for each.`,
+    );
   }
   if (state.kind === 'cluster' && state.systemIdentifier === undefined) {
     notes.push('The folder has no readable pg_control: that it is a copy of this cluster cannot be seen.');
