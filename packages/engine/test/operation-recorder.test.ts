@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { isSpillwayError } from '@spillway/contract';
 import { WalArchive } from '../src/operation/wal/archive.ts';
+import { completeSegment } from '../src/operation/wal/complete.ts';
 import { WalRecorder } from '../src/operation/wal/recorder.ts';
 import { type Lsn, lsn, segmentSize, timelineId } from '../src/postgres/lsn.ts';
 import type { Repository } from '../src/repository/repository.ts';
@@ -115,6 +116,21 @@ test('WAL with a hole in it is refused', async () => {
   const recorder = await begin();
   await send(recorder, 0, 100);
   await assert.rejects(send(recorder, 101, 200), { code: 'SPW_WAL_GAP' });
+  recorder.close();
+});
+
+test('pieces of an earlier run that wal push replaced by their segment meanwhile count as what the segment holds', async () => {
+  const before = await begin();
+  await send(before, 0, 300);
+  await before.flush();
+  before.close();
+
+  const recorder = await begin();
+  await completeSegment(archive, one, START, stream.subarray(0, SIZE), sentAt);
+  assert.deepEqual(await stored(), [`segment 0-${SIZE}`]);
+  await send(recorder, 0, 400);
+  await recorder.flush();
+  assert.ok(recorder.durable >= at(300));
   recorder.close();
 });
 

@@ -6,7 +6,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { admitSystem } from '../src/operation/system.ts';
 import { WalArchive } from '../src/operation/wal/archive.ts';
+import { checkWal } from '../src/operation/wal/check.ts';
 import { lsn, segmentSize, timelineId } from '../src/postgres/lsn.ts';
 import type { Repository } from '../src/repository/repository.ts';
 import type { Storage } from '../src/storage/port.ts';
@@ -22,6 +24,16 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
+/** Its verbs, to be put together with others. */
+const bound = (storage: Storage): Storage => ({
+  description: storage.description,
+  get: storage.get.bind(storage),
+  put: storage.put.bind(storage),
+  list: storage.list.bind(storage),
+  stat: storage.stat.bind(storage),
+  remove: storage.remove.bind(storage),
+});
+
 /** Lets `meanwhile` happen within the next list, and leaves out of it what is there only before, or only after. */
 function interrupt(repository: Repository, meanwhile: () => Promise<void>): void {
   const { storage } = repository;
@@ -34,15 +46,7 @@ function interrupt(repository: Repository, meanwhile: () => Promise<void>): void
     }
     for (const each of seen) if ((await storage.stat(each.name)) !== undefined) yield each;
   };
-  const racing: Storage = {
-    description: storage.description,
-    get: storage.get.bind(storage),
-    put: storage.put.bind(storage),
-    stat: storage.stat.bind(storage),
-    remove: storage.remove.bind(storage),
-    list,
-  };
-  Object.assign(repository, { storage: racing });
+  Object.assign(repository, { storage: { ...bound(storage), list } });
 }
 
 for (const earlier of [0, 2]) {
@@ -79,3 +83,23 @@ for (const earlier of [0, 2]) {
     assert.equal((await archive.assemble(ONE, start))?.end, start + BigInt(SIZE));
   });
 }
+
+test('what is stored can be told while the last piece is replaced after it was listed', async () => {
+  const repository = await makeRepository(folder);
+  const system = '7300000000000000001';
+  const archive = new WalArchive(repository, 'main', system, SIZE);
+  const wal = Buffer.alloc(SIZE, 'wal');
+  await admitSystem(repository, 'main', { systemIdentifier: system, segmentBytes: SIZE });
+  const { object } = await archive.write(ONE, lsn(0n), wal.subarray(0, 5000), sentAt);
+  const { storage } = repository;
+  const get: Storage['get'] = async (name, options) => {
+    if (name === object.name) {
+      await archive.write(ONE, lsn(0n), wal, sentAt);
+      await archive.remove([object]);
+    }
+    return storage.get(name, options);
+  };
+  Object.assign(repository, { storage: { ...bound(storage), get } });
+  const [timeline] = (await checkWal({ repository, cluster: 'main' })).timelines;
+  assert.equal(timeline?.last_at, sentAt.toISOString());
+});

@@ -4,7 +4,7 @@
 // damaged is told object by object: a restore cannot get past it.
 
 import type { Report } from '@spillway/contract';
-import { formatLsn, parseLsn, type TimelineId, timelineId } from '../../postgres/lsn.ts';
+import { formatLsn, lsn, parseLsn, segmentStart, type TimelineId, timelineId } from '../../postgres/lsn.ts';
 import {
   type ClusterInRepository,
   findGaps,
@@ -105,7 +105,12 @@ async function describe(
   const [first] = objects;
   if (first === undefined) throw new RangeError(`timeline ${timeline} has no WAL`);
   const last = objects.reduce((latest, object) => (object.end > latest.end ? object : latest), first);
-  const { stamp } = await wal.archive.read(last, signal);
+  // Assembled, not read: a receiver may replace the last piece by its finished segment at any moment.
+  const newest = await wal.archive.assemble(
+    timeline,
+    segmentStart(lsn(last.end - 1n), wal.archive.segmentSize),
+    signal,
+  );
   return {
     system_identifier: systemIdentifier,
     timeline,
@@ -114,6 +119,6 @@ async function describe(
     segments: objects.filter(({ kind }) => kind === 'segment').length,
     pieces: objects.filter(({ kind }) => kind === 'piece').length,
     stored_bytes: objects.reduce((sum, object) => sum + object.storedBytes, 0),
-    last_at: stamp.sent_at,
+    last_at: newest?.sentAt ?? null,
   };
 }

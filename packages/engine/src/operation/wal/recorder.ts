@@ -10,7 +10,7 @@
 //    segment, and such a piece would hide what the old one has of it.
 // Invariant: nothing is reported durable that the repository could lose, or that differs from what it holds.
 
-import { SpillwayError } from '@spillway/contract';
+import { isSpillwayError, SpillwayError } from '@spillway/contract';
 import { formatLsn, type Lsn, lsn, type TimelineId } from '../../postgres/lsn.ts';
 import type { WalArchive, WalObject } from './archive.ts';
 
@@ -225,14 +225,26 @@ export class WalRecorder {
   }
 
   async #compare(open: Open, piece: WalObject): Promise<void> {
-    const { bytes } = await this.#archive.read(piece);
     const from = Number(piece.start - open.start);
+    const bytes = await this.#stored(piece, open.start);
     if (!open.buffer.subarray(from, from + bytes.length).equals(bytes)) {
       throw new SpillwayError('SPW_WAL_CONFLICT', `WAL of timeline ${this.timeline} was refused`, {
         why: `the repository holds other WAL from ${formatLsn(piece.start)} to ${formatLsn(piece.end)} than the server sends`,
       });
     }
     open.pieces.push(piece);
+  }
+
+  /** What the repository holds in the place of the piece: itself, or the segment that `wal push` finished meanwhile. */
+  async #stored(piece: WalObject, segment: Lsn): Promise<Buffer> {
+    try {
+      return (await this.#archive.read(piece)).bytes;
+    } catch (error) {
+      if (!isSpillwayError(error, 'SPW_OBJECT_MISSING')) throw error;
+      const whole = await this.#archive.assemble(this.timeline, segment);
+      if (whole === undefined || whole.end < piece.end) throw error;
+      return whole.bytes.subarray(Number(piece.start - segment), Number(piece.end - segment));
+    }
   }
 
   #moveTo(end: Lsn): void {
