@@ -92,7 +92,7 @@ async function readRepository(repository: Repository, cluster: string, signal?: 
       id: summary.id,
       finishedAt: new Date(summary.finished_at),
       storedBytes: summary.stored_bytes,
-      damagedPages: summary.damaged_pages.length,
+      damagedPages: summary.damaged_page_count,
       walComplete: !wal.backups_without_wal.includes(summary.id),
       proven: proven.has(summary.id),
     })),
