@@ -8,6 +8,7 @@ import { existsSync, readlinkSync } from 'node:fs';
 import { chown, mkdir, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { recoveryWindow } from '../src/operation/backups.ts';
 import { makeStage } from './operation-stage.ts';
 
 const CONTROL_FILE = 'global/pg_control';
@@ -33,8 +34,10 @@ test('everything that is restored is synced before success is said, and pg_contr
   const { sync } = handles;
   handles.sync = async function sync_(this: { readonly fd: number }): Promise<void> {
     const path = readlinkSync(`/proc/self/fd/${this.fd}`);
+    const isNew = !synced.has(path);
     synced.add(path);
     if (
+      isNew &&
       !path.includes('pg_control') &&
       path !== join(directory, 'global') &&
       existsSync(join(directory, CONTROL_FILE))
@@ -66,4 +69,24 @@ test('everything that is restored is synced before success is said, and pg_contr
   // The names of the new folders too.
   assert.ok(synced.has(stage.folder));
   await rm(elsewhere, { recursive: true });
+});
+
+test('the newest moment that can be reached is that of the newest WAL by the server’s clock, however far its position', async () => {
+  await using stage = await makeStage();
+  const { finished_at: finishedAt } = await stage.backup();
+  const window = () => recoveryWindow({ repository: stage.repository, cluster: stage.name });
+  const receiving = stage.receive();
+  await stage.cluster.query('CREATE TABLE note (text text)');
+  const [row] = await stage.cluster.query<{ at: Date }>('SELECT clock_timestamp() AS at');
+  await stage.cluster.query("INSERT INTO note VALUES ('later')");
+  await stage.caughtUp(receiving);
+  await receiving.stop();
+  const { latest_at: latestAt } = await window();
+  assert.ok(
+    Date.parse(latestAt ?? '') >= (row?.at.getTime() ?? Number.NaN),
+    `${latestAt} and ${row?.at.toISOString()}`,
+  );
+  assert.ok(Date.parse(latestAt ?? '') > Date.parse(finishedAt));
+  // Nothing came since: it does not move on with our clock.
+  assert.equal((await window()).latest_at, latestAt);
 });
