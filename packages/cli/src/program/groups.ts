@@ -1,0 +1,32 @@
+// In which groups and in which order the help lists the commands: by what somebody comes to do.
+//
+// A command that stands in no group is listed last, under "More". The test of the program holds that none is.
+
+import { Command as CommanderCommand } from 'commander';
+
+export const commandGroups: readonly (readonly [heading: string, commands: readonly string[]])[] = [
+  ['Set up:', ['init', 'check', 'config', 'key']],
+  ['Protect:', ['backup', 'wal']],
+  ['Recover:', ['backups', 'show', 'restore', 'dump']],
+  ['Prove:', ['doctor', 'verify', 'evidence']],
+  ['Keep:', ['expire']],
+  ['More:', ['lab', 'explain', 'schema', 'completion', 'man']],
+];
+
+const LAST = 'More:';
+
+export function groupCommands(program: CommanderCommand): void {
+  program.addHelpCommand(
+    new CommanderCommand('help [command]').description('show the help of a command').helpOption(false).helpGroup(LAST),
+  );
+  const order = commandGroups.flatMap(([, commands]) => commands);
+  const place = (command: CommanderCommand): number => {
+    const index = order.indexOf(command.name());
+    return index === -1 ? order.length : index;
+  };
+  // Commander lists them as they lie in its own array, and has no other word for their order.
+  (program.commands as CommanderCommand[]).sort((one, other) => place(one) - place(other));
+  for (const command of program.commands) {
+    command.helpGroup(commandGroups.find(([, commands]) => commands.includes(command.name()))?.[0] ?? LAST);
+  }
+}
