@@ -122,10 +122,10 @@ export function renderDoctor(
     ({ number, severity, message, why, mend }) =>
       `${number}. ${words[severity]} ${message}\n   ${why}\n   mend: ${mend}`,
   );
-  const hidden = missed.map(({ what, why }) => `Not looked at: ${what} (${why}).`);
+  const hidden = missed.map(({ what, why }) => `Not looked at: ${what} (${why}).`).join('\n');
   return [
     `${formatCount(findings.length, 'finding')} with ${about}; mend them in this order:`,
     ...list,
-    ...hidden,
+    ...(hidden === '' ? [] : [hidden]),
   ].join('\n\n');
 }
