@@ -17,7 +17,7 @@ import { type Condemned, concernedHolders, condemn, forget, holdersSince, listCo
 import { readIndex, readIndexObject, type RepositoryIndex, writeIndex } from './index-store.ts';
 import { isAtWork } from './holder.ts';
 import type { Lock } from './lock.ts';
-import { type Marked, mark } from './mark.ts';
+import { listNeeds, type Marked, mark } from './mark.ts';
 import { repack } from './repack.ts';
 import type { Repository } from './repository.ts';
 
@@ -87,9 +87,10 @@ async function pass(options: CollectOptions, repackBytesMax: number): Promise<Co
   }
 
   report({ type: 'progress', phase: 'looking at what is needed', done_bytes: 0 });
+  const needs = await listNeeds(repository, signal);
   const index = await readIndex(repository, { signal });
   refuseDamage(index);
-  const marked = await mark(repository, index, signal);
+  const marked = await mark(repository, needs, index, signal);
   const sizes = new Map([
     ...index.packs.map(({ packId, packBytes }): [string, number] => [packId, packBytes]),
     ...index.unnamedPacks.map(({ packId, bytes }): [string, number] => [packId, bytes]),

@@ -18,7 +18,7 @@ import type { Repository } from './repository.ts';
 const PACKS_PER_OBJECT_MAX = 50_000;
 const READS_MAX = 20;
 /** Who holds one of these neither builds on packs nor reads them. */
-const UNCONCERNED = /^(collect$|wal-)/;
+const UNCONCERNED = /^(collect$|keys$|wal-)/;
 
 export interface Condemned {
   readonly number: number;

@@ -1,6 +1,7 @@
 // Holding a backup: a restore on any host says that it reads one, so that nobody lets that backup or its WAL go.
 //
 //   locks/restore-<cluster>-<backup>-<random>/<n>   a lock of its own each, so that many may hold one backup
+//   locks/verify-<cluster>-<random>/<n>             a verification, which reads all WAL and looks at many backups
 //
 // 1. The reader takes its hold, then looks whether the backup is still there. Who expires removes the manifest, then looks
 //    for holds. So one of the two sees the other.
@@ -14,6 +15,7 @@ import { listHolders, type Lock, takeLock } from './lock.ts';
 import type { Repository } from './repository.ts';
 
 const PREFIX = 'restore-';
+const READING = 'verify-';
 const FORM = /^restore-(.+)-(\d{8}T\d{6}Z-[0-9a-f]{8})-[0-9a-f]{8}$/;
 
 export interface Hold extends AsyncDisposable {
@@ -21,49 +23,67 @@ export interface Hold extends AsyncDisposable {
   readonly lost: AbortSignal | undefined;
 }
 
+interface HoldOptions {
+  readonly repository: Repository;
+  readonly cluster: string;
+  readonly signal: AbortSignal;
+  readonly report: Report;
+}
+
 /**
  * Holds a backup until disposed of. In a repository that only lets itself be read nothing can be held: a notice says so.
  * Throws SPW_BACKUP_UNKNOWN where the backup was removed by now.
  */
-export async function holdBackup(options: {
-  readonly repository: Repository;
-  readonly cluster: string;
-  readonly backupId: string;
-  readonly signal: AbortSignal;
-  readonly report: Report;
-}): Promise<Hold> {
-  const { repository, cluster, backupId, signal, report } = options;
-  const purpose = `${PREFIX}${cluster}-${backupId}-${randomBytes(4).toString('hex')}`;
+export async function holdBackup(options: HoldOptions & { readonly backupId: string }): Promise<Hold> {
+  const { repository, cluster, backupId, signal } = options;
+  const hold = await take(options, {
+    purpose: `${PREFIX}${cluster}-${backupId}`,
+    holder: `restore of backup ${backupId} of cluster ${cluster}`,
+    unheld: `backup ${backupId} is not marked as in use: let no spillway expire run until the restore is done`,
+  });
+  if ((await repository.storage.stat(manifestName(cluster, backupId), { signal })) !== undefined) return hold;
+  await hold[Symbol.asyncDispose]();
+  throw new SpillwayError('SPW_BACKUP_UNKNOWN', `backup ${backupId} of cluster ${cluster} is not there any more`, {
+    why: 'it was expired meanwhile',
+  });
+}
+
+/** Holds all WAL of a cluster, and the packs that are there now; backups and dumps may go all the same. */
+export const holdCluster = (options: HoldOptions): Promise<Hold> =>
+  take(options, {
+    purpose: `${READING}${options.cluster}`,
+    holder: `verification of cluster ${options.cluster}`,
+    unheld: 'what is verified is not marked as in use: what spillway expire removes meanwhile will be missed',
+  });
+
+/** The cluster that is read under a lock of that purpose, as `holdCluster` takes it. */
+export const clusterRead = (purpose: string): string | undefined =>
+  new RegExp(`^${READING}(.+)-[0-9a-f]{8}$`).exec(purpose)?.[1];
+
+async function take(
+  { repository, signal, report }: HoldOptions,
+  words: { readonly purpose: string; readonly holder: string; readonly unheld: string },
+): Promise<Hold> {
+  const purpose = `${words.purpose}-${randomBytes(4).toString('hex')}`;
   let lock: Lock;
   try {
-    lock = await takeLock(repository, purpose, {
-      holder: `restore of backup ${backupId} of cluster ${cluster}`,
-      signal,
-    });
+    lock = await takeLock(repository, purpose, { holder: words.holder, signal });
   } catch (error) {
     if (!isSpillwayError(error, 'SPW_STORAGE_UNREACHABLE', 'SPW_STORAGE_FULL')) throw error;
-    report({
-      type: 'notice',
-      level: 'warning',
-      message: `The repository cannot be written to, so that backup ${backupId} is not marked as in use: let no spillway expire run until the restore is done.`,
-    });
+    const message = `The repository cannot be written to, so that ${words.unheld}.`;
+    report({ type: 'notice', level: 'warning', message });
     return { lost: undefined, [Symbol.asyncDispose]: async () => undefined };
   }
-  const release = async (): Promise<void> => {
-    await lock[Symbol.asyncDispose]();
-    await removeRemains(repository, purpose).catch((error: unknown) => {
-      // What was released holds nothing; who expires next takes the remains away.
-      if (!isSpillwayError(error)) throw error;
-    });
+  return {
+    lost: lock.lost,
+    [Symbol.asyncDispose]: async () => {
+      await lock[Symbol.asyncDispose]();
+      await removeRemains(repository, purpose).catch((error: unknown) => {
+        // What was released holds nothing; who expires next takes the remains away.
+        if (!isSpillwayError(error)) throw error;
+      });
+    },
   };
-  const there = await repository.storage.stat(manifestName(cluster, backupId), { signal });
-  if (there === undefined) {
-    await release();
-    throw new SpillwayError('SPW_BACKUP_UNKNOWN', `backup ${backupId} of cluster ${cluster} is not there any more`, {
-      why: 'it was expired meanwhile',
-    });
-  }
-  return { lost: lock.lost, [Symbol.asyncDispose]: release };
 }
 
 /** Ids of backups of the cluster that a restore reads now, with who does. Waits to see whether a holder lives. */
@@ -75,6 +95,9 @@ export async function heldBackups(
   const held = new Map<string, string>();
   for (const holder of await listHolders(repository, options.signal)) {
     const [, of, backupId] = FORM.exec(holder.purpose) ?? [];
+    if (clusterRead(holder.purpose) === cluster && !(await isAtWork(repository, holder, options))) {
+      await removeRemains(repository, holder.purpose);
+    }
     if (of !== cluster || backupId === undefined || held.has(backupId)) continue;
     if (await isAtWork(repository, holder, options)) held.set(backupId, holder.host);
     else await removeRemains(repository, holder.purpose);

@@ -108,3 +108,13 @@ test('Rotation puts another passphrase in the place of the old one, and goes on 
   assert.equal((await opening(second)).id, repository.id);
   assert.equal((await opening(recovery)).id, repository.id);
 });
+
+test('Two that remove a slot each at the same time, relying on the other, leave one', async () => {
+  const [own, spare] = [await slotOf(first), await slotOf(recovery)];
+  const outcomes = await Promise.allSettled([
+    removeKeySlot({ repository, secret: first, proof: recovery, id: own }),
+    removeKeySlot({ repository, secret: recovery, proof: first, id: spare }),
+  ]);
+  assert.deepEqual(outcomes.map(({ status }) => status).toSorted(), ['fulfilled', 'rejected']);
+  assert.equal((await readdir(join(path, 'keys'))).length, 1);
+});

@@ -3,7 +3,7 @@
 // 1. Slots only come and go; data, data keys and other slots are never touched.
 // 2. A slot that was added is read back from the store and opened before anything relies on it.
 // 3. None is removed unless a secret that is at hand opens one of those that stay. So the last slot never goes, and
-//    nobody locks himself out by removing the slot of the only secret he can show.
+//    nobody locks himself out by removing the slot of the only secret he can show. One at a time removes: it holds a lock.
 // 4. `rotate` adds first and removes last: broken off in between, both passphrases open the repository, and running it
 //    again goes on from there.
 
@@ -18,6 +18,7 @@ import {
 } from '../codec/keys.ts';
 import { newRecoveryKey } from '../codec/recovery-key.ts';
 import { keySlotName } from '../format/names.ts';
+import { LOCK_WAIT_MS, takeLock } from './lock.ts';
 import { encodeJson, readKeySlots, type Repository } from './repository.ts';
 
 const LABEL_CHARACTERS_MAX = 100;
@@ -95,6 +96,13 @@ export async function removeKeySlot(
   options: OfRepository & { readonly id: string; readonly proof?: Secret },
 ): Promise<{ readonly removed: string; readonly remaining: number }> {
   const { repository, secret, proof, signal } = options;
+  // Two that remove one slot each, relying on the other's, would leave none.
+  await using lock = await takeLock(repository, 'keys', {
+    holder: 'removal of a key slot',
+    waitMs: LOCK_WAIT_MS,
+    passing: () => true,
+    ...(signal && { signal }),
+  });
   const { id } = await findKeySlot(options);
   const staying: KeySlot[] = [];
   for await (const { name, slot } of readKeySlots(repository.storage, repository.id, signal)) {
@@ -110,6 +118,7 @@ export async function removeKeySlot(
       ...(staying.length > 0 && { hint: 'prove with --proof-… that another passphrase or recovery key is at hand' }),
     });
   }
+  await lock.assertHeld();
   await repository.storage.remove(keySlotName(id), signal && { signal });
   return { removed: id, remaining: staying.length };
 }

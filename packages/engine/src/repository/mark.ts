@@ -21,7 +21,8 @@ export interface Marked {
   readonly manifests: number;
 }
 
-interface Needs {
+/** Something that is listed and needs chunks. */
+export interface Needs {
   readonly cluster: string;
   readonly id: string;
   readonly kind: 'backup' | 'dump';
@@ -33,6 +34,7 @@ interface Needs {
  */
 export async function mark(
   repository: Repository,
+  listed: readonly Needs[],
   index: RepositoryIndex,
   signal?: AbortSignal,
   without: ReadonlySet<string> = new Set(),
@@ -41,7 +43,7 @@ export async function mark(
   const liveBytes = new Float64Array(index.packs.length);
   const liveChunks = new Uint32Array(index.packs.length);
   let manifests = 0;
-  for (const needs of await listNeeds(repository, signal)) {
+  for (const needs of listed) {
     if (without.has(nameOf(needs))) continue;
     const ids = await chunkIdsOf(repository, needs, signal);
     if (ids === undefined) continue;
@@ -77,7 +79,11 @@ export async function mark(
   };
 }
 
-async function listNeeds(repository: Repository, signal: AbortSignal | undefined): Promise<readonly Needs[]> {
+/**
+ * To be listed before the index is read: then every chunk of what is listed was named by an index object before, and a
+ * backup that ends meanwhile does not look as if it lacked chunks.
+ */
+export async function listNeeds(repository: Repository, signal?: AbortSignal): Promise<readonly Needs[]> {
   const found: Needs[] = [];
   for await (const { name } of repository.storage.list('clusters/', signal && { signal })) {
     const [, cluster, folder, id] = name.split('/');

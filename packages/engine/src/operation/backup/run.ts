@@ -4,20 +4,24 @@
 //   2  make sure that WAL is being stored (`wal-follower.ts`)
 //   3  let the source start, copy and stop (`source.ts`): its packs are durable then, and no index names them yet
 //   4  write the index of the new packs; wait until all WAL from start to stop is durable
-//   5  see once more that the lock is held, then write the manifest
+//   5  see once more that the lock is held, write the manifest, and look that the lock was held meanwhile
 //
 // Invariant: the manifest is the last object written, and everything it needs is durable before. Whatever goes wrong
 // earlier leaves unnamed packs behind and no backup.
 
 import { randomBytes } from 'node:crypto';
+import { SpillwayError } from '@spillway/contract';
 import { CHUNK_BYTES, CHUNK_ID_BYTES } from '../../format/chunk.ts';
 import type { BackupSummary, FileEntry, Manifest } from '../../format/manifest.ts';
+import { manifestName } from '../../format/names.ts';
 import { readServer } from '../../postgres/basebackup.ts';
 import { connect } from '../../postgres/connection.ts';
-import { formatLsn } from '../../postgres/lsn.ts';
+import { formatLsn, segmentEnd, segmentSize } from '../../postgres/lsn.ts';
+import { confirmWhole } from '../../repository/confirm-whole.ts';
 import { writeIndex } from '../../repository/index-store.ts';
 import { LOCK_WAIT_MS, takeLock } from '../../repository/lock.ts';
 import { writeManifest } from '../../repository/manifest-store.ts';
+import { readExpired } from '../expire/record.ts';
 import { admitSystem } from '../system.ts';
 import { WalArchive } from '../wal/archive.ts';
 import { openLocal } from './local.ts';
@@ -68,6 +72,7 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
     writeIndex(repository, copied.packs, signal),
     wal.waitUntilDurable(archive, timeline, startLsn, stopLsn, options.walTimeoutMs),
   ]);
+  await refuseExpired({ ...options, signal }, server.systemIdentifier, copied, control.walSegmentSize);
   await lock.assertHeld();
 
   const finishedAt = new Date();
@@ -129,7 +134,30 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
   };
   signal.throwIfAborted();
   await writeManifest(repository, manifest);
+  await confirmWhole({
+    repository,
+    lock,
+    name: manifestName(cluster.name, id),
+    what: `backup ${id} of cluster ${cluster.name}`,
+    chunkIds: copied.chunkIds,
+    signal: options.signal,
+  });
   return summary;
+}
+
+/** An expiry that looked before this backup began knew nothing of it; a standby begins at a point that may be old. */
+async function refuseExpired(
+  { repository, cluster, signal }: Pick<BackupOptions, 'repository' | 'cluster' | 'signal'>,
+  systemIdentifier: string,
+  { timeline, startLsn }: CopiedCluster,
+  segmentBytes: number,
+): Promise<void> {
+  const line = (await readExpired(repository, cluster.name, systemIdentifier, signal)).get(timeline);
+  if (line === undefined || segmentEnd(startLsn, segmentSize(segmentBytes)) > line) return;
+  throw new SpillwayError('SPW_WAL_ABSENT', `the backup of cluster ${cluster.name} was given up`, {
+    why: `it begins at ${formatLsn(startLsn)}, and WAL up to ${formatLsn(line)} was expired meanwhile`,
+    hint: 'run it again; on a standby, once it has caught up',
+  });
 }
 
 /** Ordered by file and block. */

@@ -6,15 +6,16 @@ import { dumpName, manifestName } from '../../format/names.ts';
 import { timelineId } from '../../postgres/lsn.ts';
 import { chooseDump, listDumps } from '../../repository/dump-store.ts';
 import { listEvidence, verdicts } from '../../repository/evidence.ts';
-import { heldBackups } from '../../repository/hold.ts';
+import { clusterRead, heldBackups } from '../../repository/hold.ts';
 import { isAtWork } from '../../repository/holder.ts';
 import { readIndex } from '../../repository/index-store.ts';
 import { listHolders } from '../../repository/lock.ts';
 import { chooseById, listManifests } from '../../repository/manifest-store.ts';
-import { mark } from '../../repository/mark.ts';
+import { listNeeds, mark } from '../../repository/mark.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { readSystemWal, type SystemWal, wayFrom } from '../backups.ts';
 import { listSystems } from '../system.ts';
+import type { StoredObject } from '../wal/archive.ts';
 import {
   type BackupFacts,
   isPolicy,
@@ -24,6 +25,7 @@ import {
   type RetentionPolicy,
 } from './policy.ts';
 import { NOTHING_EXPIRES, planWal, type WalPlan, type WalRange } from './wal.ts';
+import { besideExpired, type StoredBeside } from './wal-beside.ts';
 import { type Lineage, windowBases } from './window.ts';
 
 const DAY_MS = 86_400_000;
@@ -62,13 +64,22 @@ export interface ExpiryPlan {
 /** A plan with what carrying it out needs. */
 export interface PlannedExpiry {
   readonly plan: ExpiryPlan;
-  readonly wal: readonly { readonly wal: SystemWal; readonly plan: WalPlan }[];
+  readonly wal: readonly {
+    readonly wal: SystemWal;
+    readonly plan: WalPlan;
+    /** `.backup`, `.partial` and `.gap` files that go with the WAL. */
+    readonly beside: readonly StoredObject[];
+  }[];
+  /** Backups that were read when the plan began. */
+  readonly held: ReadonlyMap<string, string>;
 }
 
 export async function planExpiry(options: ExpiryOptions): Promise<PlannedExpiry> {
   const { repository, cluster, policy, now, signal } = options;
   const notes: string[] = [];
   const held = await heldBackups(repository, cluster, options);
+  // Before anything is listed: a backup that ends in between is in no list, and is at work no more.
+  const inUse = await whyWalInUse(options);
   const lineages = await readLineages(options);
   const { heads, unreadable } = await listManifests(repository, cluster, signal);
   const evidence = await listEvidence(repository, cluster, signal);
@@ -89,13 +100,20 @@ export async function planExpiry(options: ExpiryOptions): Promise<PlannedExpiry>
   });
   const dumps = await listDumps(repository, cluster, signal);
   const bases = policy.pointInTimeMs === undefined ? new Set<string>() : findBases(lineages, backups, policy, now);
-  const judged = judgeBackups(backups, policy, bases, now);
+  const judgedBackups = judgeBackups(backups, policy, bases, now);
   const judgedDumps = judgeDumps(
     dumps.heads.map(({ summary }) => summary),
     policy,
     now,
   );
   const named = options.named && new Set(options.named.map((id) => fullId(id, options, backups, dumps, unreadable)));
+  // What cannot be read may be what proved the last good backup.
+  const proven = backups.filter((each) => each.proven && each.usable).length;
+  const unproven = evidence.unreadable.length > 0 && proven < Math.max(1, policy.minimumProven);
+  const cautious = (each: Judgement): Judgement =>
+    !unproven || each.keep || !backups.some(({ summary }) => summary.id === each.id)
+      ? each
+      : { ...each, keep: true, reasons: ['evidence cannot be read, and too few backups are proven without it'] };
   const decide = (each: Judgement): Judgement => {
     if (options.keepAll === true) return { ...each, keep: true };
     if (named === undefined) return each;
@@ -104,19 +122,21 @@ export async function planExpiry(options: ExpiryOptions): Promise<PlannedExpiry>
       : [];
     return { id: each.id, keep: !named.has(each.id), reasons: named.has(each.id) ? reasons : ['not named'] };
   };
-  const decided = judged.map(decide);
+  const decided = judgedBackups.map(cautious).map(decide);
   const decidedDumps = judgedDumps.map(decide);
   if (!isPolicy(policy) && named === undefined) {
     notes.push(`No retention is configured for ${cluster}: everything is kept.`);
   }
 
   const kept = backups.filter((_, at) => decided[at]?.keep === true);
-  const allWal = await whyAllWal(options, unreadable.length);
+  const unlisted = [...held].find(([id]) => !backups.some(({ summary }) => summary.id === id));
+  const allWal = whyAllWal(policy, unreadable.length, unlisted) ?? inUse;
   if (allWal !== undefined) notes.push(allWal);
-  const wal = lineages.map(({ wal: system, lineage }) => ({
-    wal: system,
-    plan: allWal === undefined ? planLineage(lineage, backups, kept, bases, policy, now) : NOTHING_EXPIRES,
-  }));
+  const wal: PlannedExpiry['wal'][number][] = [];
+  for (const { wal: system, lineage } of lineages) {
+    const walPlan = allWal === undefined ? planLineage(lineage, backups, kept, bases, policy, now) : NOTHING_EXPIRES;
+    wal.push({ wal: system, plan: walPlan, beside: await planBeside(system, walPlan, signal) });
+  }
   const gone = new Set([
     ...decided.filter(({ keep }) => !keep).map(({ id }) => manifestName(cluster, id)),
     ...decidedDumps.filter(({ keep }) => !keep).map(({ id }) => dumpName(cluster, id)),
@@ -124,6 +144,7 @@ export async function planExpiry(options: ExpiryOptions): Promise<PlannedExpiry>
   ]);
   return {
     wal,
+    held,
     plan: {
       cluster,
       backups: decided.map((each, at) => ({
@@ -144,7 +165,9 @@ export async function planExpiry(options: ExpiryOptions): Promise<PlannedExpiry>
       wal: wal.flatMap(({ wal: system, plan }) =>
         plan.ranges.map((range) => ({ system_identifier: system.archive.systemIdentifier, ...range })),
       ),
-      wal_bytes: wal.flatMap(({ plan }) => plan.expired).reduce((sum, { storedBytes }) => sum + storedBytes, 0),
+      wal_bytes: wal
+        .flatMap(({ plan, beside }) => [...plan.expired, ...beside])
+        .reduce((sum, { storedBytes }) => sum + storedBytes, 0),
       pack_bytes: options.estimate === true ? await bytesOfPacks(options, gone, notes) : null,
       notes,
     },
@@ -247,15 +270,43 @@ function planLineage(
   return planWal(lineage, summaries(own.filter(isOnward)), summaries(own.filter((each) => !isOnward(each))));
 }
 
+async function planBeside(
+  { archive, catalog, expired }: SystemWal,
+  plan: WalPlan,
+  signal: AbortSignal | undefined,
+): Promise<readonly StoredObject[]> {
+  if (plan === NOTHING_EXPIRES) return [];
+  const files: StoredBeside[] = [];
+  for await (const file of archive.listBeside(signal)) if (file.kind !== 'walHistory') files.push(file);
+  const going = new Set(plan.expired);
+  const kept = [...catalog.objects.values()].flat().filter((object) => !going.has(object));
+  return besideExpired(files, kept, [plan.upTo, expired], archive.segmentSize);
+}
+
 /** Why no WAL goes, in a sentence, where it is not certain what is needed. */
-async function whyAllWal(options: ExpiryOptions, unreadable: number): Promise<string | undefined> {
-  const { repository, cluster, policy, signal } = options;
+function whyAllWal(
+  policy: RetentionPolicy,
+  unreadable: number,
+  unlisted: readonly [id: string, host: string] | undefined,
+): string | undefined {
   if (!isPolicy(policy)) return 'Without a policy all WAL is kept.';
   if (unreadable > 0) return 'All WAL is kept: a manifest cannot be read, so nobody knows which WAL its backup needs.';
+  if (unlisted === undefined) return undefined;
+  return `All WAL is kept this time: a restore on ${unlisted[1]} reads backup ${unlisted[0]}, which was removed meanwhile.`;
+}
+
+/** Who needs WAL that no listed backup tells of, in a sentence. */
+export async function whyWalInUse(
+  options: Pick<ExpiryOptions, 'repository' | 'cluster' | 'lockWaitMs' | 'signal'>,
+): Promise<string | undefined> {
+  const { repository, cluster, signal } = options;
   for (const holder of await listHolders(repository, signal)) {
-    if (holder.purpose === `backup-${cluster}` && (await isAtWork(repository, holder, options))) {
-      return 'All WAL is kept this time: a backup is running, and its WAL is not known yet.';
-    }
+    const backs = holder.purpose === `backup-${cluster}`;
+    if (!backs && clusterRead(holder.purpose) !== cluster) continue;
+    if (!(await isAtWork(repository, holder, options))) continue;
+    return backs
+      ? 'All WAL is kept this time: a backup is running, and its WAL is not known yet.'
+      : `All WAL is kept this time: the ${holder.holder} on ${holder.host} reads it.`;
   }
   return undefined;
 }
@@ -296,8 +347,9 @@ async function bytesOfPacks(
   notes: string[],
 ): Promise<number | null> {
   try {
+    const needs = await listNeeds(repository, signal);
     const index = await readIndex(repository, signal && { signal });
-    const marked = await mark(repository, index, signal, gone);
+    const marked = await mark(repository, needs, index, signal, gone);
     return index.packs.reduce((sum, { packBytes }, at) => {
       const live = marked.liveBytes[at] ?? 0;
       return sum + (live === 0 || live / packBytes < (repackBelow ?? 0) ? packBytes - live : 0);

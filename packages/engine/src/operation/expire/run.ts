@@ -13,7 +13,7 @@ import { COLLECT_LOCK, type Collected, collect } from '../../repository/collect.
 import { heldBackups } from '../../repository/hold.ts';
 import { type Lock, LOCK_WAIT_MS, takeLock } from '../../repository/lock.ts';
 import { removeRemains } from '../../storage/remains.ts';
-import { type ExpiryOptions, type ExpiryPlan, planExpiry } from './plan.ts';
+import { type ExpiryOptions, type ExpiryPlan, planExpiry, whyWalInUse } from './plan.ts';
 import { isPolicy } from './policy.ts';
 import { writeExpired } from './record.ts';
 
@@ -60,12 +60,13 @@ export async function expire(options: ExpireOptions): Promise<ExpireSummary> {
   const { plan } = await planExpiry({ ...options, now: now(), signal });
   const gone = namesGone(plan);
   refuse(plan, options);
-  await lock.assertHeld();
   for (const { name, id } of gone) {
+    // Each time: somebody who slept must not go on with a plan that is old.
+    await lock.assertHeld();
     await repository.storage.remove(name, { signal });
     report({ type: 'notice', level: 'info', message: `Removed ${id}.` });
   }
-  const wal = await expireWal(options, lock, new Set(gone.map(({ id }) => id)), now(), signal);
+  const wal = await expireWal(options, lock, plan, now(), signal);
   const packs = await collectPacks(options, lock, now, signal);
   return {
     plan,
@@ -96,19 +97,21 @@ export function namesGone(
   ];
 }
 
-function refuse({ backups }: ExpiryPlan, { named, force, agreed, cluster }: ExpireOptions): void {
+function refuse(plan: ExpiryPlan, { named, force, agreed, cluster }: ExpireOptions): void {
+  const { backups } = plan;
   const going = backups.filter(({ keep }) => !keep);
   const held = going.find(({ reasons }) => reasons.some((why) => why.startsWith('though in use')));
   const needed = going.find(({ reasons }) => reasons.some((why) => why.startsWith('though')));
-  const stranger = going.find(({ id }) => agreed?.has(id) === false);
-  const say = (id: string, why: string, hint: string): SpillwayError =>
-    new SpillwayError('SPW_BACKUP_NEEDED', `backup ${id} of cluster ${cluster} was not removed`, { why, hint });
+  const stranger = namesGone(plan).find(({ id }) => agreed?.has(id) === false);
+  const say = (id: string, why: string, hint: string, kind = 'backup'): SpillwayError =>
+    new SpillwayError('SPW_BACKUP_NEEDED', `${kind} ${id} of cluster ${cluster} was not removed`, { why, hint });
   if (held !== undefined) throw say(held.id, reasonsOf(held.reasons), 'wait until the restore is done');
   if (needed !== undefined && named !== undefined && force !== true) {
     throw say(needed.id, reasonsOf(needed.reasons), 'confirm it by name to remove it all the same');
   }
   if (stranger !== undefined) {
-    throw say(stranger.id, 'it has expired since the plan was shown', 'run the command again to see the new plan');
+    const why = 'it has expired since the plan was shown';
+    throw say(stranger.id, why, 'run the command again to see the new plan', stranger.kind);
   }
   if (named === undefined && backups.length > 0 && going.length === backups.length) {
     throw new SpillwayError('SPW_INTERNAL', `no backup of cluster ${cluster} would be left`);
@@ -126,30 +129,33 @@ const reasonsOf = (reasons: readonly string[]): string =>
 async function expireWal(
   options: ExpireOptions,
   lock: Lock,
-  gone: ReadonlySet<string>,
+  first: ExpiryPlan,
   now: Date,
   signal: AbortSignal,
 ): Promise<{ readonly objects: number; readonly bytes: number }> {
-  const { repository, cluster, report } = options;
-  const none = { objects: 0, bytes: 0 };
-  if (!isPolicy(options.policy)) return none;
-  const { named: _, ...policyOnly } = options;
-  const { wal } = await planExpiry({ ...policyOnly, keepAll: true, now, signal });
-  for (const [id, host] of await heldBackups(repository, cluster, { ...options, signal })) {
-    if (!gone.has(id)) continue;
-    report({
-      type: 'notice',
-      level: 'warning',
-      message: `All WAL is kept this time: a restore on ${host} began with backup ${id} while that was removed.`,
-    });
-    return none;
-  }
+  const { repository, report } = options;
   let [objects, bytes] = [0, 0];
-  for (const { wal: system, plan } of wal) {
-    if (plan.expired.length === 0) continue;
+  if (!isPolicy(options.policy)) return { objects, bytes };
+  const { named: _, ...policyOnly } = options;
+  const { plan, wal, held } = await planExpiry({ ...policyOnly, keepAll: true, now, signal });
+  const going = wal.filter(({ plan, beside }) => plan.expired.length > 0 || beside.length > 0);
+  const notice = (message: string): void => report({ type: 'notice', level: 'warning', message });
+  for (const note of plan.notes) {
+    if (note.startsWith('All WAL is kept this time') && !first.notes.includes(note)) notice(note);
+  }
+  for (const { wal: system, plan } of going) {
     await lock.assertHeld();
-    await writeExpired(repository, cluster, system.archive.systemIdentifier, plan.upTo, signal);
-    for (const { name, storedBytes } of plan.expired) {
+    await writeExpired(repository, options.cluster, system.archive.systemIdentifier, plan.upTo, signal);
+  }
+  // Who comes from here on finds what was written down; who came before is seen now.
+  const why = going.length === 0 ? undefined : await whyNotNow({ ...options, signal }, held);
+  if (why !== undefined) {
+    notice(why);
+    return { objects, bytes };
+  }
+  for (const { plan, beside } of going) {
+    // What tells of WAL goes after it.
+    for (const { name, storedBytes } of [...plan.expired, ...beside]) {
       if (objects % REMOVED_BETWEEN_LOOKS === 0) {
         await lock.assertHeld();
         report({ type: 'progress', phase: 'removing WAL', done_bytes: bytes });
@@ -160,6 +166,14 @@ async function expireWal(
     }
   }
   return { objects, bytes };
+}
+
+/** What began since the plan, in a sentence. */
+async function whyNotNow(options: ExpireOptions, before: ReadonlyMap<string, string>): Promise<string | undefined> {
+  for (const [id, host] of await heldBackups(options.repository, options.cluster, options)) {
+    if (!before.has(id)) return `All WAL is kept this time: a restore of backup ${id} began on ${host} meanwhile.`;
+  }
+  return whyWalInUse(options);
 }
 
 /** What cannot be read keeps all packs, and is told; what has expired by then has expired. */
@@ -176,7 +190,7 @@ async function collectPacks(
     options.report({
       type: 'notice',
       level: 'warning',
-      message: `No packs were collected: ${error.why ?? error.message}. Next: ${error.hint}.`,
+      message: `No packs were collected: ${error.why ?? error.message}.${error.hint === undefined ? '' : ` Next: ${error.hint}.`}`,
     });
     return { collected: null, not_collected: error.why ?? error.message };
   }

@@ -3,7 +3,7 @@
 //   1  take the cluster's dump lock; connect; see that the server is the cluster's; find tools of its major or newer
 //   2  pg_dumpall --globals-only, and pg_dump in its custom format for each database, several at once; their output goes
 //      straight into chunks (`store.ts`), uncompressed, because it is compressed there and equal chunks are stored once
-//   3  write the index of the new packs; see that the lock is held; write the manifest
+//   3  write the index of the new packs; see that the lock is held; write the manifest; look that the lock was held meanwhile
 //
 // Each database is dumped from a snapshot of its own. `lsn` is where the server's WAL was before all of them.
 // Invariant: the manifest is the last object written. A program that fails, or is killed, voids the whole dump: what it
@@ -15,10 +15,12 @@ import type { Report } from '@spillway/contract';
 import type { CompressionLevel } from '../../codec/seal.ts';
 import { CHUNK_BYTES } from '../../format/chunk.ts';
 import type { DumpManifest, DumpStream, DumpSummary } from '../../format/dump.ts';
+import { dumpName } from '../../format/names.ts';
 import { runClient } from '../../postgres/client-process.ts';
 import { type ClientPrograms, findClientPrograms } from '../../postgres/client-programs.ts';
 import { connect } from '../../postgres/connection.ts';
 import type { ConnectionSettings } from '../../postgres/settings.ts';
+import { confirmWhole } from '../../repository/confirm-whole.ts';
 import { writeDump } from '../../repository/dump-store.ts';
 import { readIndex, writeIndex } from '../../repository/index-store.ts';
 import { LOCK_WAIT_MS, takeLock } from '../../repository/lock.ts';
@@ -123,6 +125,14 @@ export async function dump(options: DumpOptions): Promise<DumpSummary> {
   };
   signal.throwIfAborted();
   await writeDump(repository, manifest);
+  await confirmWhole({
+    repository,
+    lock,
+    name: dumpName(cluster.name, id),
+    what: `dump ${id} of cluster ${cluster.name}`,
+    chunkIds: manifest.chunkIds,
+    signal: options.signal,
+  });
   return summary;
 }
 

@@ -12,6 +12,7 @@
 
 import { isSpillwayError } from '@spillway/contract';
 import { listEvidence, provenBackups, writeEvidence } from '../../repository/evidence.ts';
+import { holdCluster } from '../../repository/hold.ts';
 import { readIndex } from '../../repository/index-store.ts';
 import { DistinctChunks } from './distinct-chunks.ts';
 import { type Finding, Findings } from './findings.ts';
@@ -57,6 +58,7 @@ export async function verify(options: VerifyOptions): Promise<VerifySummary> {
   const startedAt = new Date();
   const findings = new Findings();
   const notices: string[] = [];
+  await using _ = await holdCluster(options);
   const { subjects, newestFirst } = await chooseSubjects(options);
   const index = await readIndex(repository, { signal });
   for (const name of index.damagedIndexes) {

@@ -308,14 +308,18 @@ export class WalArchive {
   }
 
   /** Everything that is neither a segment nor a piece. */
-  async *listBeside(
-    signal?: AbortSignal,
-  ): AsyncIterable<BesideFile | { kind: 'walHistory'; timeline: TimelineId; name: string }> {
-    for await (const { name } of this.#repository.storage.list(this.#prefix, signal && { signal })) {
+  async *listBeside(signal?: AbortSignal): AsyncIterable<
+    (BesideFile | { readonly kind: 'walHistory'; readonly timeline: TimelineId; readonly name: string }) & {
+      readonly object: StoredObject;
+    }
+  > {
+    for await (const { name, bytes } of this.#repository.storage.list(this.#prefix, signal && { signal })) {
       const [, folder = '', file = '', suffix = ''] =
         /([0-9A-F]{8})\/([^/]+\.(history|backup|partial|gap))$/.exec(name) ?? [];
       const kind = besideKinds.get(suffix);
-      if (kind !== undefined) yield { kind, timeline: timelineId(Number.parseInt(folder, 16)), name: file };
+      if (kind === undefined) continue;
+      const object = { name, storedBytes: bytes };
+      yield { kind, timeline: timelineId(Number.parseInt(folder, 16)), name: file, object };
     }
   }
 

@@ -1,0 +1,56 @@
+// The last look of a writer that lost its lock while it wrote its manifest, having slept for long for example.
+//
+// Whoever took the lock away may have collected packs that the manifest needs. A manifest that is there before a
+// collection looks keeps what it needs; so what counts is which of the two was first. No collection runs while this
+// looks: it holds their lock. Where every chunk is there then, it stays. Else the manifest is taken away again.
+// What is left is a writer that never wakes up to look: verification finds what it listed.
+
+import { isSpillwayError, SpillwayError } from '@spillway/contract';
+import { CHUNK_ID_BYTES, isZeroChunk } from '../format/chunk.ts';
+import { COLLECT_LOCK } from './collect.ts';
+import { readIndex } from './index-store.ts';
+import { type Lock, LOCK_WAIT_MS, takeLock } from './lock.ts';
+import type { Repository } from './repository.ts';
+
+export interface Written {
+  readonly repository: Repository;
+  /** Of the writer, which it should still hold. */
+  readonly lock: Lock;
+  /** The manifest's name, which is listed by now. */
+  readonly name: string;
+  /** `backup 2026… of cluster main`. */
+  readonly what: string;
+  readonly chunkIds: Uint8Array;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Throws SPW_LOCK_LOST where the manifest had to be removed. Where the store cannot tell, the error is that of the store,
+ * and the manifest stays: it must not be removed by somebody who does not know.
+ */
+export async function confirmWhole(written: Written): Promise<void> {
+  const { repository, lock, name, what, chunkIds, signal } = written;
+  try {
+    return await lock.assertHeld();
+  } catch (error) {
+    if (!isSpillwayError(error, 'SPW_LOCK_LOST')) throw error;
+  }
+  // An expiry ends by itself, however long it takes.
+  await using _ = await takeLock(repository, COLLECT_LOCK, {
+    holder: `look at ${what}`,
+    waitMs: LOCK_WAIT_MS,
+    passing: () => true,
+    ...(signal && { signal }),
+  });
+  const { table } = await readIndex(repository, signal && { signal });
+  let missing = 0;
+  for (let at = 0; at < chunkIds.length; at += CHUNK_ID_BYTES) {
+    if (!isZeroChunk(chunkIds, at) && !table.has(chunkIds, at)) missing += 1;
+  }
+  if (missing === 0) return;
+  await repository.storage.remove(name);
+  throw new SpillwayError('SPW_LOCK_LOST', `${what} was given up`, {
+    why: `its lock was lost before its manifest was there, and ${missing} of its chunks were collected meanwhile`,
+    hint: 'run it again',
+  });
+}
