@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -24,3 +24,26 @@ test('a file whose name is not UTF-8 is refused by name, and not taken for one t
     await rm(folder, { recursive: true, force: true });
   }
 });
+
+for (const name of ['base/5', 'pg_xact', 'global/1262', 'extra.conf', 'log']) {
+  const data = name !== 'extra.conf' && name !== 'log';
+  test(`a link in the place of ${name} is ${data ? 'refused, because data lies behind it' : 'kept as a link'}`, async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'spillway-scan-'));
+    try {
+      for (const each of ['pg_tblspc', 'base', 'global']) await mkdir(join(folder, each));
+      await symlink('/elsewhere', join(folder, name));
+      const scanning = scanCluster(folder, new AbortController().signal);
+      if (data) {
+        await assert.rejects(
+          scanning,
+          (error) => isSpillwayError(error, 'SPW_DATA_DIRECTORY') && /elsewhere/.test(error.why ?? ''),
+        );
+      } else {
+        const { entries } = await scanning;
+        assert.ok(entries.some((entry) => entry.kind === 'link' && entry.path === name));
+      }
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+}

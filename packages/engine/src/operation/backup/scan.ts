@@ -86,13 +86,26 @@ async function walk(root: Root, folder: string, entries: Entry[], signal: AbortS
       );
       if (kind === 'directory') folders.push(path);
     } else if (kind === 'link') {
-      entries.push({ kind: 'link', path, target: readlinkSync(join(root.directory, path)) });
+      const target = readlinkSync(join(root.directory, path));
+      if (holdsData(root, path)) throw linkedData(join(root.directory, path), target);
+      entries.push({ kind: 'link', path, target });
     } else {
       entries.push(describeFile(root, path, stats));
     }
   }
   for (const each of folders) await walk(root, each, entries, signal);
 }
+
+/** Whether what lies there is the cluster's own data, and not a file or folder of the operator's. */
+const holdsData = ({ tablespace }: Root, path: string): boolean =>
+  tablespace !== undefined || /^(?:base|global|pg_(?:xact|multixact|commit_ts|logical|twophase))(?:\/|$)/.test(path);
+
+/** Its data would be in no backup, and a restore on this machine would lay a link to the very files of the source. */
+const linkedData = (path: string, target: string): SpillwayError =>
+  new SpillwayError('SPW_DATA_DIRECTORY', `${path} cannot be backed up`, {
+    why: `it is a link to ${target}, and data of the cluster lies behind it`,
+    hint: 'move the files back in its place, and use a tablespace to keep them on another disk',
+  });
 
 export const describeFile = (root: Root, path: string, stats: BigIntStats): FileEntry => ({
   kind: 'file',
