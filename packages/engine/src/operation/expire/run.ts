@@ -137,10 +137,10 @@ async function expireWal(
   let [objects, bytes] = [0, 0];
   if (!isPolicy(options.policy)) return { objects, bytes };
   const { named: _, ...policyOnly } = options;
-  const { plan, wal, held } = await planExpiry({ ...policyOnly, keepAll: true, now, signal });
+  const { plan: later, wal, held } = await planExpiry({ ...policyOnly, keepAll: true, now, signal });
   const going = wal.filter(({ plan, beside }) => plan.expired.length > 0 || beside.length > 0);
   const notice = (message: string): void => report({ type: 'notice', level: 'warning', message });
-  for (const note of plan.notes) {
+  for (const note of later.notes) {
     if (note.startsWith('All WAL is kept this time') && !first.notes.includes(note)) notice(note);
   }
   for (const { wal: system, plan } of going) {

@@ -51,7 +51,7 @@ test('The record of a gap stays as long as the WAL on one side of it does', () =
     [[6], 6, false],
   ];
   for (const [kept, line, goes] of cases) {
-    assert.deepEqual(going(files, kept, line), goes ? files.map(({ name }) => name) : [], `${kept} ${line}`);
+    assert.deepEqual(going(files, kept, line), goes ? files.map(({ name }) => name) : [], `${kept.join()} ${line}`);
   }
   assert.deepEqual(going([file('walGap', 'odd.gap')], [], 10), []);
 });

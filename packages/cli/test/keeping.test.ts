@@ -1,0 +1,173 @@
+// What keeps and proves backups, from the command line: expire, verify, key, and what backups and show tell of it.
+
+import assert from 'node:assert/strict';
+import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import {
+  backupDocument,
+  backupsDocument,
+  errorDocument,
+  expireDocument,
+  expiryPlanDocument,
+  keyAddDocument,
+  keyListDocument,
+  keyRemoveDocument,
+  keyRotateDocument,
+  shownBackupDocument,
+  verifyDocument,
+} from '@spillway/contract/schemas';
+import { type LabCluster, startCluster } from '@spillway/lab';
+import type { z } from 'zod';
+import { makeWorkplace, type Workplace } from './spawned.ts';
+
+let place: Workplace;
+let cluster: LabCluster;
+const made: string[] = [];
+
+before(async () => {
+  cluster = await startCluster({ walSegmentMegabytes: 1 });
+  const { host, port, user } = cluster.connection;
+  place = await makeWorkplace({
+    'spillway.yaml': `repository:
+  path: repository
+  passphrase: { file: passphrase }
+clusters:
+  main:
+    connection: { host: ${host}, port: ${port}, user: ${user}, password: { file: password } }
+    backup: { workers: 1, compression_level: 1 }
+`,
+    passphrase: 'the first passphrase of this repository',
+    new: 'the second passphrase of this repository',
+    wrong: 'a passphrase that opens nothing at all',
+    password: cluster.connection.password,
+  });
+  const init = await place.run(['init']);
+  assert.equal(init.code, 0, init.stderr);
+  for (let n = 0; n < 3; n++) made.push((await json(backupDocument, 'backup')).id);
+});
+after(async () => {
+  await place?.[Symbol.asyncDispose]();
+  await cluster?.destroy();
+});
+
+const json = async <Schema extends z.ZodType>(
+  schema: Schema,
+  ...words: readonly string[]
+): Promise<z.infer<Schema>> => {
+  const { code, stdout, stderr } = await place.run([...words, '--json']);
+  assert.equal(code, 0, stderr);
+  return schema.parse(JSON.parse(stdout));
+};
+const failing = async (code: string, ...words: readonly string[]): Promise<z.infer<typeof errorDocument>> => {
+  const ended = await place.run([...words, '--json']);
+  assert.notEqual(ended.code, 0);
+  const said = ended.stdout.trim() === '' ? ended.stderr : ended.stdout;
+  assert.match(said, new RegExp(code));
+  return errorDocument.parse(JSON.parse(said.trim().split('\n').at(-1) ?? ''));
+};
+const short = (id: string): string => id.split('-')[1] ?? id;
+const ids = async (): Promise<readonly string[]> =>
+  (await json(backupsDocument, 'backups')).backups.map(({ id }) => id);
+
+test('expire --dry-run shows what would go and why, and changes nothing', async () => {
+  const { code, stdout, stderr } = await place.run(['expire', '--dry-run', '--keep-count', '1']);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, new RegExp(`${short(made[0] ?? '')}.*EXPIRE.*no rule keeps it`));
+  assert.match(stdout, new RegExp(`${short(made[2] ?? '')}.*keep.*newest`));
+  assert.match(stdout, /To be freed: [^]*Nothing was done/);
+  const plan = await json(expiryPlanDocument, 'expire', '--dry-run', '--keep-count', '2');
+  assert.deepEqual(
+    plan.backups.map(({ keep }) => keep),
+    [false, true, true],
+  );
+  assert.deepEqual(await ids(), made);
+});
+
+test('verify proves a backup, leaves evidence, and backups and show tell of it', async () => {
+  assert.equal((await json(backupsDocument, 'backups')).backups[0]?.proven_at, null);
+  const told = await json(verifyDocument, 'verify', made[0] ?? '');
+  assert.deepEqual([told.result, told.level, told.backups[0]?.id], ['passed', 'data', made[0]]);
+  assert.ok(typeof told.backups[0]?.evidence === 'string');
+  assert.equal((await readdir(join(place.folder, 'repository/clusters/main/evidence'))).length, 1);
+  const [first, second] = (await json(backupsDocument, 'backups')).backups;
+  assert.deepEqual([first?.verification, second?.verification, second?.proven_at], ['passed', null, null]);
+  assert.ok(typeof first?.proven_at === 'string');
+  const shown = await json(shownBackupDocument, 'show', made[0] ?? '');
+  assert.deepEqual([shown.verification, shown.proven_at], ['passed', first.proven_at]);
+  const locks = await readdir(join(place.folder, 'repository/locks'));
+  assert.deepEqual(
+    locks.filter((name) => name.startsWith('verify-')).flatMap((name) => name),
+    locks.filter((name) => name.startsWith('verify-main-')),
+  );
+});
+
+test('expire asks before it goes by flags, and takes no answer where there is no terminal', async () => {
+  const { hint } = await failing('SPW_CONFIRMATION_NEEDED', 'expire', '--keep-count', '1');
+  assert.match(hint ?? '', /--yes --confirm main/);
+  await failing('SPW_CONFIRMATION_NEEDED', 'expire', '--keep-count', '1', '--yes', '--confirm', 'other');
+  assert.deepEqual(await ids(), made);
+});
+
+test('the last proven backup goes only by its own name, and what no rule keeps by that of the cluster', async () => {
+  const proven = made[0] ?? '';
+  const { hint } = await failing('SPW_CONFIRMATION_NEEDED', 'expire', '--backup', proven, '--yes', '--confirm', 'main');
+  assert.match(hint ?? '', new RegExp(`--confirm ${short(proven)}`));
+  const words = ['expire', '--keep-count', '1', '--grace', '0s', '--yes', '--confirm', 'main'];
+  const { removed_backups: removed, collected, plan } = await json(expireDocument, ...words);
+  assert.deepEqual(removed, [made[1]]);
+  assert.deepEqual(plan.backups[0]?.reasons, ['last proven']);
+  assert.equal(collected?.packs_waiting, 0);
+  assert.deepEqual(await ids(), [made[0], made[2]]);
+});
+
+test('key adds, lists, removes and rotates, and never takes the last way in', async () => {
+  const added = await json(keyAddDocument, 'key', 'add', '--recovery-key', '--label', 'safe');
+  assert.ok(added.recovery_key !== null);
+  const { slots } = await json(keyListDocument, 'key', 'list');
+  assert.equal(slots.length, 3);
+  const own = slots.find(({ opened }) => opened)?.id ?? '';
+  await failing('SPW_CONFIRMATION_NEEDED', 'key', 'remove', added.slot.id);
+  const remove = (id: string, ...more: readonly string[]): readonly string[] => [
+    'key',
+    'remove',
+    id,
+    '--yes',
+    '--confirm',
+    id,
+    ...more,
+  ];
+  await failing('SPW_KEY_SLOT_NEEDED', ...remove(own));
+  await failing('SPW_KEY_SLOT_NEEDED', ...remove(own, '--proof-passphrase-file', 'wrong'));
+  for (const { id } of slots.filter((slot) => slot.id !== own)) await json(keyRemoveDocument, ...remove(id));
+  const { why } = await failing('SPW_KEY_SLOT_NEEDED', ...remove(own));
+  assert.match(why ?? '', /the last one/);
+  const rotate = ['key', 'rotate', '--passphrase-file', 'new', '--yes', '--confirm', 'rotate'];
+  const rotated = await json(keyRotateDocument, ...rotate);
+  assert.deepEqual([rotated.removed, rotated.remaining], [[own], 1]);
+  await failing('SPW_KEY_WRONG', 'backups');
+  await writeFile(join(place.folder, 'passphrase'), await readFile(join(place.folder, 'new')));
+  assert.equal((await ids()).length, 2);
+});
+
+test('verify ends with exit code 13 where a bit was flipped, and says what it hurts', async () => {
+  const packs = join(place.folder, 'repository/packs');
+  for (const folder of await readdir(packs)) {
+    for (const name of await readdir(join(packs, folder))) {
+      const path = join(packs, folder, name);
+      const bytes = await readFile(path);
+      const at = Math.floor((await stat(path)).size / 2);
+      bytes[at] = (bytes[at] ?? 0) ^ 1;
+      await chmod(path, 0o600);
+      await writeFile(path, bytes);
+    }
+  }
+  const { code, stdout, stderr } = await place.run(['verify', made[2] ?? '', '--json']);
+  assert.equal(code, 13, stderr);
+  const told = verifyDocument.parse(JSON.parse(stdout));
+  assert.deepEqual([told.result, told.backups[0]?.result], ['failed', 'failed']);
+  assert.ok(told.findings.some(({ hurts }) => hurts.some(({ backup }) => backup === made[2])));
+  assert.ok(typeof told.backups[0]?.evidence === 'string');
+  const shown = await json(shownBackupDocument, 'show', made[2] ?? '');
+  assert.deepEqual([shown.verification, shown.proven_at], ['failed', null]);
+});
