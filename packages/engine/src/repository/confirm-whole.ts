@@ -5,7 +5,7 @@
 // looks: it holds their lock. Where every chunk is there then, it stays. Else the manifest is taken away again.
 // What is left is a writer that never wakes up to look: verification finds what it listed.
 
-import { isSpillwayError, SpillwayError } from '@spillway/contract';
+import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
 import { CHUNK_ID_BYTES, isZeroChunk } from '../format/chunk.ts';
 import { COLLECT_LOCK } from './collect.ts';
 import { readIndex } from './index-store.ts';
@@ -22,17 +22,23 @@ export interface Written {
   readonly what: string;
   readonly chunkIds: Uint8Array;
   readonly signal?: AbortSignal;
+  readonly report: Report;
 }
 
 /**
- * Throws SPW_LOCK_LOST where the manifest had to be removed. Where the store cannot tell, the error is that of the store,
- * and the manifest stays: it must not be removed by somebody who does not know.
+ * Throws SPW_LOCK_LOST where the manifest had to be removed. Where the store takes nothing any more a warning says so: the
+ * manifest is listed, the lock was held just before it, and who does not know must not remove it.
  */
 export async function confirmWhole(written: Written): Promise<void> {
   const { repository, lock, name, what, chunkIds, signal } = written;
   try {
     return await lock.assertHeld();
   } catch (error) {
+    if (isSpillwayError(error, 'SPW_STORAGE_UNREACHABLE', 'SPW_STORAGE_FULL')) {
+      const why = error.why ?? error.message;
+      const message = `Whether the lock was held until ${what} was listed cannot be seen: ${why}. Next: spillway verify`;
+      return written.report({ type: 'notice', level: 'warning', message });
+    }
     if (!isSpillwayError(error, 'SPW_LOCK_LOST')) throw error;
   }
   // An expiry ends by itself, however long it takes.

@@ -110,10 +110,12 @@ test('Rotation puts another passphrase in the place of the old one, and goes on 
 });
 
 test('Two that remove a slot each at the same time, relying on the other, leave one', async () => {
-  const [own, spare] = [await slotOf(first), await slotOf(recovery)];
+  await addKeySlot({ repository, passphrase: second.passphrase });
+  await removeKeySlot({ repository, secret: first, id: await slotOf(recovery) });
+  const [own, other] = [await slotOf(first), await slotOf(second)];
   const outcomes = await Promise.allSettled([
-    removeKeySlot({ repository, secret: first, proof: recovery, id: own }),
-    removeKeySlot({ repository, secret: recovery, proof: first, id: spare }),
+    removeKeySlot({ repository, secret: first, proof: second, id: own }),
+    removeKeySlot({ repository, secret: second, proof: first, id: other }),
   ]);
   assert.deepEqual(outcomes.map(({ status }) => status).toSorted(), ['fulfilled', 'rejected']);
   assert.equal((await readdir(join(path, 'keys'))).length, 1);

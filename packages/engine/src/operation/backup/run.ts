@@ -141,6 +141,7 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
     what: `backup ${id} of cluster ${cluster.name}`,
     chunkIds: copied.chunkIds,
     signal: options.signal,
+    report: options.report,
   });
   return summary;
 }

@@ -132,6 +132,7 @@ export async function dump(options: DumpOptions): Promise<DumpSummary> {
     what: `dump ${id} of cluster ${cluster.name}`,
     chunkIds: manifest.chunkIds,
     signal: options.signal,
+    report: options.report,
   });
   return summary;
 }
