@@ -17,7 +17,11 @@ const LAST = 'More:';
 
 export function groupCommands(program: CommanderCommand): void {
   program.addHelpCommand(
-    new CommanderCommand('help [command]').description('show the help of a command').helpOption(false).helpGroup(LAST),
+    new CommanderCommand('help')
+      .argument('[command]')
+      .description('show the help of a command')
+      .helpOption(false)
+      .helpGroup(LAST),
   );
   const order = commandGroups.flatMap(([, commands]) => commands);
   const place = (command: CommanderCommand): number => {
