@@ -12,7 +12,11 @@ import { dirname, join, resolve } from 'node:path';
 import { type Report, SpillwayError } from '@spillway/contract';
 import { type ServerAccount, serverAccount } from './account.ts';
 import { adoptCluster, type LabCluster, type LabConnection, startCluster } from './cluster.ts';
+import { chooseInstallation } from './installations.ts';
 import { runningPostmaster } from './postmaster.ts';
+
+/** As somebody would set them who has read what `spillway doctor` says. */
+const SETTINGS = { max_slot_wal_keep_size: '4GB' } as const;
 
 export interface LabName {
   /** The folder in which the caller keeps labs. */
@@ -132,10 +136,12 @@ async function makeLab(options: LabUpOptions): Promise<LabStatus> {
   const directory = join(resolve(folder), name);
   await mkdir(directory, { recursive: true, mode: 0o755 });
   report?.({ type: 'progress', phase: 'making the cluster', done_bytes: 0 });
+  const installation = await chooseInstallation(options.major === undefined ? {} : { major: options.major });
   const cluster = await startCluster({
     directory: options.directory === undefined ? await clusterPlace(directory) : resolve(options.directory),
     persistent: true,
-    ...(options.major === undefined ? {} : { major: options.major }),
+    settings: installation.major >= 17 ? { ...SETTINGS, summarize_wal: 'on' } : SETTINGS,
+    installation,
     ...(options.port === undefined ? {} : { port: options.port }),
     ...(signal === undefined ? {} : { signal }),
   });

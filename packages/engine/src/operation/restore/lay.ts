@@ -140,7 +140,7 @@ async function layFiles(options: RestoreOptions, step: (phase: string) => void):
   const asRoot = process.getuid?.() === 0;
   const owner = asRoot ? entries.find((entry): entry is FileEntry => entry.kind === 'file') : undefined;
   await makeRoots(planned, repository.id, owner);
-  step('marked');
+  step('preparing the folder');
   const there = plan.mode === 'fresh' ? NOTHING_THERE : await clear(planned, entries, signal, step);
   const folders = await makeFolders(planned, entries, there, owner);
   const files = laidFiles(manifest, layout, planned.selection, there.files);
