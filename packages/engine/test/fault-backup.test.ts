@@ -56,11 +56,12 @@ test('a backup succeeds behind the gap, where nobody held WAL back and the serve
 });
 
 for (const what of ['kill', 'full'] as const) {
-  const words = { kill: 'killed before any of its puts', full: 'that meets a full disk at any of its puts' }[what];
+  const words = { kill: 'killed before any of its puts', full: 'that meets a full disk at every second of its puts' }[what];
   test(`a backup ${words} harms nothing, and is listed only where it is whole`, async (t) => {
     let listed = await wholeBackups();
     let put = 1;
-    for (; put <= PUTS_MAX; put += 1) {
+    // A disk that is full at a put is so at the next one too: every second one is enough.
+    for (; put <= PUTS_MAX; put += what === 'kill' ? 1 : 2) {
       // New chunks, so that there are packs to write, and other ones each time.
       await cluster.query("UPDATE grown SET words = md5(words || 'again') WHERE n % 7 = 0");
       const end = await faultyBackup(put, what);
@@ -79,7 +80,7 @@ for (const what of ['kill', 'full'] as const) {
       assert.equal(listed.length, now.length + 1);
     }
     assert.ok(put > 5 && put <= PUTS_MAX, `the sweep ended at put ${put}`);
-    t.diagnostic(`${put - 1} puts`);
+    t.diagnostic(`up to put ${put}`);
   });
 }
 
@@ -89,7 +90,7 @@ async function faultyBackup(put: number, what: 'kill' | 'full'): Promise<'finish
   const child = fork(PROCESS, { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   const order: Order = {
     handle: repository.handle,
-    work: { operation: 'backup', type: put % 2 === 0 ? 'incremental' : 'full' },
+    work: { operation: 'backup', type: put % 4 < 2 ? 'full' : 'incremental' },
     fault: { verbs: ['put'], call: put, what },
     cluster: { name: CLUSTER, connection: cluster.connection },
   };

@@ -67,7 +67,8 @@ for (const major of majors) {
       });
       await watcher.query('SET ROLE small');
       // Only who reads beside the data directory has to know where it is.
-      const seen = await readServer(watcher).finally(() => watcher.query('RESET ROLE'));
+      const seen = await readServer(watcher);
+      await watcher.query('RESET ROLE');
       assert.throws(() => toldDataDirectory(seen, watcher.settings), { code: 'SPW_POSTGRES_DENIED' });
     });
 
