@@ -56,7 +56,9 @@ test('a backup succeeds behind the gap, where nobody held WAL back and the serve
 });
 
 for (const what of ['kill', 'full'] as const) {
-  const words = { kill: 'killed before any of its puts', full: 'that meets a full disk at every second of its puts' }[what];
+  const words = { kill: 'killed before any of its puts', full: 'that meets a full disk at every second of its puts' }[
+    what
+  ];
   test(`a backup ${words} harms nothing, and is listed only where it is whole`, async (t) => {
     let listed = await wholeBackups();
     let put = 1;
