@@ -19,6 +19,7 @@ import { findSpillway, OURS } from './peers/spillway.ts';
 import { runRounds } from './rounds.ts';
 import { fullAgain } from './scenarios/full-again.ts';
 import { fullEmpty } from './scenarios/full-empty.ts';
+import { fullStream } from './scenarios/full-stream.ts';
 import { incrementalRows } from './scenarios/incremental-rows.ts';
 import { incrementalUnchanged } from './scenarios/incremental-unchanged.ts';
 import { restore } from './scenarios/restore.ts';
@@ -26,7 +27,7 @@ import { findInstallation, startSource } from './source.ts';
 import { renderGoals, renderScenario } from './table.ts';
 
 /** In the order in which each builds on the one before: restore wants a full backup to be the newest. */
-const scenarios = [fullEmpty, fullAgain, restore, incrementalUnchanged, incrementalRows];
+const scenarios = [fullStream, fullEmpty, fullAgain, restore, incrementalUnchanged, incrementalRows];
 
 const USAGE = `usage: npm run bench -- [--scale <n>] [--rounds <n>] [--cold] [--json <file>] [--folder <folder>]
          [--scenario <name>]... [--peer <name>]... [--pgbackrest <program>]

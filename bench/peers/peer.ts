@@ -36,6 +36,8 @@ export interface Peer {
   /** Another full backup into the same store. */
   readonly again?: () => Command;
   readonly incremental?: () => Command;
+  /** A full backup over the replication protocol, as from another host. */
+  readonly streamed?: () => Command;
   /** Brings the newest full backup back into an empty folder. */
   readonly restore?: (into: string) => Command;
 }

@@ -43,6 +43,7 @@ export async function findPgBaseBackup({ folder, source, installation }: PeerPla
     },
     full,
     again: full,
+    streamed: full,
     ...(unpacks
       ? {
           restore: (into: string) => ({

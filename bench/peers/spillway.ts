@@ -61,6 +61,7 @@ clusters:
     full: () => command('backup', '--type', 'full'),
     again: () => command('backup', '--type', 'full'),
     incremental: () => command('backup', '--type', 'incremental'),
+    streamed: () => command('backup', '--source', 'stream'),
     restore: (into) => command('restore', '--into', into),
   };
 }

@@ -1,6 +1,6 @@
 // One worker of the raw limit: the codec calls of a backup, chunk by chunk, and no bookkeeping.
 //
-// Read into one buffer, HMAC-SHA-256 it, zstd it, AES-256-GCM it, into a pack of 32 MiB; a full pack is written and synced
+// Read into one buffer, HMAC-SHA-256 it, zstd it, AES-256-GCM it, into a pack of 16 MiB; a full pack is written and synced
 // while the next one fills. Nothing is left out: no chunk is looked up, and none is recognised as zeros.
 
 import { createCipheriv, createHmac, createSecretKey, randomBytes } from 'node:crypto';
@@ -25,7 +25,7 @@ export interface RawData {
 }
 
 const CHUNK_BYTES = 256 * 1024;
-const PACK_BYTES = 32 * 1024 * 1024;
+const PACK_BYTES = 16 * 1024 * 1024;
 const NONCE_BYTES = 12;
 
 const data = workerData as RawData;
