@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { chooseMode, type FolderState, type RestoreMode } from './folder.ts';
+import { chooseMode, type FolderState, linkTarget, type RestoreMode } from './folder.ts';
 import { type Marker, parseMarker } from './marker.ts';
 import { findShortage } from './reckon.ts';
 
@@ -74,4 +77,20 @@ test('what goes onto one file system counts together', () => {
     needed: 30,
     free: 29,
   });
+});
+
+test('a link that cannot be looked at is not taken for none', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'spillway-link-'));
+  try {
+    await mkdir(join(folder, 'plain'));
+    await symlink('/elsewhere', join(folder, 'link'));
+    await symlink('loop', join(folder, 'loop'));
+    assert.equal(await linkTarget(join(folder, 'link')), '/elsewhere');
+    for (const none of ['plain', 'nothing', 'nothing/below'])
+      assert.equal(await linkTarget(join(folder, none)), undefined);
+    // A circle of links is in the way, which no right of root overcomes.
+    await assert.rejects(linkTarget(join(folder, 'loop', 'pg_wal')), { code: 'SPW_FOLDER_NOT_EMPTY' });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });

@@ -7,7 +7,7 @@
 // One that a server runs in is always refused. A folder of a tablespace, or for pg_wal, must be empty, or be the one that
 // this data directory (or the interrupted restore) has already.
 
-import { lstat, readdir, readFile, readlink, stat, statfs } from 'node:fs/promises';
+import { readdir, readFile, readlink, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isSpillwayError, SpillwayError } from '@spillway/contract';
 import { parseControlFile } from '../../postgres/control.ts';
@@ -154,10 +154,13 @@ export async function fileSystemOf(directory: string): Promise<FileSystem> {
   }
 }
 
-/** Where the link leads; undefined where there is no link. */
+/** Where the link leads; undefined where there is no link. One that cannot be looked at is an error: it may lead anywhere. */
 export async function linkTarget(path: string): Promise<string | undefined> {
-  const stats = await lstat(path).catch(() => undefined);
-  return stats?.isSymbolicLink() === true ? readlink(path) : undefined;
+  return readlink(path).catch((error: NodeJS.ErrnoException) => {
+    // EINVAL: something else than a link.
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR' || error.code === 'EINVAL') return undefined;
+    throw new SpillwayError('SPW_FOLDER_NOT_EMPTY', `${path} cannot be looked at`, { cause: error });
+  });
 }
 
 async function namesIn(directory: string): Promise<readonly string[]> {
