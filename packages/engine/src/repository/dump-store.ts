@@ -94,6 +94,12 @@ export const removeDump = (repository: Repository, cluster: string, id: string, 
 export function chooseDump(dumps: readonly DumpSummary[], cluster: string, id: string): DumpSummary {
   const newest = dumps.at(-1);
   if (id === 'latest' && newest !== undefined) return newest;
+  if (newest === undefined) {
+    throw new SpillwayError('SPW_DUMP_UNKNOWN', `cluster ${cluster} has no dump ${id}`, {
+      why: `the repository holds no dump of cluster ${cluster} at all`,
+      hint: 'make one with: spillway backup --source logical',
+    });
+  }
   const matches = dumps.filter((dump) => dump.id.startsWith(id) || dump.id.split('-')[1]?.startsWith(id));
   const [match, ...others] = matches;
   if (match !== undefined && others.length === 0) return match;
