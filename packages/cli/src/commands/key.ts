@@ -125,7 +125,7 @@ Who had the old passphrase and a copy of keys/ can still open what was copied.`,
 
 export function renderSlots({ slots }: KeyListDocument): string {
   return renderTable(
-    [{ title: 'SLOT' }, { title: 'KIND' }, { title: 'CREATED' }, { title: 'LABEL' }, { title: '' }],
+    [{ title: 'SLOT' }, { title: 'KIND' }, { title: 'CREATED' }, { title: 'LABEL' }, { title: 'STATE' }],
     slots.map(({ id, kind, created_at: at, label, opened, problem }) => [
       id,
       kind ?? '?',
