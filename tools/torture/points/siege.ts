@@ -72,7 +72,8 @@ export class Siege implements AsyncDisposable {
     const durable = this.#durable.latest;
     const besides = await other?.ended;
     const told = mayEndSo(point, struck);
-    if (besides !== undefined) mayEndSo({ ...point, fault: 'none' }, besides);
+    // Connections are cut for everybody; all other faults are the one process's own.
+    if (besides !== undefined) mayEndSo({ ...point, fault: point.fault === 'cut' ? 'cut' : 'none' }, besides);
     if (point.operation === 'receive') {
       this.#startReceiver();
       await this.#untilStreaming();
