@@ -2,9 +2,10 @@
 //
 // Nothing here imports the engine, the configuration or zod: `spillway --help` must come at once.
 
-import { Command as CommanderCommand, Option } from 'commander';
+import { type Command as CommanderCommand, Option } from 'commander';
 import type { Command, Context, GlobalOptions } from './context.ts';
 import { backupCommands } from './program/backup.ts';
+import { SpillwayCommand } from './program/command.ts';
 import { configurationCommands } from './program/configuration.ts';
 import { dumpCommands } from './program/dump.ts';
 import { evidenceCommands } from './program/evidence.ts';
@@ -40,7 +41,7 @@ const branches: readonly Branch[] = [
 export type Start = (command: (context: Context) => Promise<number>, options: GlobalOptions) => Promise<void>;
 
 export function createProgram(start: Start): CommanderCommand {
-  const program = new CommanderCommand('spillway')
+  const program: CommanderCommand = new SpillwayCommand('spillway')
     .description('Disaster recovery for PostgreSQL that proves itself.')
     .usage('<command> [options]')
     .version('0.1.0', '--version', 'print the version')

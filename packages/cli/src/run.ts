@@ -10,6 +10,7 @@
 import { CommanderError } from 'commander';
 import type { Context, GlobalOptions } from './context.ts';
 import { createProgram } from './program.ts';
+import { Complaint } from './program/command.ts';
 import { watchSignals, type StopSignal } from './signals.ts';
 import type { ColourChoice } from './ui/colour.ts';
 import { createOutput, type Output } from './ui/output.ts';
@@ -82,17 +83,9 @@ const outputFor = (options: Omit<GlobalOptions, 'input'>): Output =>
 
 const isHelp = (thrown: unknown): boolean => thrown instanceof CommanderError && thrown.exitCode === 0;
 
-/** Commander's complaint as one of ours: `error: unknown option '--jso'\n(Did you mean --json?)`. */
+/** A complaint about the words as one of our errors; the contract is loaded only now, since help must come at once. */
 async function asUsageError(thrown: unknown): Promise<unknown> {
-  if (!(thrown instanceof CommanderError)) return thrown;
+  if (!(thrown instanceof Complaint)) return thrown;
   const { SpillwayError } = await import('@spillway/contract');
-  if (thrown.code === 'commander.help') {
-    return new SpillwayError('SPW_USAGE', 'no command was named', { why: 'spillway needs one to know what to do' });
-  }
-  const [message = '', suggestion] = thrown.message.replace(/^error: /, '').split('\n');
-  return new SpillwayError(
-    'SPW_USAGE',
-    message,
-    suggestion === undefined ? {} : { why: suggestion.replace(/^\(|\)$/g, '') },
-  );
+  return new SpillwayError('SPW_USAGE', thrown.message, { why: thrown.why, hint: thrown.hint, cause: thrown });
 }

@@ -25,13 +25,47 @@ suite('bad input', () => {
     exit: number,
     said: RegExp,
   ])[] = [
-    ['no command', [], undefined, 2, /no command was named/],
-    ['an unknown command', ['bakup'], undefined, 2, /unknown command 'bakup'\n\s+Did you mean backup/],
-    ['an unknown option', ['backup', '--typ'], undefined, 2, /unknown option '--typ'\n\s+Did you mean --type/],
-    ['a wrong choice', ['backup', '--type', 'differential'], undefined, 2, /Allowed choices are full, incremental/],
+    [
+      'no command',
+      [],
+      undefined,
+      2,
+      /^spillway: spillway needs a command\n {2}there are init, check,.*\n.*spillway --help/,
+    ],
+    [
+      'a group without a command',
+      ['wal'],
+      undefined,
+      2,
+      /^spillway: spillway wal needs a command\n {2}there are receive, push, fetch and check\n.*spillway wal --help/,
+    ],
+    ['an unknown command', ['bakup'], undefined, 2, /unknown command 'bakup'\n\s+did you mean backup/i],
+    ['an unknown command of a group', ['wal', 'x'], undefined, 2, /unknown command 'x'\n {2}there are receive, push/],
+    ['the help of an unknown command', ['help', 'wal', 'x'], undefined, 2, /wal has no command 'x'\n {2}there are rec/],
+    ['an unknown option', ['backup', '--typ'], undefined, 2, /unknown option '--typ'\n\s+did you mean --type/i],
+    [
+      'a wrong choice',
+      ['backup', '--type', 'differential'],
+      undefined,
+      2,
+      /'differential' is invalid\n {2}Allowed choices are full, incremental\.\n.*how it is called: spillway backup --help/,
+    ],
+    ['a wrong choice of a word', ['completion', 'csh'], undefined, 2, /argument 'shell'\n {2}Allowed choices are bash/],
     ['a wrong number', ['backup', '--workers', 'many'], undefined, 2, /whole number from 1 to 64/],
-    ['too many words', ['check', 'all'], undefined, 2, /too many arguments/],
-    ['a missing word', ['show'], undefined, 2, /missing required argument 'backup-id'/],
+    [
+      'too many words',
+      ['wal', 'check', 'all'],
+      undefined,
+      2,
+      /too many arguments: all\n {2}it is called as: spillway wal check \[options\]\n.*called: spillway wal check --help/,
+    ],
+    [
+      'a missing word',
+      ['show'],
+      undefined,
+      2,
+      /missing required argument 'backup-id'\n {2}it is called as: spillway show/,
+    ],
     ['no folder to restore into', ['restore'], sound, 2, /--into <folder>' not specified/],
     [
       'a time without a zone',
@@ -176,6 +210,15 @@ suite('what needs no repository', () => {
     }
     const { stdout } = await place.run(['--help']);
     for (const [word] of commands) assert.match(stdout, new RegExp(`^  ${word} `, 'm'));
+  });
+
+  test('help shows the help of the command that its words name', async () => {
+    await using place = await makeWorkplace();
+    for (const words of [[], ['wal'], ['wal', 'check']]) {
+      const { code, stdout, stderr } = await place.run(['help', ...words]);
+      assert.equal(code, 0, stderr);
+      assert.equal(stdout, (await place.run([...words, '--help'])).stdout);
+    }
   });
 
   test('explain tells one code, or all of them', async () => {

@@ -2,7 +2,8 @@
 //
 // A command that stands in no group is listed last, under "More". The test of the program holds that none is.
 
-import { Command as CommanderCommand } from 'commander';
+import type { Command as CommanderCommand } from 'commander';
+import { commandAt } from './command.ts';
 
 export const commandGroups: readonly (readonly [heading: string, commands: readonly string[]])[] = [
   ['Set up:', ['init', 'check', 'config', 'key']],
@@ -16,13 +17,12 @@ export const commandGroups: readonly (readonly [heading: string, commands: reado
 const LAST = 'More:';
 
 export function groupCommands(program: CommanderCommand): void {
-  program.addHelpCommand(
-    new CommanderCommand('help')
-      .argument('[command]')
-      .description('show the help of a command')
-      .helpOption(false)
-      .helpGroup(LAST),
-  );
+  program
+    .command('help')
+    .argument('[command...]')
+    .description('show the help of a command')
+    .helpOption(false)
+    .action((names: readonly string[]) => commandAt(program, names).help());
   const order = commandGroups.flatMap(([, commands]) => commands);
   const place = (command: CommanderCommand): number => {
     const index = order.indexOf(command.name());
