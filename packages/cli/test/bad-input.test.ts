@@ -104,7 +104,7 @@ suite('bad input', () => {
       ['backups'],
       sound.replace('file: passphrase', 'file: nowhere'),
       2,
-      /cannot get the repository passphrase[^]*SPW_SECRET_UNREADABLE/,
+      /cannot get the repository passphrase[^]*hint: make the file .*nowhere.*SPW_SECRET_UNREADABLE/,
     ],
     ['an unknown error code', ['explain', 'SPW_LOCKT'], undefined, 2, /did you mean SPW_LOCKED/],
     ['a lab removed without being asked for by name', ['lab', 'down'], undefined, 15, /--yes --confirm main/],

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { format, inspect } from 'node:util';
 import { isSpillwayError, type SecretSource } from '@spillway/contract';
 import { Concealed } from './concealed.ts';
-import { resolveSecret } from './secrets.ts';
+import { fileHint, resolveSecret } from './secrets.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'spillway-secrets-'));
 test.after(() => rm(folder, { recursive: true }));
@@ -108,6 +108,16 @@ test('what does not give a secret says why, without what it printed', async () =
     assert.equal(secret, undefined);
     assert.match(why ?? '', expected);
     assert.doesNotMatch(why ?? '', /hunter2/);
+  }
+});
+
+test('a file that cannot be read tells how to make it readable, or how to make it', () => {
+  for (const [code, expected] of [
+    ['EACCES', /chown postgres \/etc\/pass && chmod 600 \/etc\/pass/],
+    ['ENOENT', /make the file with the passphrase in it: .*umask 077 .*> \/etc\/pass/],
+    ['EISDIR', /check that the file, variable or command/],
+  ] as const) {
+    assert.match(fileHint('passphrase', '/etc/pass', Object.assign(new Error('no'), { code }), 'postgres'), expected);
   }
 });
 

@@ -6,7 +6,8 @@
 
 import { spawn } from 'node:child_process';
 import { open } from 'node:fs/promises';
-import { SpillwayError, type SecretSource } from '@spillway/contract';
+import { userInfo } from 'node:os';
+import { type ErrorDetail, errorTable, SpillwayError, type SecretSource } from '@spillway/contract';
 import { Concealed } from './concealed.ts';
 
 export interface SecretSurroundings {
@@ -61,7 +62,29 @@ async function readFile(what: string, path: string, { warn, signal }: SecretSurr
     return buffer.toString('utf8', 0, bytesRead);
   } catch (error) {
     if (error instanceof SpillwayError) throw error;
-    throw unreadable(what, `${path}: ${error instanceof Error ? error.message : String(error)}`, error);
+    const why = `${path}: ${error instanceof Error ? error.message : String(error)}`;
+    throw unreadable(what, why, { cause: error, hint: fileHint(what, path, error, accountName()) });
+  }
+}
+
+/** What to do where a file could not be read. */
+export function fileHint(what: string, path: string, error: unknown, account: string): string {
+  switch (error instanceof Error && 'code' in error ? error.code : undefined) {
+    case 'EACCES':
+      return `let the account ${account} read it: chown ${account} ${path} && chmod 600 ${path}; and enter its folders`;
+    case 'ENOENT':
+      return `make the file with the ${what} in it: (umask 077 && cat > ${path}), ended with Ctrl-D; or name another file`;
+    default:
+      return errorTable.SPW_SECRET_UNREADABLE.hint;
+  }
+}
+
+/** A container may run as a number that has no name. */
+function accountName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.() ?? 'that runs Spillway');
   }
 }
 
@@ -122,5 +145,5 @@ function placeOf(source: SecretSource): string {
   }
 }
 
-const unreadable = (what: string, why: string, cause?: unknown): SpillwayError =>
-  new SpillwayError('SPW_SECRET_UNREADABLE', `cannot get the ${what}`, { why, cause });
+const unreadable = (what: string, why: string, detail: ErrorDetail = {}): SpillwayError =>
+  new SpillwayError('SPW_SECRET_UNREADABLE', `cannot get the ${what}`, { why, ...detail });
