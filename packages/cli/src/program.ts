@@ -86,8 +86,9 @@ Examples:
   $ spillway check                     see that all is ready
   $ spillway wal receive               stream WAL; leave it running
   $ spillway backup                    back up
-  $ spillway restore --into /srv/restored --at '2026-11-23 14:03:12+02:00' --start
+  $ spillway restore --into /srv/restored --at '2026-11-23 14:03:12Z' --start
 
-Exit codes: 0 done, 1 failed, 2 wrong words or configuration, 3 done with warnings, 10 no repository, 11 locked,
-12 wrong key, 13 damage, 15 refused for safety, 20 PostgreSQL unreachable, 21 storage unreachable, 130 and 143 stopped.
-Take any other code for a failure. wal fetch: 1 not there, above 125 any failure.`;
+Exit codes: 0 done, 1 failed, 2 wrong words or configuration, 3 done with
+warnings, 10 no repository, 11 locked, 12 wrong key, 13 damage, 15 refused for
+safety, 20 PostgreSQL unreachable, 21 storage unreachable, 130 and 143 stopped.
+Take any other code for a failure. wal fetch: 1 not there, above 125 a failure.`;

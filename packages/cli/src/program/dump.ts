@@ -21,7 +21,7 @@ export const dumpCommands: Branch = (program, call) => {
     dump,
     'restore <dump-id>',
     'restore databases of a dump into a server that runs',
-    'spillway dump restore latest --database water --to-database water_before --create',
+    'spillway dump restore latest --database water --to-database before --create',
   )
     .option('--database <names...>', 'these databases (else all of the dump)')
     .option('--to-database <name>', 'another name for the one database')

@@ -10,7 +10,7 @@ export const restoreCommands: Branch = (program, call) => {
     program,
     'restore',
     'bring the cluster back, whole or as it was at a moment, into an empty folder or in place',
-    "spillway restore --into /srv/restored --at '2026-11-23 14:03:12+02:00' --start",
+    "spillway restore --into /srv/restored --at '2026-11-23 14:03:12Z' --start",
   )
     .requiredOption('--into <folder>', 'empty or new folder to restore into; with --delta a data directory')
     .option('--at <time>', 'to this moment, with its zone: 2026-11-23T14:03:12+02:00')

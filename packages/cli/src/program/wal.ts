@@ -12,7 +12,7 @@ export const walCommands: Branch = (program, call) => {
     wal,
     'push <path>',
     'store one file of WAL, and those that are ready behind it; the archive_command of a server',
-    'spillway wal push pg_wal/000000010000000000000003    # archive_command = \'spillway wal push "%p"\'',
+    'spillway wal push "%p"    # in archive_command, where %p is the file',
   )
     .option('--ahead <n>', 'files to push beyond it', wholeNumber(0, 1024))
     .option('--new-system', 'accept a new system identifier under the old name, after pg_upgrade')

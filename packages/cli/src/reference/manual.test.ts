@@ -37,6 +37,7 @@ test('no text is taken for a request, and dashes can be copied', () => {
     ['.pgpass', '\\&.pgpass'],
     ["'quoted'", "\\&'quoted'"],
     ['a\\b', 'a\\eb'],
+    ['"%p"', '\\(dq%p\\(dq'],
     ['./spillway.yaml', '\\&./spillway.yaml'],
   ] as const) {
     assert.equal(escaped(text), expected);

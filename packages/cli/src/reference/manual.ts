@@ -1,7 +1,8 @@
 // The manual page spillway(1), made from the command tree. Pure: the same tree gives the same page, without a date.
 //
 // Plain man(7) macros, which groff and mandoc both know. What stands in a line is escaped: a backslash, a dash (so that
-// `--json` can be copied), and a dot or quote at its beginning, which roff would take for a request.
+// `--json` can be copied), a double quote, which would bound an argument, and a dot or quote at the beginning, which roff
+// would take for a request.
 
 import { argumentText, type CommandDescription, leavesOf, type OptionDescription } from '../program/describe.ts';
 
@@ -75,4 +76,5 @@ export const escaped = (text: string): string =>
   text
     .replaceAll('\\', '\\e')
     .replaceAll('-', '\\-')
+    .replaceAll('"', '\\(dq')
     .replace(/^([.'])/, '\\&$1');
