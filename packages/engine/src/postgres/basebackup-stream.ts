@@ -2,8 +2,7 @@
 //
 // One command answers with, in this order: where it starts; the tablespaces with their sizes; one COPY in which come the
 // archives (tablespaces first, the data directory last, and pg_control last in it), and where it stops.
-// 1. What arrives is queued until the consumer takes it. Past 8 MiB the socket is no longer read, below half of that it
-//    is again; so memory is bounded and the server feels the back pressure.
+// 1. What arrives is queued until the consumer takes it, at most 8 MiB: see socket-queue.ts.
 // 2. The server is asked to verify no page checksums: it would give up the whole backup at its end for one wrong page.
 // 3. There is no way to end the COPY politely: leaving the loop before its end drops the connection, and the server then
 //    ends the backup.
@@ -17,6 +16,7 @@ import type { CopyFrames } from './copyframes.ts';
 import { describeServer, lostError, postgresError, sqlState } from './failure.ts';
 import { parseLsn, timelineId, type Lsn, type TimelineId } from './lsn.ts';
 import type { ConnectionSettings } from './settings.ts';
+import { SocketQueue } from './socket-queue.ts';
 
 export interface BackupStreamOptions {
   /** Stands in backup_label and in the server's list of backups. */
@@ -76,7 +76,7 @@ class BaseBackupStream implements BackupStream {
   readonly #frames: CopyFrames;
   readonly #settings: ConnectionSettings;
   readonly #options: BackupStreamOptions;
-  readonly #queueBytesMax: number;
+  readonly #queue: SocketQueue<BackupMessage>;
   readonly #timer: NodeJS.Timeout;
   #state: 'starting' | 'copying' | 'over' = 'starting';
   /** Result sets seen: where it starts, the tablespaces, where it stops. */
@@ -84,25 +84,23 @@ class BaseBackupStream implements BackupStream {
   #start: { readonly startLsn: Lsn; readonly timeline: TimelineId } | undefined;
   #tablespaces: StreamedTablespace[] = [];
   #kibibytes = 0;
-  #finished: { readonly error?: unknown } | undefined;
-  #queue: BackupMessage[] = [];
-  #queuedBytes = 0;
-  #paused = false;
-  #wake: (() => void) | undefined;
-  #heardAt = performance.now();
 
   constructor(client: Client, frames: CopyFrames, settings: ConnectionSettings, options: BackupStreamOptions) {
     this.#client = client;
     this.#frames = frames;
     this.#settings = settings;
     this.#options = options;
-    this.#queueBytesMax = options.queueBytesMax ?? QUEUE_BYTES_MAX;
+    this.#queue = new SocketQueue({
+      socket: client.connection.stream,
+      bytesMax: options.queueBytesMax ?? QUEUE_BYTES_MAX,
+      bytesOf: (message) => (message.kind === 'data' ? message.bytes.byteLength : 0),
+    });
     const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
     this.#timer = setInterval(() => this.#tick(), timeoutMs / 4);
     options.signal?.addEventListener('abort', this.#abort, { once: true });
     frames.archives = {
       archive: (name, location) => this.#onArchive(name, location),
-      data: (bytes) => this.#push({ kind: 'data', bytes }),
+      data: (bytes) => this.#queue.push({ kind: 'data', bytes }),
     };
     client.on('notice', this.#onNotice);
     client.query(this.#command());
@@ -120,41 +118,8 @@ class BaseBackupStream implements BackupStream {
   }
 
   async #next(): Promise<IteratorResult<BackupMessage, undefined>> {
-    for (;;) {
-      const message = this.#queue.shift();
-      if (message !== undefined) {
-        if (message.kind === 'data') this.#queuedBytes -= message.bytes.byteLength;
-        if (this.#paused && this.#queuedBytes < this.#queueBytesMax / 2) this.#resume();
-        return { done: false, value: message };
-      }
-      if (this.#finished !== undefined) {
-        const { error } = this.#finished;
-        this.#finished = {};
-        if (error !== undefined) throw error;
-        return { done: true, value: undefined };
-      }
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#wake = resolve;
-      await promise;
-    }
-  }
-
-  #push(message: BackupMessage): void {
-    this.#heardAt = performance.now();
-    if (this.#finished !== undefined) return;
-    this.#queue.push(message);
-    if (message.kind === 'data') this.#queuedBytes += message.bytes.byteLength;
-    if (!this.#paused && this.#queuedBytes > this.#queueBytesMax) {
-      this.#paused = true;
-      this.#client.connection.stream.pause();
-    }
-    this.#wake?.();
-  }
-
-  #resume(): void {
-    this.#paused = false;
-    this.#heardAt = performance.now();
-    this.#client.connection.stream.resume();
+    const message = await this.#queue.take();
+    return message === undefined ? { done: true, value: undefined } : { done: false, value: message };
   }
 
   #onRow(fields: readonly (string | null)[]): void {
@@ -178,17 +143,17 @@ class BaseBackupStream implements BackupStream {
       this.#state = 'copying';
       const { startLsn, timeline } = this.#start;
       const bytes = this.#kibibytes * 1024;
-      this.#push({ kind: 'start', startLsn, timeline, tablespaces: this.#tablespaces, bytes });
+      this.#queue.push({ kind: 'start', startLsn, timeline, tablespaces: this.#tablespaces, bytes });
     }
     const tablespace = this.#tablespaces.find(({ oid }) => `${oid}.tar` === name);
     if (tablespace === undefined && (name !== 'base.tar' || location !== '')) {
       return this.#drop(this.#strange(`the unknown archive ${name}`));
     }
-    this.#push({ kind: 'archive', tablespace });
+    this.#queue.push({ kind: 'archive', tablespace });
   }
 
   readonly #onNotice = (notice: { readonly severity?: string | undefined; readonly message?: string | undefined }) => {
-    if (notice.severity === 'WARNING') this.#push({ kind: 'warning', message: notice.message ?? '' });
+    if (notice.severity === 'WARNING') this.#queue.push({ kind: 'warning', message: notice.message ?? '' });
   };
 
   readonly #abort = (): void => this.#drop(this.#options.signal?.reason ?? new Error('aborted'));
@@ -196,7 +161,7 @@ class BaseBackupStream implements BackupStream {
   /** Ends it at once; what is queued is worth nothing then. */
   #drop(error: unknown): void {
     if (this.isOver) return;
-    this.#queue = [];
+    this.#queue.clear();
     this.#finish(error === undefined ? {} : { error });
     destroyClient(this.#client);
   }
@@ -205,12 +170,11 @@ class BaseBackupStream implements BackupStream {
     if (this.isOver) return;
     this.isOver = true;
     this.#state = 'over';
-    this.#finished = finished;
     clearInterval(this.#timer);
     this.#options.signal?.removeEventListener('abort', this.#abort);
     this.#client.off('notice', this.#onNotice);
     this.#frames.archives = undefined;
-    this.#wake?.();
+    this.#queue.finish(finished);
   }
 
   #onReady(): void {
@@ -236,8 +200,7 @@ class BaseBackupStream implements BackupStream {
   }
 
   #tick(): void {
-    if (this.#paused) return;
-    const silent = performance.now() - this.#heardAt;
+    const silent = this.#queue.silentMs();
     const { startTimeoutMs = START_TIMEOUT_MS, timeoutMs = TIMEOUT_MS } = this.#options;
     if (silent < (this.#state === 'starting' ? startTimeoutMs : timeoutMs)) return;
     const why = new Error(`the server said nothing for ${Math.round(silent / 1000)} s`);

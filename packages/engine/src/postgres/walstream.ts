@@ -1,7 +1,6 @@
 // The stream of WAL that START_REPLICATION gives.
 //
-// 1. What arrives is queued until the consumer takes it. Past 64 MiB the socket is no longer read, below half of that
-//    it is again; so memory is bounded and PostgreSQL feels the back pressure.
+// 1. What arrives is queued until the consumer takes it, at most 64 MiB: see socket-queue.ts.
 // 2. The server is told the confirmed positions by a timer of its own, at once when more was flushed, and at once when
 //    it asks: a consumer that is slow never looks dead.
 // 3. A server that has said nothing for a while is asked for a keepalive, and given up when none comes. So an idle server
@@ -16,6 +15,7 @@ import { toTimestamp, type CopyFrames } from './copyframes.ts';
 import { describeServer, lostError, postgresError, sqlState } from './failure.ts';
 import { formatLsn, lsn, parseLsn, timelineId, type Lsn, type TimelineId } from './lsn.ts';
 import type { ConnectionSettings } from './settings.ts';
+import { SocketQueue } from './socket-queue.ts';
 
 export interface StreamOptions {
   /** The physical slot that holds the WAL back; without one the server may remove it first. */
@@ -90,21 +90,15 @@ class ReplicationStream implements WalStream {
   readonly #frames: CopyFrames;
   readonly #settings: ConnectionSettings;
   readonly #options: StreamOptions;
-  readonly #queueBytesMax: number;
+  /** Once it is finished, nothing is queued any more. */
+  readonly #queue: SocketQueue<WalMessage>;
   readonly #timeoutMs: number;
   readonly #timer: NodeJS.Timeout;
   #state: 'starting' | 'streaming' | 'ending' | 'over' = 'starting';
-  /** Once set, nothing is queued any more; `error` is thrown after the queue is empty. */
-  #finished: { readonly error?: unknown } | undefined;
   #closing = false;
-  #queue: WalMessage[] = [];
-  #queuedBytes = 0;
-  #paused = false;
-  #wake: (() => void) | undefined;
   #written = 0n;
   #flushed = 0n;
   #applied = 0n;
-  #heardAt = performance.now();
   #toldAt = performance.now();
 
   constructor(client: Client, frames: CopyFrames, settings: ConnectionSettings, options: StreamOptions) {
@@ -112,7 +106,11 @@ class ReplicationStream implements WalStream {
     this.#frames = frames;
     this.#settings = settings;
     this.#options = options;
-    this.#queueBytesMax = options.queueBytesMax ?? QUEUE_BYTES_MAX;
+    this.#queue = new SocketQueue({
+      socket: client.connection.stream,
+      bytesMax: options.queueBytesMax ?? QUEUE_BYTES_MAX,
+      bytesOf: (message) => (message.kind === 'wal' ? message.bytes.byteLength : 0),
+    });
     this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
     this.#timer = setInterval(() => this.#tick(), Math.min(options.statusIntervalMs, this.#timeoutMs / 4));
     if (options.signal?.aborted === true) {
@@ -124,10 +122,10 @@ class ReplicationStream implements WalStream {
     options.signal?.addEventListener('abort', this.#abort, { once: true });
     frames.listener = {
       started: () => this.#onStarted(),
-      wal: (start, end, sentAt, bytes) => this.#push({ kind: 'wal', start, end, sentAt, bytes }),
+      wal: (start, end, sentAt, bytes) => this.#queue.push({ kind: 'wal', start, end, sentAt, bytes }),
       keepalive: (end, sentAt, replyRequested) => {
         if (replyRequested) this.#tell();
-        this.#push({ kind: 'keepalive', end, sentAt, replyRequested });
+        this.#onKeepalive({ kind: 'keepalive', end, sentAt, replyRequested });
       },
       done: () => this.#onDone(),
       unknown: (kind) => this.#onLost(new Error(`unknown replication message of kind ${kind}`)),
@@ -151,7 +149,7 @@ class ReplicationStream implements WalStream {
     if (this.#state !== 'over') {
       this.#closing = true;
       this.#finish({});
-      this.#clearQueue();
+      this.#queue.clear();
       // A stream that has not begun is ended when the server says that it begins.
       if (this.#state === 'streaming') this.#sendDone();
     }
@@ -171,69 +169,32 @@ class ReplicationStream implements WalStream {
   }
 
   async #next(): Promise<IteratorResult<WalMessage, undefined>> {
-    for (;;) {
-      const message = this.#queue.shift();
-      if (message !== undefined) {
-        this.#took(message);
-        return { done: false, value: message };
-      }
-      if (this.#finished !== undefined) {
-        const { error } = this.#finished;
-        this.#finished = {};
-        if (this.#closing) await this.close();
-        if (error !== undefined) throw error;
-        return { done: true, value: undefined };
-      }
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#wake = resolve;
-      await promise;
+    let message: WalMessage | undefined;
+    try {
+      message = await this.#queue.take();
+    } finally {
+      if (message === undefined && this.#closing) await this.close();
     }
+    return message === undefined ? { done: true, value: undefined } : { done: false, value: message };
   }
 
-  #push(message: WalMessage): void {
-    this.#heardAt = performance.now();
-    if (this.#finished !== undefined) return;
-    const last = this.#queue.at(-1);
-    // Only the newest of several keepalives says anything; so they cannot fill the queue.
-    if (message.kind === 'keepalive' && last?.kind === 'keepalive') this.#queue.pop();
-    this.#queue.push(message);
-    if (message.kind === 'wal') this.#queuedBytes += message.bytes.byteLength;
-    if (!this.#paused && this.#queuedBytes > this.#queueBytesMax) {
-      this.#paused = true;
-      this.#client.connection.stream.pause();
-    }
-    this.#wake?.();
-  }
-
-  #took(message: WalMessage): void {
-    if (message.kind === 'wal') this.#queuedBytes -= message.bytes.byteLength;
-    if (this.#paused && this.#queuedBytes < this.#queueBytesMax / 2) this.#resume();
-  }
-
-  #clearQueue(): void {
-    this.#queue = [];
-    this.#queuedBytes = 0;
-    this.#resume();
-  }
-
-  #resume(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
-    this.#heardAt = performance.now();
-    this.#client.connection.stream.resume();
+  /** Only the newest of several keepalives says anything; so they cannot fill the queue. */
+  #onKeepalive(keepalive: WalMessage): void {
+    if (this.#queue.last?.kind === 'keepalive') this.#queue.replaceLast(keepalive);
+    else this.#queue.push(keepalive);
   }
 
   readonly #abort = (): void => {
-    if (this.#finished !== undefined) return;
+    if (this.#queue.isFinished) return;
     const { signal } = this.#options;
     this.#finish({ error: signal?.reason ?? new Error('aborted') });
     this.#closing = true;
-    this.#clearQueue();
+    this.#queue.clear();
     if (this.#state === 'streaming') this.#sendDone();
   };
 
   #onStarted(): void {
-    this.#heardAt = performance.now();
+    this.#queue.heard();
     if (this.#state !== 'starting') return;
     this.#state = 'streaming';
     if (this.#closing) this.#sendDone();
@@ -276,9 +237,8 @@ class ReplicationStream implements WalStream {
   }
 
   #finish(finished: { readonly error?: unknown }): void {
-    this.#finished ??= finished;
+    this.#queue.finish(finished);
     this.#options.signal?.removeEventListener('abort', this.#abort);
-    this.#wake?.();
   }
 
   #end(): void {
@@ -291,7 +251,7 @@ class ReplicationStream implements WalStream {
 
   #tick(): void {
     const now = performance.now();
-    const silent = this.#paused ? 0 : now - this.#heardAt;
+    const silent = this.#queue.silentMs();
     if (silent > this.#timeoutMs) this.#onLost(new Error(`the server said nothing for ${Math.round(silent / 1000)} s`));
     else if (now - this.#toldAt >= this.#options.statusIntervalMs / 2)
       this.#tell(silent >= this.#options.statusIntervalMs);
