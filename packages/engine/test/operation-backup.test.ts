@@ -68,7 +68,7 @@ describe('a backup', () => {
       const [temporary] = (await holder.query<{ path: string }>("SELECT pg_relation_filepath('passing') AS path")).rows;
       const { id } = await stage.backup();
       const manifest = await readManifest(stage.repository, stage.name, id);
-      const files = manifest.entries.filter((entry) => entry.kind === 'file').map(({ path }) => path);
+      const files = [...manifest.entries].filter((entry) => entry.kind === 'file').map(({ path }) => path);
 
       assert.match(
         manifest.head.backup_label,
@@ -99,7 +99,7 @@ describe('a backup', () => {
         files.filter((path) => path.startsWith(unlogged)),
         [`${unlogged}_init`],
       );
-      const folders = manifest.entries.filter((entry) => entry.kind === 'directory').map(({ path }) => path);
+      const folders = [...manifest.entries].filter((entry) => entry.kind === 'directory').map(({ path }) => path);
       for (const folder of [
         'pg_wal',
         'pg_wal/archive_status',

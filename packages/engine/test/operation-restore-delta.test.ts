@@ -115,7 +115,7 @@ describe('a restore in place', () => {
 
     // Every way in which files can differ.
     const manifest = await readManifest(stage.repository, stage.name, backup.id);
-    const files = manifest.entries.filter((entry) => entry.kind === 'file' && entry.tablespace === undefined);
+    const files = [...manifest.entries].filter((entry) => entry.kind === 'file' && entry.tablespace === undefined);
     const large = files.filter(
       (entry) => entry.path.startsWith('base/') && entry.kind === 'file' && entry.bytes > 100_000,
     );

@@ -73,7 +73,7 @@ for (const major of [15, 18].filter((each) => installed.has(each))) {
       assert.equal(stream.read_bytes, stream.bytes);
       const [ours, theirs] = [await manifestOf(stream.id), await manifestOf(local.id)];
       const names = ({ entries }: Manifest): readonly string[] =>
-        entries.map((entry) => {
+        [...entries].map((entry) => {
           const at = 'tablespace' in entry ? `${entry.tablespace}:` : '';
           return entry.kind === 'link' ? entry.path : `${entry.kind} ${at}${entry.path} ${entry.mode} ${entry.uid}`;
         });
@@ -93,7 +93,7 @@ for (const major of [15, 18].filter((each) => installed.has(each))) {
     test('reads all, whatever was asked for, and lets no incremental one that follows take its times for those of files', async () => {
       const stream = await stage.backup({ source: 'stream', type: 'incremental' });
       assert.equal(stream.type, 'full');
-      const files = (await manifestOf(stream.id)).entries.filter((entry) => entry.kind === 'file');
+      const files = [...(await manifestOf(stream.id)).entries].filter((entry) => entry.kind === 'file');
       assert.ok(files.every(({ ctime, inode }) => ctime === '0' && inode === '0'));
       const local = await stage.backup({ type: 'incremental' });
       // All but pg_control, which is read apart.

@@ -114,7 +114,7 @@ suite('a verification', () => {
     const { entries } = await readManifest(repository, stage.name, newer.id);
     for (const { backup, file, offset, bytes } of finding?.hurts ?? []) {
       assert.equal(backup, newer.id);
-      const entry = entries.find((each) => each.path === file);
+      const entry = [...entries].find((each) => each.path === file);
       assert.ok(entry?.kind === 'file' && (offset ?? 0) + (bytes ?? 0) <= entry.bytes);
     }
     const { records } = await listEvidence(repository, stage.name);

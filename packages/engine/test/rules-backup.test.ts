@@ -10,7 +10,8 @@ import { chown, mkdir, readFile, rm, symlink, truncate, writeFile } from 'node:f
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { LabCluster } from '@spillway/lab';
-import type { BackupSummary, FileEntry, Manifest } from '../src/format/manifest.ts';
+import type { FileEntry } from '../src/format/entry.ts';
+import type { BackupSummary, Manifest } from '../src/format/manifest.ts';
 import { listBackups } from '../src/operation/backups.ts';
 import { parseControlFile } from '../src/postgres/control.ts';
 import { parseLsn } from '../src/postgres/lsn.ts';
@@ -123,7 +124,7 @@ describe('a backup of files that change while they are copied', () => {
   });
 
   const fileOf = (path: string): FileEntry | undefined =>
-    manifest.entries.find((entry): entry is FileEntry => entry.kind === 'file' && entry.path === path);
+    [...manifest.entries].find((entry): entry is FileEntry => entry.kind === 'file' && entry.path === path);
 
   test('leaves out what vanished, and what appeared', () => {
     assert.equal(fileOf('zz-gone'), undefined);
@@ -249,7 +250,7 @@ describe('a backup', () => {
     const { id } = await stage.backup();
     const { entries } = await readManifest(stage.repository, stage.name, id);
     assert.deepEqual(
-      entries.filter(({ kind }) => kind === 'link'),
+      [...entries].filter(({ kind }) => kind === 'link'),
       [{ kind: 'link', path: 'elsewhere.conf', target: join(stage.folder, 'elsewhere.conf') }],
     );
     const planned = await stage.plan({ target: { kind: 'immediate' }, backupId: id });

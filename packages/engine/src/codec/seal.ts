@@ -103,25 +103,46 @@ export class FrameSealer {
   }
 }
 
-/** A whole object of `frames`. For objects that fit in memory: all but packs, which are written as they fill. */
+/** Frames of one object that are compressed at once. */
+const FRAMES_AT_ONCE = 8;
+
+/**
+ * A whole object of `frames`, taken as they are wanted: of a long one not all need be in memory. For objects that fit in memory when
+ * they are compressed: all but packs, which are written as they fill.
+ */
 export async function sealObject(
   ring: KeyRing,
   kind: ObjectKind,
   name: string,
-  frames: readonly Uint8Array[],
+  frames: Iterable<Uint8Array>,
   level: CompressionLevel = DEFAULT_COMPRESSION_LEVEL,
 ): Promise<Buffer> {
-  if (frames.length === 0) throw new SpillwayError('SPW_INTERNAL', `${name} has no frames`);
   const sealer = new FrameSealer(ring, kind, name);
-  const bodies = await Promise.all(frames.map((plain) => compressAside(plain, level)));
-  const size = bodies.reduce((sum, body) => sum + FrameSealer.frameBytesMax(body.byteLength), HEAD_BYTES);
+  const bodies: { readonly body: Uint8Array; readonly plainBytes: number }[] = [];
+  for (const some of groupsOf(FRAMES_AT_ONCE, frames)) {
+    const compressed = await Promise.all(some.map((plain) => compressAside(plain, level)));
+    compressed.forEach((body, i) => bodies.push({ body, plainBytes: some[i]?.byteLength ?? 0 }));
+  }
+  if (bodies.length === 0) throw new SpillwayError('SPW_INTERNAL', `${name} has no frames`);
+  const size = bodies.reduce((sum, { body }) => sum + FrameSealer.frameBytesMax(body.byteLength), HEAD_BYTES);
   const object = Buffer.allocUnsafeSlow(size);
   sealer.head.copy(object);
   let at = HEAD_BYTES;
-  bodies.forEach((body, i) => {
-    at += sealer.seal(body, frames[i]?.byteLength ?? 0, object, at, i === bodies.length - 1);
+  bodies.forEach(({ body, plainBytes }, i) => {
+    at += sealer.seal(body, plainBytes, object, at, i === bodies.length - 1);
   });
   return object.subarray(0, at);
+}
+
+function* groupsOf<T>(most: number, items: Iterable<T>): Iterable<readonly T[]> {
+  let group: T[] = [];
+  for (const item of items) {
+    group.push(item);
+    if (group.length < most) continue;
+    yield group;
+    group = [];
+  }
+  if (group.length > 0) yield group;
 }
 
 /** Opens the frames of one object; every failure is SPW_OBJECT_DAMAGED with the object's name. */
@@ -199,26 +220,33 @@ export class FrameOpener {
 }
 
 /** The frames of a whole object, or its first `limit` ones: then what follows them need not be in `bytes`. */
-export function openObject(
+export const openObject = (
+  ring: KeyRing,
+  kind: ObjectKind,
+  name: string,
+  bytes: Uint8Array,
+  limit?: number,
+): readonly Uint8Array[] => [...openFrames(ring, kind, name, bytes, limit)];
+
+/** The same, each opened when it is wanted. Only the last one proves that the object is whole. */
+export function* openFrames(
   ring: KeyRing,
   kind: ObjectKind,
   name: string,
   bytes: Uint8Array,
   limit = Number.POSITIVE_INFINITY,
-): readonly Uint8Array[] {
+): Iterable<Uint8Array> {
   const opener = new FrameOpener(ring, kind, name, bytes);
-  const frames: Uint8Array[] = [];
   let at = HEAD_BYTES;
-  while (frames.length < limit) {
+  for (let opened = 0; opened < limit; opened++) {
     const header = parseFrameHeader(bytes, at);
     if (typeof header === 'string') throw damaged(name, header);
     const end = at + FRAME_HEADER_BYTES + header.sealedBytes;
     const final = limit === Number.POSITIVE_INFINITY && end === bytes.byteLength;
-    frames.push(opener.open(bytes, at, at, final).plain);
-    if (final) break;
+    yield opener.open(bytes, at, at, final).plain;
+    if (final) return;
     at = end;
   }
-  return frames;
 }
 
 export function damaged(name: string, why: string): SpillwayError {

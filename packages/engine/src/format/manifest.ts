@@ -10,10 +10,10 @@
 // tablespace_map) stand in the summary. A manifest is complete by itself: it refers to no other manifest.
 
 import { CHUNK_BYTES, CHUNK_ID_BYTES, chunkCount } from './chunk.ts';
+import type { Entry } from './entry.ts';
+import { ENTRIES_PER_FRAME, EntryPacker, PackedEntries, parseEntries } from './packed-entries.ts';
 
 export const CHUNK_IDS_FRAME_BYTES = 8 * 1024 * 1024;
-/** An entry takes some 200 bytes, so this leaves a frame far within its bound. */
-export const ENTRIES_PER_FRAME = 4096;
 
 /** What people and programs see of a backup; times are RFC 3339 in UTC. */
 export interface BackupSummary {
@@ -60,40 +60,6 @@ export interface BackupSummary {
   readonly tablespaces: readonly { readonly oid: number; readonly path: string; readonly bytes: number }[];
 }
 
-export interface FileEntry {
-  readonly kind: 'file';
-  /** Relative to its root, `/` between parts. */
-  readonly path: string;
-  /** Undefined for the data directory, else the tablespace's oid. */
-  readonly tablespace?: number;
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  /** Length as backed up. */
-  readonly bytes: number;
-  /** Nanoseconds, in decimal: what the file system said before the file was read. */
-  readonly mtime: string;
-  readonly ctime: string;
-  readonly inode: string;
-}
-
-export interface DirectoryEntry {
-  readonly kind: 'directory';
-  readonly path: string;
-  readonly tablespace?: number;
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-}
-
-export interface LinkEntry {
-  readonly kind: 'link';
-  readonly path: string;
-  readonly target: string;
-}
-
-export type Entry = FileEntry | DirectoryEntry | LinkEntry;
-
 /** What restore and the next backup need beside the summary that people see. */
 export interface ManifestHead {
   readonly summary: BackupSummary;
@@ -113,23 +79,30 @@ export interface ManifestHead {
   readonly data_directory_mode?: number;
 }
 
+/** In order. What was read or scanned is packed, so that a million files fit; few may be an array. */
+export type Entries = Iterable<Entry> & { readonly length: number };
+
 export interface Manifest {
   readonly head: ManifestHead;
-  readonly entries: readonly Entry[];
+  readonly entries: Entries;
   readonly chunkIds: Uint8Array;
 }
 
-/** The frames of a manifest in order; the last is the final one. */
-export function encodeManifest(manifest: Manifest): readonly Uint8Array[] {
-  const frames: Uint8Array[] = [];
-  for (let at = 0; at < Math.max(1, manifest.entries.length); at += ENTRIES_PER_FRAME) {
-    frames.push(Buffer.from(JSON.stringify(manifest.entries.slice(at, at + ENTRIES_PER_FRAME))));
+/** The frames of a manifest in order, one at a time; the last is the final one. */
+export function* encodeManifest({ head, entries, chunkIds }: Manifest): Iterable<Uint8Array> {
+  const entryFrames = Math.max(1, Math.ceil(entries.length / ENTRIES_PER_FRAME));
+  yield Buffer.from(JSON.stringify({ ...head, entry_frames: entryFrames }));
+  if (entries.length === 0) yield Buffer.from('[]');
+  else yield* (entries instanceof PackedEntries ? entries : packEntries(entries)).frames();
+  for (let at = 0; at < chunkIds.length; at += CHUNK_IDS_FRAME_BYTES) {
+    yield chunkIds.subarray(at, at + CHUNK_IDS_FRAME_BYTES);
   }
-  frames.unshift(Buffer.from(JSON.stringify({ ...manifest.head, entry_frames: frames.length })));
-  for (let at = 0; at < manifest.chunkIds.length; at += CHUNK_IDS_FRAME_BYTES) {
-    frames.push(manifest.chunkIds.subarray(at, at + CHUNK_IDS_FRAME_BYTES));
-  }
-  return frames;
+}
+
+export function packEntries(entries: Iterable<Entry>): PackedEntries {
+  const packer = new EntryPacker();
+  for (const entry of entries) packer.add(entry);
+  return packer.finish();
 }
 
 /** Throws where the frame is no head of a manifest. */
@@ -159,15 +132,29 @@ const parseJson = (frame: Uint8Array): unknown =>
   JSON.parse(Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength).toString('utf8'));
 
 /** Throws where the frames do not fit one another. */
-export function parseManifest(frames: readonly Uint8Array[]): Manifest {
-  const [first, ...others] = frames;
+export function parseManifest(frames: Iterable<Uint8Array>): Manifest {
+  let first: ReturnType<typeof parseFirstFrame> | undefined;
+  const packer = new EntryPacker();
+  const ids: Uint8Array[] = [];
+  let entryFrames = 0;
+  let chunks = 0;
+  for (const frame of frames) {
+    if (first === undefined) {
+      first = parseFirstFrame(frame);
+      if (first.head.chunk_bytes !== CHUNK_BYTES) throw new Error(`its chunks have ${first.head.chunk_bytes} bytes`);
+    } else if (entryFrames < first.entryFrames) {
+      entryFrames++;
+      for (const entry of parseEntries(frame)) {
+        packer.add(entry);
+        if (entry.kind === 'file') chunks += chunkCount(entry.bytes);
+      }
+    } else {
+      ids.push(frame);
+    }
+  }
   if (first === undefined) throw new Error('it has no frame');
-  const { head, entryFrames } = parseFirstFrame(first);
-  if (head.chunk_bytes !== CHUNK_BYTES) throw new Error(`its chunks have ${head.chunk_bytes} bytes`);
-  if (others.length < entryFrames) throw new Error('it has fewer frames than its head says');
-  const entries = others.slice(0, entryFrames).flatMap((frame) => parseJson(frame) as readonly Entry[]);
-  const chunkIds = Buffer.concat(others.slice(entryFrames));
-  const chunks = entries.reduce((sum, entry) => sum + (entry.kind === 'file' ? chunkCount(entry.bytes) : 0), 0);
+  if (entryFrames < first.entryFrames) throw new Error('it has fewer frames than its head says');
+  const chunkIds = ids.length === 1 && ids[0] !== undefined ? ids[0] : Buffer.concat(ids);
   if (chunkIds.length !== chunks * CHUNK_ID_BYTES) throw new Error('its chunk ids do not fit its files');
-  return { head, entries, chunkIds };
+  return { head: first.head, entries: packer.finish(), chunkIds };
 }

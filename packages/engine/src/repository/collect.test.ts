@@ -151,7 +151,7 @@ async function assertWhole(repository: Repository): Promise<void> {
   for await (const { name } of repository.storage.list('clusters/')) {
     const [, cluster = '', , id = ''] = name.split('/');
     const { entries, chunkIds } = await readManifest(repository, cluster, id);
-    for (const [at, entry] of entries.entries()) {
+    for (const [at, entry] of [...entries].entries()) {
       const plain = await readChunk(repository, index, chunkIds, at * CHUNK_ID_BYTES);
       assert.ok(content(Number(entry.path)).equals(plain), `chunk ${entry.path} of ${id}`);
     }

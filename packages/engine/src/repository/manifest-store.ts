@@ -32,10 +32,11 @@ export async function readManifest(
   signal?: AbortSignal,
 ): Promise<Manifest> {
   const name = manifestName(cluster, id);
-  const frames = await repository.read('manifest', name, signal);
+  const frames = await repository.readFrames('manifest', name, signal);
   try {
     return parseManifest(frames);
   } catch (cause) {
+    if (isSpillwayError(cause)) throw cause;
     throw new SpillwayError('SPW_OBJECT_DAMAGED', `${name} is damaged`, { cause });
   }
 }

@@ -19,7 +19,7 @@ import {
   wrapKeyRing,
 } from '../codec/keys.ts';
 import { newRecoveryKey } from '../codec/recovery-key.ts';
-import { type CompressionLevel, openObject, sealObject } from '../codec/seal.ts';
+import { type CompressionLevel, openFrames, openObject, sealObject } from '../codec/seal.ts';
 import { HEAD_NAME, keySlotName } from '../format/names.ts';
 import { FORMAT_VERSION, type ObjectKind } from '../format/object.ts';
 import { openStorage } from '../storage/open.ts';
@@ -58,6 +58,11 @@ export class Repository {
   }
 
   /** The frames of a whole object. */
+  /** The frames of a large object, opened one at a time as they are wanted. */
+  async readFrames(kind: ObjectKind, name: ObjectName, signal?: AbortSignal): Promise<Iterable<Uint8Array>> {
+    return openFrames(this.keys, kind, name, await this.storage.get(name, signal && { signal }));
+  }
+
   async read(kind: ObjectKind, name: ObjectName, signal?: AbortSignal): Promise<readonly Uint8Array[]> {
     return openObject(this.keys, kind, name, await this.storage.get(name, signal && { signal }));
   }
@@ -66,7 +71,7 @@ export class Repository {
   async write(
     kind: ObjectKind,
     name: ObjectName,
-    frames: readonly Uint8Array[],
+    frames: Iterable<Uint8Array>,
     options: { level?: CompressionLevel; signal?: AbortSignal } = {},
   ): Promise<{ readonly outcome: 'created' | 'exists'; readonly storedBytes: number }> {
     const object = await sealObject(this.keys, kind, name, frames, options.level);

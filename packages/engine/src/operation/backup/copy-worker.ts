@@ -15,6 +15,7 @@ import type { PackDirectory } from '../../format/pack.ts';
 import { verifyPages } from '../../postgres/page.ts';
 import { ChunkIntake, type IntakeData } from '../chunk-intake.ts';
 import { serveCrew } from '../crew.ts';
+import type { WrongPageOfFile } from './source.ts';
 
 const READ_AGAIN_MAX = 3;
 
@@ -29,18 +30,17 @@ export interface CopyItem {
   readonly path: string;
   readonly offset: number;
   readonly bytes: number;
-  /** Number of the block at `offset`, counted over the relation's files; undefined where pages are not verified. */
-  readonly firstBlock?: number;
+  /** Undefined where pages are not verified. */
+  readonly pages?: {
+    /** As the server names the file. */
+    readonly path: string;
+    /** Number of the block at `offset`, counted over the relation's files. */
+    readonly firstBlock: number;
+  };
 }
 
 export interface CopyTask {
   readonly items: readonly CopyItem[];
-}
-
-export interface WrongPage {
-  readonly file: number;
-  readonly block: number;
-  readonly lsn: bigint;
 }
 
 export interface CopiedItem {
@@ -56,7 +56,7 @@ export interface CopyResult {
   readonly readBytes: number;
   readonly newBytes: number;
   readonly newChunks: number;
-  readonly wrongPages: readonly WrongPage[];
+  readonly wrongPages: readonly WrongPageOfFile[];
 }
 
 export type CopyFinal = readonly PackDirectory[];
@@ -78,7 +78,7 @@ serveCrew<CopyData, CopyTask, CopyResult, CopyFinal>((data) => {
         const got = readFully(file, chunk, wanted, item.offset + done, item.path);
         if (got > 0) {
           const plain = chunk.subarray(0, got);
-          if (item.firstBlock !== undefined) verify(item, file, plain, done, totals);
+          if (item.pages !== undefined) verify(item, item.pages, file, plain, done, totals);
           await store(plain, ids, at, totals);
           done += got;
         }
@@ -102,8 +102,15 @@ serveCrew<CopyData, CopyTask, CopyResult, CopyFinal>((data) => {
     totals.newChunks++;
   }
 
-  function verify(item: CopyItem, file: number, plain: Buffer, done: number, totals: Totals): void {
-    const firstBlock = (item.firstBlock ?? 0) + done / data.blockBytes;
+  function verify(
+    item: CopyItem,
+    { path, firstBlock: itemBlock }: NonNullable<CopyItem['pages']>,
+    file: number,
+    plain: Buffer,
+    done: number,
+    totals: Totals,
+  ): void {
+    const firstBlock = itemBlock + done / data.blockBytes;
     const wrong: number[] = [];
     verifyPages(plain, firstBlock, (block) => wrong.push(block), data.blockBytes);
     for (const block of wrong) {
@@ -127,7 +134,7 @@ serveCrew<CopyData, CopyTask, CopyResult, CopyFinal>((data) => {
         );
         if (lsn === undefined || lsn >= data.startLsn) break;
       }
-      if (lsn !== undefined) totals.wrongPages.push({ file: item.file, block, lsn });
+      if (lsn !== undefined) totals.wrongPages.push({ path, block, lsn });
     }
   }
 
@@ -154,7 +161,7 @@ interface Totals {
   readBytes: number;
   newBytes: number;
   newChunks: number;
-  readonly wrongPages: WrongPage[];
+  readonly wrongPages: WrongPageOfFile[];
 }
 
 function openUnlessGone(path: string): number | undefined {

@@ -11,8 +11,8 @@ import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SpillwayError } from '@spillway/contract';
 import { chunkId, idKey } from '../../codec/keys.ts';
-import { CHUNK_BYTES } from '../../format/chunk.ts';
-import type { FileEntry } from '../../format/manifest.ts';
+import { CHUNK_BYTES, chunkCount } from '../../format/chunk.ts';
+import type { FileEntry } from '../../format/entry.ts';
 import type { PackDirectory } from '../../format/pack.ts';
 import { openBaseBackup, type ServerFacts, toldDataDirectory } from '../../postgres/basebackup.ts';
 import type { Session } from '../../postgres/connection.ts';
@@ -22,20 +22,22 @@ import type { Lsn, TimelineId } from '../../postgres/lsn.ts';
 import type { ChunkTable } from '../../repository/chunk-table.ts';
 import { PackWriter } from '../../repository/pack-writer.ts';
 import { Crew } from '../crew.ts';
-import { assembleEntries, joinStretches } from './assemble.ts';
 import { CONTROL_FILE, readControlBytes } from './control-file.ts';
-import type { CopiedItem, CopyData, CopyFinal, CopyResult, CopyTask, CopyItem, WrongPage } from './copy-worker.ts';
+import type { CopyData, CopyFinal, CopyItem, CopyResult, CopyTask } from './copy-worker.ts';
+import { Ledger } from './ledger.ts';
 import type { BackupOptions, ClusterSource } from './options.ts';
-import { findReuse } from './previous.ts';
-import type { TakenOver } from './reuse.ts';
+import { findReuse, type FoundReuse, type PreviousCircumstances } from './previous.ts';
 import { describeFile, type Scan, scanCluster } from './scan.ts';
 import { refuseOtherTimeline, refusePromoted, untilReplayed } from './standby.ts';
 import { type CopiedCluster, openChunkTable, type OpenSource, pathInCluster } from './source.ts';
+import { WrongPages } from './wrong-pages.ts';
 
 const TASK_BYTES = 16 * 1024 * 1024;
 const TASK_ITEMS_MAX = 512;
 /** How many more chunks the table has room for than the scan says: files grow and appear while they are copied. */
 const SPARE_CHUNKS = 65_536;
+/** pg_control has 8 KiB. */
+const CONTROL_CHUNKS = 1;
 
 export const openLocal: OpenSource = async (options, { session, server }) => {
   const crew = new Crew(new URL('./copy-worker.ts', import.meta.url), options.workers);
@@ -92,42 +94,19 @@ async function copyCluster(
   const { signal, control } = at;
   const readStartedNs = nowNs();
   const scan = await scanCluster(at.dataDirectory, signal);
-  const total = scan.entries.reduce((sum, entry) => sum + (entry.kind === 'file' ? entry.bytes : 0), 0);
-  const newChunks = Math.ceil(total / CHUNK_BYTES) + scan.entries.length + SPARE_CHUNKS;
+  const newChunks = Math.ceil(scan.bytes / CHUNK_BYTES) + scan.entries.length + SPARE_CHUNKS;
   const table = await openChunkTable(options, newChunks, signal);
-  const found = await findReuse(options, { ...at, table, nowNs: readStartedNs });
-  const takenOver = new Map<number, TakenOver>();
-  const reads: FileRead[] = [];
-  let unchangedChunks = 0;
-  scan.entries.forEach((entry, index) => {
-    if (entry.kind !== 'file') return;
-    const taken = found?.reuse.find(entry);
-    if (taken === undefined) {
-      reads.push({ index, from: 0, to: entry.bytes });
-      return;
-    }
-    takenOver.set(index, taken);
-    unchangedChunks += taken.chunks;
-    for (const [from, to] of taken.toRead) {
-      reads.push({ index, from: from * CHUNK_BYTES, to: Math.min(entry.bytes, to * CHUNK_BYTES) });
-    }
-  });
+  const { ledger, ...known } = await findUnchanged(options, scan, { ...at, table, nowNs: readStartedNs });
 
-  const stretches = new Map<number, CopiedItem[]>();
-  const wrongPages: WrongPage[] = [];
+  const wrong = new WrongPages();
   const totals = { readBytes: 0, newBytes: 0, newChunks: 0 };
-  const totalToRead = reads.reduce((sum, { from, to }) => sum + to - from, 0);
   const onResult = (result: CopyResult): void => {
-    for (const item of result.items) {
-      const ofFile = stretches.get(item.file);
-      if (ofFile === undefined) stretches.set(item.file, [item]);
-      else ofFile.push(item);
-    }
-    wrongPages.push(...result.wrongPages);
+    for (const item of result.items) ledger.copied(item);
+    for (const page of result.wrongPages) wrong.add(page);
     totals.readBytes += result.readBytes;
     totals.newBytes += result.newBytes;
     totals.newChunks += result.newChunks;
-    report({ type: 'progress', phase: 'copying files', done_bytes: totals.readBytes, total_bytes: totalToRead });
+    report({ type: 'progress', phase: 'copying files', done_bytes: totals.readBytes, total_bytes: known.bytesToRead });
   };
   const data: CopyData = {
     repository: repository.handle,
@@ -138,71 +117,98 @@ async function copyCluster(
   };
   const packs = await crew.run<CopyTask, CopyResult, CopyFinal>({
     data,
-    tasks: tasksFor(scan, reads, control),
+    tasks: tasksFor(scan, ledger, control),
     onResult,
     signal,
   });
   const last = await copyControl(options, at, table);
   return {
-    type: found === undefined ? 'full' : 'incremental',
-    unchangedBy: found?.by ?? null,
-    unchangedChunks,
+    type: known.by === undefined ? 'full' : 'incremental',
+    unchangedBy: known.by ?? null,
+    unchangedChunks: known.chunks,
     control: last.control,
     readStartedNs,
     startLsn: at.startLsn,
     timeline: at.timeline,
-    ...assembleEntries([...scan.entries, last.file], (index, file) => {
-      if (index === scan.entries.length) return { file, ids: last.ids };
-      const taken = takenOver.get(index);
-      if (taken?.toRead.length === 0) return { file, ids: taken.ids };
-      return joinStretches(file, stretches.get(index) ?? [], taken);
-    }),
+    ...ledger.assemble(last),
     packs: [...packs.flat(), ...last.packs],
     ...totals,
-    wrongPages: wrongPages.map((page) => ({ ...page, path: pathInCluster(fileAt(scan, page.file)) })),
+    ...wrong.all,
     tablespaces: scan.roots.flatMap(({ tablespace, directory }) =>
       tablespace === undefined ? [] : [{ oid: tablespace, path: directory }],
     ),
   };
 }
 
-interface FileRead {
-  /** Of the file among the entries. */
-  readonly index: number;
-  /** Bytes, both multiples of the chunk length or the file's end. */
-  readonly from: number;
-  readonly to: number;
+interface Known {
+  readonly ledger: Ledger;
+  /** Undefined where nothing is taken over because everything must be read. */
+  readonly by: FoundReuse['by'] | undefined;
+  readonly chunks: number;
+  readonly bytesToRead: number;
+}
+
+/** By itself, so that the manifest of the backup before is let go before anything is copied. */
+async function findUnchanged(options: BackupOptions, scan: Scan, at: PreviousCircumstances): Promise<Known> {
+  const ledger = new Ledger(scan.entries, CONTROL_CHUNKS);
+  const found = await findReuse(options, at);
+  if (found === undefined) return { ledger, by: undefined, chunks: 0, bytesToRead: scan.bytes };
+  let chunks = 0;
+  let bytesToRead = 0;
+  let index = -1;
+  for (const entry of scan.entries) {
+    index++;
+    if (entry.kind !== 'file') continue;
+    const taken = found.reuse.find(entry);
+    if (taken === undefined) {
+      bytesToRead += entry.bytes;
+      continue;
+    }
+    ledger.takeOver(index, taken);
+    chunks += taken.chunks;
+    for (const [from, to] of taken.toRead) bytesToRead += Math.min(entry.bytes, to * CHUNK_BYTES) - from * CHUNK_BYTES;
+  }
+  return { ledger, by: found.by, chunks, bytesToRead };
 }
 
 /** Small reads together, large ones in stretches, so that every task is about as long. */
-function* tasksFor(scan: Scan, reads: readonly FileRead[], control: ControlData): Iterable<CopyTask> {
+function* tasksFor(scan: Scan, ledger: Ledger, control: ControlData): Iterable<CopyTask> {
   let items: CopyItem[] = [];
   let bytes = 0;
-  for (const { index, from, to } of reads) {
-    const file = fileAt(scan, index);
+  let index = -1;
+  for (const file of scan.entries) {
+    index++;
+    if (file.kind !== 'file') continue;
+    const ranges = ledger.toRead(index) ?? [[0, chunkCount(file.bytes)]];
+    if (ranges.length === 0) continue;
     const root = scan.roots.find(({ tablespace }) => tablespace === file.tablespace);
     const path = join(root?.directory ?? '', file.path);
-    const firstBlock = firstBlockOf(file, control);
-    for (let offset = from; offset === from || offset < to; offset += TASK_BYTES) {
-      const stretch = Math.min(TASK_BYTES, to - offset);
-      const block = firstBlock === undefined ? {} : { firstBlock: firstBlock + offset / control.blockSize };
-      items.push({ file: index, path, offset, bytes: stretch, ...block });
-      bytes += stretch;
-      if (bytes >= TASK_BYTES || items.length >= TASK_ITEMS_MAX) {
-        yield { items };
-        items = [];
-        bytes = 0;
+    const page = firstPageOf(file, control);
+    for (const [first, last] of ranges) {
+      const from = first * CHUNK_BYTES;
+      const to = Math.min(file.bytes, last * CHUNK_BYTES);
+      for (let offset = from; offset === from || offset < to; offset += TASK_BYTES) {
+        const stretch = Math.min(TASK_BYTES, to - offset);
+        const pages = page && { ...page, firstBlock: page.firstBlock + offset / control.blockSize };
+        items.push({ file: index, path, offset, bytes: stretch, ...(pages === undefined ? {} : { pages }) });
+        bytes += stretch;
+        if (bytes >= TASK_BYTES || items.length >= TASK_ITEMS_MAX) {
+          yield { items };
+          items = [];
+          bytes = 0;
+        }
       }
     }
   }
   if (items.length > 0) yield { items };
 }
 
-/** The number that the file's first block has in its relation; undefined where its pages have no checksums. */
-function firstBlockOf(file: FileEntry, control: ControlData): number | undefined {
+/** Undefined where the file's pages have no checksums. */
+function firstPageOf(file: FileEntry, control: ControlData): CopyItem['pages'] {
   if (control.dataChecksumVersion === 0) return undefined;
-  const relation = relationFile(pathInCluster(file));
-  return relation && relation.segment * control.relationSegmentBlocks;
+  const path = pathInCluster(file);
+  const relation = relationFile(path);
+  return relation && { path, firstBlock: relation.segment * control.relationSegmentBlocks };
 }
 
 /** pg_control, once everything else is copied: its checkpoint must not be older than a file copied after it. */
@@ -232,12 +238,6 @@ function refuseForeign(cluster: ClusterSource, server: ServerFacts, control: Con
       },
     );
   }
-}
-
-function fileAt(scan: Scan, index: number): FileEntry {
-  const entry = scan.entries[index];
-  if (entry?.kind !== 'file') throw new SpillwayError('SPW_INTERNAL', `entry ${index} of the scan is no file`);
-  return entry;
 }
 
 const nowNs = (): bigint => BigInt(Date.now()) * 1_000_000n;

@@ -2,9 +2,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { CHUNK_BYTES, CHUNK_ID_BYTES, chunkCount } from '../../format/chunk.ts';
-import type { BackupSummary, Entry, FileEntry, Manifest } from '../../format/manifest.ts';
+import type { Entry, FileEntry } from '../../format/entry.ts';
+import type { BackupSummary, Manifest } from '../../format/manifest.ts';
 import { ChangedBlocks, type ContentsRow } from '../../postgres/walsummary.ts';
-import { Reuse, type ReuseRules, type ServerNow, type TakenOver, whyReadAll, whyTimesTellNothing } from './reuse.ts';
+import {
+  compareEntries,
+  Reuse,
+  type ReuseRules,
+  type ServerNow,
+  type TakenOver,
+  whyReadAll,
+  whyTimesTellNothing,
+} from './reuse.ts';
 
 const SECOND = 1_000_000_000n;
 const READ_AT = 1_790_000_000n * SECOND;
@@ -245,3 +254,65 @@ for (const { name, path, before = FOUR, after = FOUR, rows = [], expected } of b
     assert.equal(taken?.chunks, expected.filter((mark) => mark !== 0).length);
   });
 }
+
+/** As `scan.ts` walks: what is in a folder by name, then each of its folders. */
+function walked(tree: Tree, folder = ''): string[] {
+  const names = Object.keys(tree).toSorted();
+  const paths = names.map((name) => (folder === '' ? name : `${folder}/${name}`));
+  return [
+    ...paths,
+    ...names.flatMap((name, n) => {
+      const inside = tree[name];
+      return inside === undefined || inside === null ? [] : walked(inside, paths[n]);
+    }),
+  ];
+}
+interface Tree {
+  readonly [name: string]: Tree | null;
+}
+const trees = fc.letrec<{ tree: Tree }>((tie) => ({
+  tree: fc.dictionary(
+    fc.string({ unit: fc.constantFrom('a', '1', '.', '_', 'é'), minLength: 1, maxLength: 2 }),
+    fc.oneof({ maxDepth: 3 }, fc.constant(null), tie('tree')),
+    { maxKeys: 5 },
+  ),
+})).tree;
+
+test('the order of entries is that of a scan', () => {
+  fc.assert(
+    fc.property(trees, (tree) => {
+      const paths = walked(tree);
+      assert.deepEqual(
+        paths.toSorted((a, b) => compareEntries({ path: a }, { path: b })),
+        paths,
+      );
+    }),
+  );
+  assert.ok(compareEntries({ path: 'z' }, { tablespace: 1, path: 'a' }) < 0);
+  assert.ok(compareEntries({ tablespace: 9, path: 'z' }, { tablespace: 10, path: 'a' }) < 0);
+});
+
+test('of two scans every file that stands in both is found, with its own chunks, and no other', () => {
+  fc.assert(
+    fc.property(trees, trees, fc.boolean(), (old, fresh, shuffled) => {
+      const filesOf = (tree: Tree): FileEntry[] => walked(tree).map((path) => fileOf({ path, bytes: 1 }));
+      // An older program may have written another order: then files may be missed, and are read.
+      const before = shuffled ? filesOf(old).toReversed() : filesOf(old);
+      const reuse = new Reuse(manifestOf(before), rules);
+      for (const file of filesOf(fresh)) {
+        const at = before.findIndex(({ path }) => path === file.path);
+        const mark = unchanged(reuse, file)?.[0];
+        if (shuffled) assert.ok(mark === undefined || mark === at + 1);
+        else assert.equal(mark, at < 0 ? undefined : at + 1);
+      }
+    }),
+  );
+});
+
+test('pg_control, which comes last whatever its name, hides nothing that stands behind it in the scan', () => {
+  const files = ['global/1262', 'pg_xact/0000'].map((path) => fileOf({ path, bytes: 1 }));
+  const reuse = new Reuse(manifestOf([...files, fileOf({ path: 'global/pg_control', bytes: 1 })]), rules);
+  assert.equal(unchanged(reuse, fileOf({ path: 'global/1262', bytes: 1 }))?.[0], 1);
+  assert.equal(unchanged(reuse, fileOf({ path: 'pg_xact/0000', bytes: 1 }))?.[0], 2);
+  assert.equal(reuse.find(fileOf({ path: 'global/pg_control', bytes: 1 })), undefined);
+});

@@ -13,9 +13,11 @@
 // A file in which the backup before found a damaged page is read again: each backup tells the damage that is in it.
 
 import { CHUNK_BYTES, CHUNK_ID_BYTES, chunkCount, isZeroChunk } from '../../format/chunk.ts';
-import type { FileEntry, Manifest } from '../../format/manifest.ts';
+import type { FileEntry } from '../../format/entry.ts';
+import type { Manifest } from '../../format/manifest.ts';
 import { relationFile } from '../../postgres/exclusion.ts';
 import type { ChangedBlocks } from '../../postgres/walsummary.ts';
+import { CONTROL_FILE } from './control-file.ts';
 import { pathInCluster } from './source.ts';
 
 const MARGIN_NS = 2_000_000_000n;
@@ -66,9 +68,19 @@ export interface TakenOver {
   readonly toRead: readonly (readonly [from: number, to: number])[];
 }
 
-/** Looks up what a file of the last backup may stand for now. */
+interface FileBefore {
+  readonly file: FileEntry;
+  readonly path: string;
+  readonly firstChunk: number;
+}
+
+/**
+ * Finds what a file of the last backup may stand for now. Both backups have their files in one order, so the last one is walked beside
+ * the scan, once: files must be asked for in that order. One that stands elsewhere is not found, and is read.
+ */
 export class Reuse {
-  readonly #files = new Map<string, { readonly file: FileEntry; readonly firstChunk: number }>();
+  readonly #before: Iterator<FileBefore>;
+  #next: FileBefore | undefined;
   readonly #chunkIds: Uint8Array;
   readonly #unsafeFromNs: bigint;
   readonly #rules: ReuseRules;
@@ -77,21 +89,16 @@ export class Reuse {
     this.#rules = rules;
     this.#chunkIds = previous.chunkIds;
     this.#unsafeFromNs = BigInt(previous.head.read_started_at) - MARGIN_NS;
-    const damaged = new Set(previous.head.summary.damaged_pages.map(({ file }) => file));
-    let firstChunk = 0;
-    for (const entry of previous.entries) {
-      if (entry.kind !== 'file') continue;
-      const path = pathInCluster(entry);
-      if (!damaged.has(path)) this.#files.set(path, { file: entry, firstChunk });
-      firstChunk += chunkCount(entry.bytes);
-    }
+    this.#before = filesOf(previous);
+    this.#next = nextOf(this.#before);
   }
 
   /** What of `file` is unchanged; undefined where all of it must be read. */
   find(file: FileEntry): TakenOver | undefined {
+    while (this.#next !== undefined && compareEntries(this.#next.file, file) < 0) this.#next = nextOf(this.#before);
     const path = pathInCluster(file);
-    const before = this.#files.get(path);
-    if (before === undefined) return undefined;
+    const before = this.#next;
+    if (before?.path !== path) return undefined;
     const isChanged = this.#byBlocks(path, before.file, file) ?? this.#byTimes(before.file, file);
     if (isChanged === undefined) return undefined;
     const from = before.firstChunk * CHUNK_ID_BYTES;
@@ -118,6 +125,46 @@ export class Reuse {
     if (before.bytes % changed.blockBytes !== 0 || now.bytes % changed.blockBytes !== 0) return () => true;
     const first = (relation.segment * changed.segmentBlocks * changed.blockBytes) / CHUNK_BYTES;
     return (chunk) => chunkLength(before, chunk) !== chunkLength(now, chunk) || inRelation(first + chunk);
+  }
+}
+
+/** Those that may be taken over. pg_control, which comes last whatever its name, is none: it is read by itself. */
+function* filesOf({ head, entries }: Manifest): IterableIterator<FileBefore> {
+  const damaged = new Set(head.summary.damaged_pages.map(({ file }) => file));
+  let firstChunk = 0;
+  for (const file of entries) {
+    if (file.kind !== 'file') continue;
+    const path = pathInCluster(file);
+    if (path !== CONTROL_FILE && !damaged.has(path)) yield { file, path, firstChunk };
+    firstChunk += chunkCount(file.bytes);
+  }
+}
+
+function nextOf(files: Iterator<FileBefore>): FileBefore | undefined {
+  const next = files.next();
+  return next.done === true ? undefined : next.value;
+}
+
+type Place = Pick<FileEntry, 'tablespace' | 'path'>;
+
+/**
+ * The order of a scan (`scan.ts`, `streamed-tree.ts`): the data directory, then tablespaces by oid; in each, what lies in a folder
+ * by name, and then what lies in its folders, one after the other.
+ */
+export function compareEntries(a: Place, b: Place): number {
+  if (a.tablespace !== b.tablespace) return (a.tablespace ?? -1) - (b.tablespace ?? -1);
+  if (a.path === b.path) return 0;
+  let start = 0;
+  for (;;) {
+    const endOfA = a.path.indexOf('/', start);
+    const endOfB = b.path.indexOf('/', start);
+    const inA = endOfA < 0 ? a.path.slice(start) : a.path.slice(start, endOfA);
+    const inB = endOfB < 0 ? b.path.slice(start) : b.path.slice(start, endOfB);
+    // What ends here lies in the folder itself, and comes before all that lies deeper.
+    if (endOfA < 0 !== endOfB < 0) return endOfA < 0 ? -1 : 1;
+    if (inA !== inB) return inA < inB ? -1 : 1;
+    if (endOfA < 0) return 0;
+    start = endOfA + 1;
   }
 }
 

@@ -12,7 +12,7 @@
 import { randomBytes } from 'node:crypto';
 import { SpillwayError } from '@spillway/contract';
 import { CHUNK_BYTES, CHUNK_ID_BYTES } from '../../format/chunk.ts';
-import type { BackupSummary, FileEntry, Manifest } from '../../format/manifest.ts';
+import type { BackupSummary, Entries, Manifest } from '../../format/manifest.ts';
 import { manifestName } from '../../format/names.ts';
 import { readServer } from '../../postgres/basebackup.ts';
 import { connect } from '../../postgres/connection.ts';
@@ -30,6 +30,7 @@ import type { BackupOptions } from './options.ts';
 import type { CopiedCluster, OpenSource } from './source.ts';
 import { openStream } from './stream.ts';
 import { followWal } from './wal-follower.ts';
+import { damagedPages } from './wrong-pages.ts';
 
 const sources: Readonly<Record<BackupSummary['source'], OpenSource>> = {
   local: openLocal,
@@ -76,8 +77,8 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
   await lock.assertHeld();
 
   const finishedAt = new Date();
-  const damaged = damagedPages(copied);
-  const files = copied.entries.filter((entry) => entry.kind === 'file');
+  const damaged = damagedPages(copied, copied, DAMAGED_PAGES_MAX);
+  const files = sizesOf(copied.entries);
   const summary: BackupSummary = {
     id,
     cluster: cluster.name,
@@ -97,20 +98,20 @@ export async function backup(options: BackupOptions): Promise<BackupSummary> {
     block_bytes: control.blockSize,
     catalog_version: control.catalogVersion,
     checksums: control.dataChecksumVersion > 0,
-    files: files.length,
-    bytes: sumBytes(files),
+    files: files.count,
+    bytes: files.bytes,
     read_bytes: copied.readBytes,
     new_bytes: copied.newBytes,
     stored_bytes: copied.packs.reduce((sum, { packBytes }) => sum + packBytes, 0) + index.storedBytes,
     chunks: copied.chunkIds.length / CHUNK_ID_BYTES,
     new_chunks: copied.newChunks,
     unchanged_chunks: copied.unchangedChunks,
-    damaged_pages: damaged.slice(0, DAMAGED_PAGES_MAX),
-    damaged_page_count: damaged.length,
+    damaged_pages: damaged.pages,
+    damaged_page_count: damaged.count,
     tablespaces: copied.tablespaces.map(({ oid, path }) => ({
       oid,
       path,
-      bytes: sumBytes(files.filter(({ tablespace }) => tablespace === oid)),
+      bytes: files.ofTablespace.get(oid) ?? 0,
     })),
   };
   const manifest: Manifest = {
@@ -161,14 +162,21 @@ async function refuseExpired(
   });
 }
 
-/** Ordered by file and block. */
-function damagedPages({ wrongPages, startLsn, stopLsn }: CopiedCluster): BackupSummary['damaged_pages'] {
-  // A page written during the backup may have been read torn: replay from the start writes it anew. One whose LSN lies
-  // past the end of the backup cannot have been written by this server.
-  return wrongPages
-    .filter(({ lsn }) => lsn < startLsn || lsn > stopLsn)
-    .map(({ path, block }) => ({ file: path, block }))
-    .toSorted((a, b) => a.file.localeCompare(b.file) || a.block - b.block);
+/** Bytes of all files, and of those of each tablespace. */
+function sizesOf(entries: Entries): {
+  readonly count: number;
+  readonly bytes: number;
+  readonly ofTablespace: ReadonlyMap<number, number>;
+} {
+  const ofTablespace = new Map<number, number>();
+  let count = 0;
+  let bytes = 0;
+  for (const entry of entries) {
+    if (entry.kind !== 'file') continue;
+    count++;
+    bytes += entry.bytes;
+    const { tablespace } = entry;
+    if (tablespace !== undefined) ofTablespace.set(tablespace, (ofTablespace.get(tablespace) ?? 0) + entry.bytes);
+  }
+  return { count, bytes, ofTablespace };
 }
-
-const sumBytes = (entries: readonly FileEntry[]): number => entries.reduce((sum, { bytes }) => sum + bytes, 0);

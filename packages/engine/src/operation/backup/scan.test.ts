@@ -13,7 +13,7 @@ test('a file whose name is not UTF-8 is refused by name, and not taken for one t
     await writeFile(join(folder, 'größe'), 'kept');
     const signal = new AbortController().signal;
     const { entries } = await scanCluster(folder, signal);
-    assert.ok(entries.some(({ path }) => path === 'größe'));
+    assert.ok([...entries].some(({ path }) => path === 'größe'));
     await writeFile(Buffer.concat([Buffer.from(`${folder}/gr`), Buffer.from([0xf6, 0xdf]), Buffer.from('e')]), 'x');
     await assert.rejects(scanCluster(folder, signal), (error) => {
       assert.ok(isSpillwayError(error, 'SPW_DATA_DIRECTORY'));
@@ -40,7 +40,7 @@ for (const name of ['base/5', 'pg_xact', 'global/1262', 'extra.conf', 'log']) {
         );
       } else {
         const { entries } = await scanning;
-        assert.ok(entries.some((entry) => entry.kind === 'link' && entry.path === name));
+        assert.ok([...entries].some((entry) => entry.kind === 'link' && entry.path === name));
       }
     } finally {
       await rm(folder, { recursive: true, force: true });

@@ -10,7 +10,9 @@ import { type BigIntStats, lstatSync, readdirSync, readlinkSync, realpathSync, s
 import { join } from 'node:path';
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { SpillwayError } from '@spillway/contract';
-import type { DirectoryEntry, Entry, FileEntry } from '../../format/manifest.ts';
+import type { DirectoryEntry, Entry, FileEntry } from '../../format/entry.ts';
+import type { Entries } from '../../format/manifest.ts';
+import { EntryPacker } from '../../format/packed-entries.ts';
 import { classify, type PathKind, unloggedSkips } from '../../postgres/exclusion.ts';
 import { RECOVERY_FOLDER } from '../restore/fetch-script.ts';
 
@@ -23,16 +25,23 @@ export interface Root {
 export interface Scan {
   readonly roots: readonly Root[];
   /** Ordered by root and path. pg_control is left out: it is copied last. */
-  readonly entries: readonly Entry[];
+  readonly entries: Entries;
+  /** Of all files. */
+  readonly bytes: number;
 }
 
 const CONTROL_FILE = 'global/pg_control';
 
 export async function scanCluster(dataDirectory: string, signal: AbortSignal): Promise<Scan> {
   const roots: Root[] = [{ directory: dataDirectory }, ...findTablespaces(dataDirectory)];
-  const entries: Entry[] = [];
-  for (const root of roots) await walk(root, '', entries, signal);
-  return { roots, entries };
+  const entries = new EntryPacker();
+  let bytes = 0;
+  const add = (entry: Entry): void => {
+    entries.add(entry);
+    if (entry.kind === 'file') bytes += entry.bytes;
+  };
+  for (const root of roots) await walk(root, '', add, signal);
+  return { roots, entries: entries.finish(), bytes };
 }
 
 function findTablespaces(dataDirectory: string): readonly Root[] {
@@ -58,7 +67,7 @@ function findTablespaces(dataDirectory: string): readonly Root[] {
   return found.toSorted((a, b) => (a.tablespace ?? 0) - (b.tablespace ?? 0));
 }
 
-async function walk(root: Root, folder: string, entries: Entry[], signal: AbortSignal): Promise<void> {
+async function walk(root: Root, folder: string, add: (entry: Entry) => void, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   await yieldToOthers();
   const names = unlessGone(() => readdirSync(join(root.directory, folder)))?.toSorted();
@@ -81,19 +90,17 @@ async function walk(root: Root, folder: string, entries: Entry[], signal: AbortS
     const verdict = classify(inPlace, kind);
     if (verdict === 'skip' || (kind === 'link' && folder === 'pg_tblspc')) continue;
     if (kind === 'directory' || verdict === 'empty-directory') {
-      entries.push(
-        describeFolder(root, path, kind === 'link' ? statSync(join(root.directory, path), { bigint: true }) : stats),
-      );
+      add(describeFolder(root, path, kind === 'link' ? statSync(join(root.directory, path), { bigint: true }) : stats));
       if (kind === 'directory') folders.push(path);
     } else if (kind === 'link') {
       const target = readlinkSync(join(root.directory, path));
       if (holdsData(root, path)) throw linkedData(join(root.directory, path), target);
-      entries.push({ kind: 'link', path, target });
+      add({ kind: 'link', path, target });
     } else {
-      entries.push(describeFile(root, path, stats));
+      add(describeFile(root, path, stats));
     }
   }
-  for (const each of folders) await walk(root, each, entries, signal);
+  for (const each of folders) await walk(root, each, add, signal);
 }
 
 /** Whether what lies there is the cluster's own data, and not a file or folder of the operator's. */

@@ -11,7 +11,8 @@
 // Invariant: when `copy` returns, all chunks that its ids name are durable in packs: those of `packs`, which no index
 // names yet, or those that the repository's index names already.
 
-import type { BackupSummary, Entry, FileEntry } from '../../format/manifest.ts';
+import type { FileEntry } from '../../format/entry.ts';
+import type { BackupSummary, Entries } from '../../format/manifest.ts';
 import type { PackDirectory } from '../../format/pack.ts';
 import type { ServerFacts } from '../../postgres/basebackup.ts';
 import type { Session } from '../../postgres/connection.ts';
@@ -58,7 +59,7 @@ export interface CopiedCluster {
   /** When reading began, in nanoseconds since 1970. */
   readonly readStartedNs: bigint;
   /** Ordered by root and path, pg_control last; `chunkIds` in the order of their files. */
-  readonly entries: readonly Entry[];
+  readonly entries: Entries;
   readonly chunkIds: Uint8Array;
   readonly packs: readonly PackDirectory[];
   readonly readBytes: number;
@@ -66,6 +67,8 @@ export interface CopiedCluster {
   readonly newChunks: number;
   /** Pages whose checksum was wrong each time they were read; `path` as in `pathInCluster`. */
   readonly wrongPages: readonly WrongPageOfFile[];
+  /** How many more such pages there are, past what is worth keeping (`wrong-pages.ts`). */
+  readonly wrongPagesBeyond: number;
   readonly tablespaces: readonly { readonly oid: number; readonly path: string }[];
 }
 

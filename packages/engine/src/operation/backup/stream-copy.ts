@@ -20,6 +20,7 @@ import { TaskQueue } from '../task-queue.ts';
 import { pathInCluster, type WrongPageOfFile } from './source.ts';
 import type { StreamData, StreamFinal, StreamPiece, StreamResult, StreamTask, SuspectPiece } from './stream-worker.ts';
 import type { StreamedFile } from './streamed-tree.ts';
+import { WrongPages } from './wrong-pages.ts';
 
 const BATCH_BYTES = 2 * 1024 * 1024;
 /** A batch of small files has many pieces; each costs some words of a message. */
@@ -43,6 +44,7 @@ export interface StreamCopyOptions {
 export interface StreamCopied {
   readonly packs: readonly PackDirectory[];
   readonly wrongPages: readonly WrongPageOfFile[];
+  readonly wrongPagesBeyond: number;
   readonly newBytes: number;
   readonly newChunks: number;
 }
@@ -54,7 +56,7 @@ export class StreamCopy {
   readonly #free: SharedArrayBuffer[] = [];
   /** Files by the number that their pieces carry, while any of them is on its way. */
   readonly #files = new Map<number, StreamedFile & { pending: number }>();
-  readonly #wrongPages: WrongPageOfFile[] = [];
+  readonly #wrongPages = new WrongPages();
   #room: number;
   #newBytes = 0;
   #newChunks = 0;
@@ -124,7 +126,7 @@ export class StreamCopy {
     await this.#queue.drained();
     this.#queue.end();
     const packs = (await this.#work).flat();
-    return { packs, wrongPages: this.#wrongPages, newBytes: this.#newBytes, newChunks: this.#newChunks };
+    return { packs, ...this.#wrongPages.all, newBytes: this.#newBytes, newChunks: this.#newChunks };
   }
 
   async #send(): Promise<void> {
@@ -164,7 +166,7 @@ export class StreamCopy {
         const inPiece = (block - (piece.firstBlock ?? 0)) * data.blockBytes;
         const page = new Uint8Array(memory, piece.at + inPiece, data.blockBytes);
         const lsn = await this.#readPageAgain(path, page, block, piece.chunk * CHUNK_BYTES + inPiece);
-        if (lsn !== undefined) this.#wrongPages.push({ path, block, lsn });
+        if (lsn !== undefined) this.#wrongPages.add({ path, block, lsn });
       }
     }
     const pieces = suspects.map(({ piece }) => piece);

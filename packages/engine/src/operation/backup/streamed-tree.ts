@@ -6,7 +6,7 @@
 // Files have no inode and no ctime here, and a time in whole seconds: no incremental backup takes one for unchanged.
 
 import { CHUNK_ID_BYTES, chunkCount } from '../../format/chunk.ts';
-import type { Entry, FileEntry } from '../../format/manifest.ts';
+import type { Entry, FileEntry } from '../../format/entry.ts';
 import { classify, unloggedSkips } from '../../postgres/exclusion.ts';
 import type { TarEntry } from '../../postgres/tar.ts';
 import { RECOVERY_FOLDER } from '../restore/fetch-script.ts';

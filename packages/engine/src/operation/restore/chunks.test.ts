@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { CHUNK_BYTES, CHUNK_ID_BYTES, chunkCount } from '../../format/chunk.ts';
-import type { Entry, FileEntry } from '../../format/manifest.ts';
+import type { Entry, FileEntry } from '../../format/entry.ts';
 import { compareTasks, laidFiles, wantedChunks } from './chunks.ts';
 
 const file = (path: string, bytes: number): FileEntry => ({

@@ -4,7 +4,8 @@
 // compared as far as it reaches, and wants what differs and what lies beyond. A shell wants nothing.
 
 import { CHUNK_BYTES, CHUNK_ID_BYTES, chunkCount } from '../../format/chunk.ts';
-import type { FileEntry, Manifest } from '../../format/manifest.ts';
+import type { FileEntry } from '../../format/entry.ts';
+import type { Manifest } from '../../format/manifest.ts';
 import type { ChunkPlace } from '../../repository/chunk-table.ts';
 import type { PackReference, RepositoryIndex } from '../../repository/index-store.ts';
 import { stretches } from '../../repository/stretches.ts';

@@ -17,7 +17,7 @@ import { dirname, join } from 'node:path';
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { type ErrorCode, isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
 import { CHUNK_ID_BYTES } from '../../format/chunk.ts';
-import type { Entry, FileEntry } from '../../format/manifest.ts';
+import type { Entry, FileEntry } from '../../format/entry.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { Crew } from '../crew.ts';
 import { CONTROL_FILE, type LaidFile, laidFiles, layTasks, LEFT_OUT, wantedChunks } from './chunks.ts';
@@ -136,7 +136,7 @@ async function layFiles(options: RestoreOptions, step: (phase: string) => void):
   const { planned, repository, report, signal, workers } = options;
   const { manifest, index, layout, plan } = planned;
   await using crew = new Crew(new URL('./lay-worker.ts', import.meta.url), workers);
-  const entries = manifest.entries.filter(({ path }) => !LEFT_OUT.has(path));
+  const entries = [...manifest.entries].filter(({ path }) => !LEFT_OUT.has(path));
   const asRoot = process.getuid?.() === 0;
   const owner = asRoot ? entries.find((entry): entry is FileEntry => entry.kind === 'file') : undefined;
   await makeRoots(planned, repository.id, owner);

@@ -7,7 +7,8 @@
 
 import { join, resolve } from 'node:path';
 import { SpillwayError } from '@spillway/contract';
-import type { Entry, ManifestHead } from '../../format/manifest.ts';
+import type { Entry } from '../../format/entry.ts';
+import type { ManifestHead } from '../../format/manifest.ts';
 
 export interface LayoutWish {
   readonly directory: string;

@@ -230,6 +230,6 @@ async function finish(options: PlanOptions, chosen: Chosen): Promise<PlannedRest
 
 async function lookAt(options: PlanOptions, layout: Layout, { mode, manifest }: Chosen): Promise<Survey> {
   if (mode === 'fresh') return NOTHING_THERE;
-  const entries = manifest.entries.filter((entry) => !LEFT_OUT.has(entry.path));
+  const entries = [...manifest.entries].filter((entry) => !LEFT_OUT.has(entry.path));
   return survey(expectedPaths(entries, layout), layout, options.signal ?? new AbortController().signal);
 }

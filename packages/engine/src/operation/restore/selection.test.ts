@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { FileEntry, ManifestHead } from '../../format/manifest.ts';
+import type { FileEntry } from '../../format/entry.ts';
+import type { ManifestHead } from '../../format/manifest.ts';
 import { databaseOf, EVERYTHING, selectDatabases } from './selection.ts';
 
 const HEAD = {

@@ -8,7 +8,8 @@
 // the backup ran, whose name it does not know.
 
 import { SpillwayError } from '@spillway/contract';
-import type { Entry, FileEntry, ManifestHead } from '../../format/manifest.ts';
+import type { Entry, FileEntry } from '../../format/entry.ts';
+import type { ManifestHead } from '../../format/manifest.ts';
 
 /** Below it stand what initdb made: templates and `postgres`. */
 const FIRST_NORMAL_OID = 16_384;

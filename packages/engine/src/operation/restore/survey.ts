@@ -11,7 +11,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { SpillwayError } from '@spillway/contract';
-import type { Entry } from '../../format/manifest.ts';
+import type { Entry } from '../../format/entry.ts';
 import { parseWalFileName } from '../wal/file-name.ts';
 import { KEPT_WAL_FOLDER, walPlace } from './kept-wal.ts';
 import { type Layout, pathOf } from './layout.ts';

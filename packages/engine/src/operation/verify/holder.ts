@@ -2,14 +2,16 @@
 
 import { CHUNK_BYTES, CHUNK_ID_BYTES, chunkCount, isZeroChunk } from '../../format/chunk.ts';
 import type { DumpManifest } from '../../format/dump.ts';
-import type { Entry, Manifest } from '../../format/manifest.ts';
+import type { Entry } from '../../format/entry.ts';
+import type { Entries, Manifest } from '../../format/manifest.ts';
 
 export interface Holder {
   readonly id: string;
   readonly files: number;
   readonly bytes: number;
   readonly chunkIds: Uint8Array;
-  readonly parts: readonly Part[];
+  /** May be walked several times. */
+  readonly parts: Iterable<Part>;
 }
 
 interface Part {
@@ -31,12 +33,15 @@ export interface Want {
 
 export function backupHolder({ head, entries, chunkIds }: Manifest): Holder {
   const { id, files, bytes } = head.summary;
-  const parts = entries.flatMap((entry): readonly Part[] =>
-    entry.kind === 'file'
-      ? [{ file: entry.path, tablespace: entry.tablespace ?? null, lengths: fixedLengths(entry.bytes) }]
-      : [],
-  );
+  const parts = { [Symbol.iterator]: () => partsOf(entries) };
   return { id, files, bytes, chunkIds, parts };
+}
+
+function* partsOf(entries: Entries): IterableIterator<Part> {
+  for (const entry of entries) {
+    if (entry.kind !== 'file') continue;
+    yield { file: entry.path, tablespace: entry.tablespace ?? null, lengths: fixedLengths(entry.bytes) };
+  }
 }
 
 export function dumpHolder({ head, chunkIds, lengths }: DumpManifest): Holder {
