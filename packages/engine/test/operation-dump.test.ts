@@ -15,14 +15,16 @@ import { differences, fingerprint, type LabCluster, startCluster } from '@spillw
 import pg from 'pg';
 import { CHUNK_BYTES } from '../src/format/chunk.ts';
 import { type DumpOptions, dump } from '../src/operation/logical/dump.ts';
-import { listDumps, verifyDump } from '../src/operation/logical/dumps.ts';
+import { listDumps, openDump, verifyDump } from '../src/operation/logical/dumps.ts';
 import { exportDump } from '../src/operation/logical/export.ts';
 import { readStream } from '../src/operation/logical/read.ts';
 import { type DumpRestoreOptions, restoreDump } from '../src/operation/logical/restore.ts';
 import type { DumpSummary } from '../src/format/dump.ts';
-import { dumpChunks, readDump } from '../src/repository/dump-store.ts';
+import { COLLECT_LOCK, collect, type Collected } from '../src/repository/collect.ts';
+import { dumpChunks, readDump, removeDump } from '../src/repository/dump-store.ts';
 import { listBackups } from '../src/operation/backups.ts';
 import { readIndex } from '../src/repository/index-store.ts';
+import { takeLock } from '../src/repository/lock.ts';
 import { initRepository, openRepository, type Repository } from '../src/repository/repository.ts';
 import { makeRepository } from './operation-stage.ts';
 
@@ -335,6 +337,34 @@ if (existsSync(join(TOOLS, 'pg_dump'))) {
     }
     const listed = await run(join(TOOLS, 'pg_restore'), ['--list', join(out, '1.dump')]);
     assert.match(listed.stdout, /TABLE DATA public part_1/);
+  });
+
+  test('a dump that is removed while it is read is read to its end, and its packs go afterwards', async () => {
+    const place = await mkdtemp(join(folder, 'held-'));
+    const own = await makeRepository(place);
+    const made = await dump(settings('logical', { repository: own, databases: [ODD] }));
+    const collectAll = async (): Promise<Collected> => {
+      await using lock = await takeLock(own, COLLECT_LOCK, { holder: 'a test' });
+      const nothing = { graceMs: 0, repackBelow: 0, repackBytesMax: 0, lockWaitMs: 0 };
+      return await collect({ ...reading, ...nothing, repository: own, lock, now: () => new Date() });
+    };
+    {
+      await using opened = await openDump({ ...reading, repository: own, id: made.id });
+      await removeDump(own, 'main', made.id);
+      const { packs_removed: removed, waiting_for: reasons } = await collectAll();
+      assert.equal(removed, 0);
+      assert.match(reasons.join(), new RegExp(`the reader of dump ${made.id} of cluster main`));
+      let bytes = 0;
+      for (const number of opened.manifest.head.streams.keys()) {
+        for await (const piece of readStream(opened.reading, number)) bytes += piece.byteLength;
+      }
+      assert.equal(bytes, made.bytes);
+    }
+    assert.ok((await collectAll()).packs_removed > 0);
+    assert.deepEqual(await Array.fromAsync(own.storage.list('packs/')), []);
+    await assert.rejects(openDump({ ...reading, repository: own, id: made.id }), (error) =>
+      isSpillwayError(error, 'SPW_DUMP_UNKNOWN'),
+    );
   });
 
   test('a pg_dump that is killed leaves no dump, and what it said comes through', async () => {

@@ -5,9 +5,10 @@ import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import { isSpillwayError, type OperationEvent, type Report } from '@spillway/contract';
 import { newKeyRing } from '../codec/keys.ts';
-import { lockPrefix, manifestName } from '../format/names.ts';
-import { heldBackups, holdBackup, type Hold } from './hold.ts';
-import { takeLock } from './lock.ts';
+import { dumpName, lockPrefix, manifestName } from '../format/names.ts';
+import { concernedHolders } from './condemned.ts';
+import { heldBackups, holdBackup, type Hold, holdDump } from './hold.ts';
+import { listHolders, takeLock } from './lock.ts';
 import { Repository } from './repository.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'spillway-hold-'));
@@ -50,16 +51,36 @@ test('a backup that was removed cannot be held', async () => {
   assert.equal(await locks(repository), 0);
 });
 
+test('who reads a dump counts among those whose packs must stay, and holds no backup of that cluster', async () => {
+  const repository = await repositoryWith(ID);
+  await repository.storage.put(dumpName('eu-west', ID), [Buffer.from('a dump')]);
+  const reading = { repository, cluster: 'eu-west', signal: new AbortController().signal, report: () => undefined };
+  const held = await holdDump({ ...reading, dumpId: ID });
+  assert.deepEqual(
+    (await concernedHolders(repository)).map(({ holder }) => holder),
+    [`reader of dump ${ID} of cluster eu-west`],
+  );
+  assert.equal((await heldBackups(repository, 'eu-west')).size, 0);
+  assert.equal((await listHolders(repository)).length, 1);
+  await held[Symbol.asyncDispose]();
+  await assert.rejects(holdDump({ ...reading, dumpId: '20261123T181500Z-00000000' }), (error) =>
+    isSpillwayError(error, 'SPW_DUMP_UNKNOWN'),
+  );
+  assert.equal(await locks(repository), 0);
+});
+
 test('the hold of a process that is gone is taken away', async () => {
   const repository = await repositoryWith(ID);
-  const purpose = `restore-eu-west-${ID}-00112233`;
-  const lock = await takeLock(repository, purpose, { holder: 'restore' });
-  const frames = await repository.read('lock', `${lockPrefix(purpose)}000000000001`);
-  const record = JSON.parse(Buffer.from(frames[0] ?? []).toString()) as object;
-  await lock[Symbol.asyncDispose]();
-  // No process has this number.
-  const dead = Buffer.from(JSON.stringify({ ...record, pid: 0x3f_ff_ff_ff }));
-  await repository.write('lock', `${lockPrefix(purpose)}000000000003`, [dead]);
+  for (const kind of ['restore', 'read-dump']) {
+    const purpose = `${kind}-eu-west-${ID}-00112233`;
+    const lock = await takeLock(repository, purpose, { holder: kind });
+    const frames = await repository.read('lock', `${lockPrefix(purpose)}000000000001`);
+    const record = JSON.parse(Buffer.from(frames[0] ?? []).toString()) as object;
+    await lock[Symbol.asyncDispose]();
+    // No process has this number.
+    const dead = Buffer.from(JSON.stringify({ ...record, pid: 0x3f_ff_ff_ff }));
+    await repository.write('lock', `${lockPrefix(purpose)}000000000003`, [dead]);
+  }
   assert.equal((await heldBackups(repository, 'eu-west')).size, 0);
   assert.equal(await locks(repository), 0);
 });

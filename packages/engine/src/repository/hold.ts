@@ -1,7 +1,8 @@
 // Holding a backup: a restore on any host says that it reads one, so that nobody lets that backup or its WAL go.
 //
-//   locks/restore-<cluster>-<backup>-<random>/<n>   a lock of its own each, so that many may hold one backup
-//   locks/verify-<cluster>-<random>/<n>             a verification, which reads all WAL and looks at many backups
+//   locks/restore-<cluster>-<backup>-<random>/<n>    a lock of its own each, so that many may hold one backup
+//   locks/verify-<cluster>-<random>/<n>              a verification, which reads all WAL and looks at many backups
+//   locks/read-dump-<cluster>-<dump>-<random>/<n>    who reads a dump: any lock keeps the packs that are there
 //
 // 1. The reader takes its hold, then looks whether the backup is still there. Who expires removes the manifest, then looks
 //    for holds. So one of the two sees the other.
@@ -9,14 +10,16 @@
 
 import { randomBytes } from 'node:crypto';
 import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
-import { lockPrefix, manifestName } from '../format/names.ts';
+import { dumpName, lockPrefix, manifestName } from '../format/names.ts';
 import { isAtWork, type LookOptions } from './holder.ts';
 import { listHolders, type Lock, takeLock } from './lock.ts';
 import type { Repository } from './repository.ts';
 
 const PREFIX = 'restore-';
 const READING = 'verify-';
+const DUMP = 'read-dump-';
 const FORM = /^restore-(.+)-(\d{8}T\d{6}Z-[0-9a-f]{8})-[0-9a-f]{8}$/;
+const DUMP_FORM = /^read-dump-(.+)-\d{8}T\d{6}Z-[0-9a-f]{8}-[0-9a-f]{8}$/;
 
 export interface Hold extends AsyncDisposable {
   /** Aborted where the hold was lost; undefined where the repository cannot be written to, so that there is none. */
@@ -55,6 +58,24 @@ export const holdCluster = (options: HoldOptions): Promise<Hold> =>
     holder: `verification of cluster ${options.cluster}`,
     unheld: 'what is verified is not marked as in use: what spillway expire removes meanwhile will be missed',
   });
+
+/**
+ * Holds the packs that are there now for whoever reads a dump; the dump itself may go from the list all the same. To be
+ * taken before its manifest and the index are read. Throws SPW_DUMP_UNKNOWN where the dump was removed by now.
+ */
+export async function holdDump(options: HoldOptions & { readonly dumpId: string }): Promise<Hold> {
+  const { repository, cluster, dumpId, signal } = options;
+  const hold = await take(options, {
+    purpose: `${DUMP}${cluster}-${dumpId}`,
+    holder: `reader of dump ${dumpId} of cluster ${cluster}`,
+    unheld: `dump ${dumpId} is not marked as in use: let no spillway expire run until it has been read`,
+  });
+  if ((await repository.storage.stat(dumpName(cluster, dumpId), { signal })) !== undefined) return hold;
+  await hold[Symbol.asyncDispose]();
+  throw new SpillwayError('SPW_DUMP_UNKNOWN', `dump ${dumpId} of cluster ${cluster} is not there any more`, {
+    why: 'it was expired meanwhile',
+  });
+}
 
 /** The cluster that is read under a lock of that purpose, as `holdCluster` takes it. */
 export const clusterRead = (purpose: string): string | undefined =>
@@ -95,7 +116,8 @@ export async function heldBackups(
   const held = new Map<string, string>();
   for (const holder of await listHolders(repository, options.signal)) {
     const [, of, backupId] = FORM.exec(holder.purpose) ?? [];
-    if (clusterRead(holder.purpose) === cluster && !(await isAtWork(repository, holder, options))) {
+    const readsPacks = clusterRead(holder.purpose) === cluster || DUMP_FORM.exec(holder.purpose)?.[1] === cluster;
+    if (readsPacks && !(await isAtWork(repository, holder, options))) {
       await removeRemains(repository, holder.purpose);
     }
     if (of !== cluster || backupId === undefined || held.has(backupId)) continue;

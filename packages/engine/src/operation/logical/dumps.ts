@@ -9,6 +9,7 @@ import type { DumpManifest, DumpSummary } from '../../format/dump.ts';
 import { runClient } from '../../postgres/client-process.ts';
 import { type ClientPrograms, findClientPrograms } from '../../postgres/client-programs.ts';
 import { chooseDump, listDumps as listDumpHeads, readDump } from '../../repository/dump-store.ts';
+import { holdDump } from '../../repository/hold.ts';
 import { readIndex } from '../../repository/index-store.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { type ReadOptions, readStream } from './read.ts';
@@ -49,14 +50,29 @@ export interface WorkOnDump extends DumpsOfCluster {
   readonly report: Report;
 }
 
-/** What every reader of a dump begins with. */
-export async function openDump(
-  of: WorkOnDump,
-): Promise<{ readonly manifest: DumpManifest; readonly reading: ReadOptions }> {
+/** A dump that nobody may take the packs of until this is disposed of. */
+export interface OpenedDump extends AsyncDisposable {
+  readonly manifest: DumpManifest;
+  readonly reading: ReadOptions;
+}
+
+/** What every reader of a dump begins with: holds it, and then reads where its chunks are. */
+export async function openDump(of: WorkOnDump): Promise<OpenedDump> {
   const { id } = await findDump(of);
+  await using stack = new AsyncDisposableStack();
+  const hold = stack.use(await holdDump({ ...of, dumpId: id }));
+  hold.lost?.addEventListener('abort', () => {
+    const message = `Dump ${id} is not marked as in use any more: let no spillway expire run until this ends.`;
+    of.report({ type: 'notice', level: 'warning', message });
+  });
   const manifest = await readDump(of.repository, of.cluster, id, of.signal);
   const index = await readIndex(of.repository, { signal: of.signal });
-  return { manifest, reading: { ...of, index, manifest } };
+  const held = stack.move();
+  return {
+    manifest,
+    reading: { ...of, index, manifest },
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
 }
 
 /** The major of the pg_dump that wrote it: an older pg_restore cannot read it. */
@@ -79,7 +95,8 @@ export interface VerifiedDump {
 /** Throws SPW_OBJECT_DAMAGED, SPW_OBJECT_MISSING, or SPW_RESTORE_FAILED where pg_restore cannot list an archive. */
 export async function verifyDump(of: WorkOnDump): Promise<VerifiedDump> {
   const began = performance.now();
-  const { manifest, reading } = await openDump(of);
+  await using opened = await openDump(of);
+  const { manifest, reading } = opened;
   const { summary, streams } = manifest.head;
   const tools = await findClientPrograms(['pg_restore'], majorOf(summary), of);
   const databases: VerifiedDump['databases'][number][] = [];

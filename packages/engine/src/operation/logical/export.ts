@@ -38,7 +38,8 @@ export interface ExportSummary {
 export async function exportDump(options: ExportOptions): Promise<ExportSummary> {
   const began = performance.now();
   const { format, folder, signal } = options;
-  const { manifest, reading } = await openDump(options);
+  await using opened = await openDump(options);
+  const { manifest, reading } = opened;
   const { summary, streams } = manifest.head;
   const wanted = new Set(planDatabases(summary, options).map(({ database }) => database.name));
   const tools = format === 'custom' ? undefined : await findClientPrograms(['pg_restore'], majorOf(summary), options);

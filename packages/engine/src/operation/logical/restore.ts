@@ -65,7 +65,8 @@ export interface DumpRestoreSummary {
 export async function restoreDump(options: DumpRestoreOptions): Promise<DumpRestoreSummary> {
   const began = performance.now();
   const { target, signal, report } = options;
-  const { manifest, reading } = await openDump(options);
+  await using opened = await openDump(options);
+  const { manifest, reading } = opened;
   const { summary, streams } = manifest.head;
   const warnings: string[] = [];
   const warn = (message: string): void => {
