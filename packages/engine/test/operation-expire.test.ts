@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { isSpillwayError } from '@spillway/contract';
+import { isSpillwayError, type OperationEvent } from '@spillway/contract';
 import { fingerprint } from '@spillway/lab';
 import { CHUNK_ID_BYTES, isZeroChunk } from '../src/format/chunk.ts';
 import type { BackupSummary } from '../src/format/manifest.ts';
@@ -14,6 +14,7 @@ import { listBackups, recoveryWindow } from '../src/operation/backups.ts';
 import { planExpiry } from '../src/operation/expire/plan.ts';
 import type { RetentionPolicy } from '../src/operation/expire/policy.ts';
 import { type ExpireOptions, type ExpireSummary, expire } from '../src/operation/expire/run.ts';
+import { holdPlan } from '../src/operation/restore/hold-plan.ts';
 import { checkWal } from '../src/operation/wal/check.ts';
 import { writeEvidence } from '../src/repository/evidence.ts';
 import { holdBackup } from '../src/repository/hold.ts';
@@ -142,6 +143,7 @@ test('what is kept restores after the rest has gone, the repository shrinks, and
   const [, second, third] = made;
   assert.ok(second !== undefined && third !== undefined);
   const was = await size();
+  const planned = await stage.plan({ backupId: third.id });
   const summary = await run({ keepCount: 2, pointInTimeMs: 0 });
   assert.deepEqual(await ids(), [second.id, third.id]);
   assert.ok(summary.removed_wal_objects > 3, `${summary.removed_wal_objects} WAL objects`);
@@ -153,6 +155,25 @@ test('what is kept restores after the rest has gone, the repository shrinks, and
   assert.deepEqual([window.earliest_lsn, window.gaps], [third.stop_lsn, []]);
   await assertWhole();
   assert.equal((await run({ keepCount: 2, pointInTimeMs: 0 })).removed_wal_objects, 0);
+
+  // A restore that was planned before goes by what is there when it begins, and is planned again only where it must be.
+  const told: string[] = [];
+  const restoring = {
+    ...look(),
+    target: { kind: 'latest' },
+    targetDirectory: planned.plan.directory,
+    signal: new AbortController().signal,
+    report: (event: OperationEvent) => void (event.type === 'notice' && told.push(event.message)),
+  } as const;
+  {
+    await using held = await holdPlan(planned, restoring);
+    assert.notEqual(held.planned, planned);
+    assert.equal(held.planned.plan.backup.id, third.id);
+    assert.match(told.join(), /planned again/);
+    await using again = await holdPlan(held.planned, restoring);
+    assert.equal(again.planned, held.planned);
+    assert.equal(told.length, 1);
+  }
 
   await using latest = (await stage.restore()).cluster;
   assert.deepEqual(await fingerprint(latest.connection), await fingerprint(stage.cluster.connection));

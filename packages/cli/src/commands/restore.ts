@@ -53,16 +53,13 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
     ? loaded.configuration.clusters[cluster]
     : undefined;
   const workers = options.workers ?? settings?.backup.workers ?? defaultWorkers();
-  const planned = await engine.planRestore({
-    repository,
-    cluster,
-    target,
-    ...planWishes(context.directory, options),
+  const wishes = { repository, cluster, target, ...planWishes(context.directory, options), signal };
+  const shown = await engine.planRestore({
+    ...wishes,
     // Only then: a restore compares when it begins, and what was compared before could have changed until then.
     ...(options.dryRun === true ? { compare: { workers, report: output.report } } : {}),
-    signal,
   });
-  const { plan } = planned;
+  const { plan } = shown;
   const start = options.start === true ? { port: options.port, isolated: options.isolated === true } : undefined;
   if (options.dryRun === true) {
     output.result(plan, () => `${renderPlan(plan, start)}\n\nNothing was done (--dry-run).`);
@@ -84,13 +81,8 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
   warnOfEnvironment(context, loaded);
 
   // Nobody may expire the backup or its WAL meanwhile, on whatever host.
-  await using held = await engine.holdBackup({
-    repository,
-    cluster,
-    backupId: plan.backup.id,
-    signal,
-    report: output.report,
-  });
+  await using held = await engine.holdPlan(shown, { ...wishes, report: output.report });
+  const { planned } = held;
   held.lost?.addEventListener('abort', () =>
     output.warn(
       `Backup ${plan.backup.id} is not marked as in use any more: let no spillway expire run until this ends.`,
@@ -129,9 +121,9 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
         });
   // Only where all of the backup was fetched: one laid over a cluster, or of some databases, leaves chunks unread.
   const whole = plan.mode !== 'delta' && plan.databases === null;
-  if (recovery !== null && whole) await recordRestore(context, repository, plan, recovery, began);
+  if (recovery !== null && whole) await recordRestore(context, repository, planned.plan, recovery, began);
   const document: RestoreDocument = {
-    plan,
+    plan: planned.plan,
     restore: restored,
     recovery,
     total_seconds: Math.round(performance.now() - began) / 1000,
