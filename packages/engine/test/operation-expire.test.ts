@@ -16,6 +16,7 @@ import type { RetentionPolicy } from '../src/operation/expire/policy.ts';
 import { type ExpireOptions, type ExpireSummary, expire } from '../src/operation/expire/run.ts';
 import { holdPlan } from '../src/operation/restore/hold-plan.ts';
 import { checkWal } from '../src/operation/wal/check.ts';
+import { condemn, forget } from '../src/repository/condemned.ts';
 import { writeEvidence } from '../src/repository/evidence.ts';
 import { holdBackup } from '../src/repository/hold.ts';
 import { readChunk, readIndex } from '../src/repository/index-store.ts';
@@ -173,6 +174,13 @@ test('what is kept restores after the rest has gone, the repository shrinks, and
     await using again = await holdPlan(held.planned, restoring);
     assert.equal(again.planned, held.planned);
     assert.equal(told.length, 1);
+    // As when its chunks have just been written into another pack.
+    const packIds = held.planned.index.packs.slice(0, 1).map(({ packId }) => packId);
+    const at = new Date().toISOString();
+    await condemn(stage.repository, 1000, packIds, at);
+    await using anew = await holdPlan(held.planned, restoring);
+    assert.notEqual(anew.planned, held.planned);
+    await forget(stage.repository, { number: 1000, at, packIds });
   }
 
   await using latest = (await stage.restore()).cluster;
