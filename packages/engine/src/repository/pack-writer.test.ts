@@ -122,7 +122,7 @@ test('the footer of a pack is its directory', async () => {
   const repository = await newRepository();
   const directory = await writePack(repository, chunk(randomBytes(5000)));
   const footer = await readPackFooter(repository, directory.packId, directory.packBytes);
-  assert.deepEqual({ ...footer, salt: Buffer.from(footer.salt), ids: Buffer.from(footer.ids) }, directory);
+  assert.deepEqual({ ...footer, salt: Buffer.from(footer.salt) }, directory);
 });
 
 test('a footer of many chunks is found too', async () => {

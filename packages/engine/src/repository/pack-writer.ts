@@ -33,9 +33,11 @@ interface OpenPack {
   readonly packId: string;
   readonly sealer: FrameSealer;
   readonly buffer: Buffer;
-  readonly ids: Uint8Array[];
-  readonly storedBytes: number[];
-  readonly plainBytes: number[];
+  /** One after the other, with room for as many as a pack may have; memory that is not touched costs nothing. */
+  readonly ids: Uint8Array;
+  readonly storedBytes: Uint32Array;
+  readonly plainBytes: Uint32Array;
+  count: number;
   used: number;
 }
 
@@ -58,7 +60,7 @@ export class PackWriter {
 
   /** Whether the caller should wait for `settle` before it adds more. */
   get full(): boolean {
-    return (this.#open?.used ?? 0) >= PACK_BYTES || (this.#open?.ids.length ?? 0) >= CHUNKS_PER_PACK_MAX;
+    return (this.#open?.used ?? 0) >= PACK_BYTES || (this.#open?.count ?? 0) >= CHUNKS_PER_PACK_MAX;
   }
 
   /** Seals one chunk into the open pack, which must not be full. `id` and `plain` may be reused at once. */
@@ -77,10 +79,10 @@ export class PackWriter {
     const pack = this.#open;
     const stored = pack.sealer.seal(body, plainBytes, pack.buffer, pack.used, false);
     pack.used += stored;
-    // Not `id.slice()`: that of a Buffer copies nothing.
-    pack.ids.push(new Uint8Array(id));
-    pack.storedBytes.push(stored);
-    pack.plainBytes.push(plainBytes);
+    pack.ids.set(id, pack.count * CHUNK_ID_BYTES);
+    pack.storedBytes[pack.count] = stored;
+    pack.plainBytes[pack.count] = plainBytes;
+    pack.count++;
   }
 
   /** Hands a full pack to the store, once the one before it is durable. */
@@ -108,7 +110,16 @@ export class PackWriter {
     const sealer = new FrameSealer(this.#repository.keys, 'pack', packName(packId));
     const buffer = this.#buffers.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
     sealer.head.copy(buffer);
-    return { packId, sealer, buffer, ids: [], storedBytes: [], plainBytes: [], used: HEAD_BYTES };
+    return {
+      packId,
+      sealer,
+      buffer,
+      ids: new Uint8Array(CHUNKS_PER_PACK_MAX * CHUNK_ID_BYTES),
+      storedBytes: new Uint32Array(CHUNKS_PER_PACK_MAX),
+      plainBytes: new Uint32Array(CHUNKS_PER_PACK_MAX),
+      count: 0,
+      used: HEAD_BYTES,
+    };
   }
 
   async #store(pack: OpenPack): Promise<void> {
@@ -117,9 +128,9 @@ export class PackWriter {
       packId,
       dataKeyNumber: sealer.dataKeyNumber,
       salt: sealer.salt,
-      ids: Buffer.concat(pack.ids, pack.ids.length * CHUNK_ID_BYTES),
-      storedBytes: Uint32Array.from(pack.storedBytes),
-      plainBytes: Uint32Array.from(pack.plainBytes),
+      ids: pack.ids.slice(0, pack.count * CHUNK_ID_BYTES),
+      storedBytes: pack.storedBytes.slice(0, pack.count),
+      plainBytes: pack.plainBytes.slice(0, pack.count),
     };
     // The footer cannot hold its own pack's length before it is compressed; a reader of the footer has it from `stat`.
     const footer = encodeDirectory({ ...directory, packBytes: 0 });
