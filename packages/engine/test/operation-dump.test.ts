@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -27,6 +27,7 @@ import { readIndex } from '../src/repository/index-store.ts';
 import { takeLock } from '../src/repository/lock.ts';
 import { initRepository, openRepository, type Repository } from '../src/repository/repository.ts';
 import { makeRepository } from './operation-stage.ts';
+import { waitFor } from './throwaway.ts';
 
 const run = promisify(execFile);
 const READER = fileURLToPath(new URL('../../../tools/independent-reader/read.mjs', import.meta.url));
@@ -404,4 +405,75 @@ if (existsSync(join(TOOLS, 'pg_dump'))) {
     assert.equal((stopped as Error).message, 'enough');
     assert.equal((await listDumps({ repository, cluster: 'main' })).length, dumps);
   });
+
+  test('a pg_dump that the system kills at once leaves no dump, no program, no session and no folder', async () => {
+    const dumps = (await listDumps({ repository, cluster: 'main' })).length;
+    let itsFolder = '';
+    const failure = await dump(
+      settings('logical', {
+        report: (event) => {
+          if (event.type !== 'progress' || event.detail !== ODD || itsFolder !== '') return;
+          // Its pipe is full: it cannot have ended.
+          const pid = ownPrograms().find((each) => environmentOf(each).get('PGDATABASE') === ODD);
+          assert.ok(pid !== undefined);
+          itsFolder = dirname(environmentOf(pid).get('PGSSLROOTCERT') ?? '');
+          assert.ok(existsSync(itsFolder));
+          process.kill(pid, 'SIGKILL');
+        },
+      }),
+    ).catch((error: unknown) => error);
+    assert.ok(isSpillwayError(failure, 'SPW_DUMP_FAILED'), String(failure));
+    assert.ok(failure.message.includes(`database ${ODD} was not dumped`), failure.message);
+    assert.match(failure.why ?? '', /pg_dump was ended by SIGKILL/);
+    assert.equal((await listDumps({ repository, cluster: 'main' })).length, dumps);
+    assert.deepEqual(ownPrograms(), []);
+    assert.ok(!existsSync(itsFolder));
+    await waitFor(
+      'its sessions to end',
+      async () =>
+        (await source.query("SELECT 1 FROM pg_stat_activity WHERE application_name = 'spillway'")).length === 0,
+    );
+  });
+
+  test('a user who may not read passwords dumps roles without them, and is told so', async () => {
+    await source.query("CREATE ROLE modest LOGIN PASSWORD 'modest'");
+    const events: OperationEvent[] = [];
+    const made = await dump(
+      settings('logical', {
+        cluster: { name: 'main', connection: { ...source.connection, user: 'modest', password: 'modest' } },
+        databases: ['postgres'],
+        report: (event) => events.push(event),
+      }),
+    );
+    await source.query('DROP ROLE modest');
+    assert.equal(made.role_passwords, false);
+    assert.ok(
+      events.some((event) => event.type === 'notice' && /without their passwords: user modest/.test(event.message)),
+    );
+    await using opened = await openDump({ ...reading, repository, id: made.id });
+    const globals = Buffer.concat(await Array.fromAsync(readStream(opened.reading, 0))).toString();
+    assert.match(globals, /^CREATE ROLE reader;$/m);
+    assert.doesNotMatch(globals, /PASSWORD/);
+  });
+}
+
+/** The processes of pg_dump and pg_dumpall that this one started. */
+function ownPrograms(): readonly number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        const [, name, parent] = /^\d+ \((.*)\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
+        return Number(parent) === process.pid && name?.startsWith('pg_dump') === true;
+      } catch {
+        // Gone since it was listed.
+        return false;
+      }
+    });
+}
+
+function environmentOf(pid: number): ReadonlyMap<string, string> {
+  const lines = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+  return new Map(lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
 }

@@ -2,7 +2,7 @@
 // directory, from a standby, with the least rights, and what makes them void.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { appendFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -20,6 +20,7 @@ import {
 } from '@spillway/lab';
 import type { Manifest } from '../src/format/manifest.ts';
 import { listBackups } from '../src/operation/backups.ts';
+import { checkCluster, type Probe } from '../src/operation/check.ts';
 import { readManifest } from '../src/repository/manifest-store.ts';
 import { makeRepository, makeStage, type Stage } from './operation-stage.ts';
 import { waitFor } from './throwaway.ts';
@@ -139,6 +140,18 @@ for (const major of [15, 18].filter((each) => installed.has(each))) {
       });
       assert.equal(await listed(), listedBefore);
       assert.equal((await stage.backup(as('copier'))).damaged_page_count, 0);
+
+      // `check` says the same beforehand, and asks for no files.
+      const checked = async (user: string): Promise<readonly Probe[]> =>
+        checkCluster({ ...as(user), repository: stage.repository, slot: stage.slot });
+      const probe = (probes: readonly Probe[], name: string) => probes.find((each) => each.name === name);
+      const [copier, stranger] = [await checked('copier'), await checked('stranger')];
+      assert.equal(probe(copier, 'data directory'), undefined);
+      assert.equal(probe(copier, 'replication')?.status, 'ok');
+      assert.equal(probe(copier, 'pages')?.status, 'warning');
+      assert.match(probe(copier, 'pages')?.hint ?? '', /GRANT EXECUTE .* TO "?copier/);
+      assert.equal(probe(stranger, 'replication')?.status, 'failed');
+      assert.match(probe(stranger, 'replication')?.hint ?? '', /ALTER ROLE "stranger" REPLICATION/);
 
       // It may not read pages again: what is wrong stays wrong, and is told with the way to mend that.
       await stage.cluster.query('CHECKPOINT');
@@ -286,5 +299,30 @@ describe('a backup over the replication protocol of a standby', () => {
       [],
     );
     await cluster.destroy();
+  });
+
+  test('is void when the standby is promoted meanwhile, says so, and is not listed', async () => {
+    const listed = (await listBackups({ repository: stage.repository, cluster: stage.name })).length;
+    let isPromoted = false;
+    const promotedMeanwhile = stage.backup({
+      ...source(standby),
+      workers: 1,
+      report: (event) => {
+        if (isPromoted || event.type !== 'progress' || event.phase !== 'copying files') return;
+        isPromoted = true;
+        // Synchronous: nothing more is read until the standby is one no more.
+        const { account, installation, dataDirectory } = standby;
+        execFileSync(join(installation.binDirectory, 'pg_ctl'), ['promote', '-w', '-D', dataDirectory], {
+          cwd: dataDirectory,
+          stdio: 'ignore',
+          ...(account === undefined ? {} : { uid: account.uid, gid: account.gid }),
+        });
+      },
+    });
+    await assert.rejects(promotedMeanwhile, { code: 'SPW_BACKUP_VOID', why: /promoted/ });
+    assert.ok(isPromoted);
+    assert.equal((await listBackups({ repository: stage.repository, cluster: stage.name })).length, listed);
+    // The server is not in the middle of a backup any more.
+    assert.deepEqual(await standby.query('SELECT 1 FROM pg_stat_progress_basebackup'), []);
   });
 });

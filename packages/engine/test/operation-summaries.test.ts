@@ -1,7 +1,7 @@
 // Backups that let WAL summaries tell what changed: few bytes are read, and what is restored is the source all the same.
 
 import assert from 'node:assert/strict';
-import { chown, mkdir } from 'node:fs/promises';
+import { appendFile, chown, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { OperationEvent } from '@spillway/contract';
@@ -77,6 +77,25 @@ for (const major of majors) {
       assert.equal(incremental.unchanged_by, 'wal-summaries');
       assert.deepEqual(await otherChunks(stage, incremental.id, (await stage.backup()).id), []);
       await stage.cluster.query('DROP DATABASE moved');
+    });
+
+    test('reads what was cut off and grew again as empty pages, which no change names', async () => {
+      await stage.cluster.query(
+        `CREATE TABLE cut AS SELECT n, repeat('x', 500) AS filler FROM generate_series(1, 4000) n; DELETE FROM cut`,
+      );
+      await stage.cluster.query('VACUUM (TRUNCATE off) cut');
+      const [row] = await stage.cluster.query<{ path: string }>("SELECT pg_relation_filepath('cut') AS path");
+      const path = join(stage.cluster.dataDirectory, row?.path ?? '');
+      const { size } = await stat(path);
+      await stage.backup();
+      await stage.cluster.query('VACUUM (TRUNCATE on) cut');
+      assert.equal((await stat(path)).size, 0);
+      // A server that extends a relation by many pages at once logs those that it fills, and not the others.
+      await appendFile(path, Buffer.alloc(size));
+      const incremental = await stage.backup({ type: 'incremental' });
+      assert.equal(incremental.unchanged_by, 'wal-summaries');
+      assert.deepEqual(await otherChunks(stage, incremental.id, (await stage.backup()).id), []);
+      await stage.cluster.query('DROP TABLE cut');
     });
 
     test(`is what a full one is after any changes, and restores to the source (seed ${SEED})`, async () => {
