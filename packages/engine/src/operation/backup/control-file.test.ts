@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { crc32c } from '../../postgres/crc32c.ts';
-import { CONTROL_READS_MAX, readControlBytes } from './control-file.ts';
+import { CONTROL_READS_MAX, readControlBytes, wholeControl } from './control-file.ts';
 
 /** The least that counts as a control file of version 1300. */
 function controlFile(): Buffer {
@@ -47,4 +47,15 @@ test('one that cannot be read at all is an error at once', async () => {
     readControlBytes('/data', () => Promise.reject(new Error('EIO'))),
     { code: 'SPW_DATA_DIRECTORY', why: /EIO/ },
   );
+});
+
+test('one that was sent torn is read again where that is granted, and also while it cannot be seen; else it is damaged at once', async () => {
+  const given = [undefined, torn, whole, torn];
+  let reads = 0;
+  const again = async (): Promise<Uint8Array | undefined> => given[reads++];
+  assert.ok(whole.equals(await wholeControl(torn, again)));
+  assert.equal(reads, 3);
+  assert.ok(whole.equals(await wholeControl(whole, again)));
+  assert.equal(reads, 3, 'a whole one is not read again');
+  await assert.rejects(wholeControl(torn, undefined), { code: 'SPW_DATA_DIRECTORY', why: /CRC/ });
 });

@@ -18,19 +18,31 @@ export async function readControlBytes(
   read: (path: string) => Promise<Uint8Array> = readFile,
 ): Promise<Uint8Array> {
   const path = join(dataDirectory, CONTROL_FILE);
-  for (let reads = 1; ; reads++) {
-    let bytes: Uint8Array;
+  const readOnce = async (): Promise<Uint8Array> => {
     try {
-      bytes = await read(path);
+      return await read(path);
     } catch (cause) {
       throw new SpillwayError('SPW_DATA_DIRECTORY', `${dataDirectory} cannot be read as a data directory`, { cause });
     }
+  };
+  return wholeControl(await readOnce(), readOnce);
+}
+
+/** `bytes`, or what `again` gives for them; without `again`, where they may not be read again, they are damaged at once. */
+export async function wholeControl(
+  bytes: Uint8Array,
+  again: (() => Promise<Uint8Array | undefined>) | undefined,
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
+  let content = bytes;
+  for (let reads = 1; ; reads++) {
     try {
-      parseControlFile(bytes);
-      return bytes;
+      parseControlFile(content);
+      return content;
     } catch (error) {
-      if (reads === CONTROL_READS_MAX) throw error;
-      await wait(reads);
+      if (reads === CONTROL_READS_MAX || again === undefined) throw error;
+      await wait(reads, undefined, signal && { signal });
     }
+    content = (await again()) ?? content;
   }
 }

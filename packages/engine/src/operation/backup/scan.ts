@@ -15,6 +15,7 @@ import type { Entries } from '../../format/manifest.ts';
 import { EntryPacker } from '../../format/packed-entries.ts';
 import { classify, type PathKind, unloggedSkips } from '../../postgres/exclusion.ts';
 import { RECOVERY_FOLDER } from '../restore/fetch-script.ts';
+import { CONTROL_FILE } from './control-file.ts';
 
 /** The data directory, or a tablespace. */
 export interface Root {
@@ -29,8 +30,6 @@ export interface Scan {
   /** Of all files. */
   readonly bytes: number;
 }
-
-const CONTROL_FILE = 'global/pg_control';
 
 export async function scanCluster(dataDirectory: string, signal: AbortSignal): Promise<Scan> {
   const roots: Root[] = [{ directory: dataDirectory }, ...findTablespaces(dataDirectory)];

@@ -9,7 +9,6 @@
 // Everything is read, whatever was asked for: the server sends all or nothing.
 // pg_control is kept whole on the way and its CRC checked; one that was torn while it was sent is read again.
 
-import { setTimeout as wait } from 'node:timers/promises';
 import { SpillwayError } from '@spillway/contract';
 import { CHUNK_BYTES } from '../../format/chunk.ts';
 import type { ServerFacts } from '../../postgres/basebackup.ts';
@@ -21,13 +20,12 @@ import { grantReadPages, mayReadPages, readPiece } from '../../postgres/page-rea
 import { connectReplication, type ReplicationSession } from '../../postgres/replication.ts';
 import { TarReader } from '../../postgres/tar.ts';
 import { Crew } from '../crew.ts';
+import { CONTROL_FILE, wholeControl } from './control-file.ts';
 import type { BackupOptions } from './options.ts';
 import { type CopiedCluster, openChunkTable, type OpenSource } from './source.ts';
 import { type FileWriter, StreamCopy } from './stream-copy.ts';
 import { StreamedTree } from './streamed-tree.ts';
 
-const CONTROL_FILE = 'global/pg_control';
-const CONTROL_READS_MAX = 20;
 /** backup_label, tablespace_map and pg_control are a few KiB; nothing else is kept whole. */
 const KEPT_BYTES_MAX = 16 * 1024 * 1024;
 const KEPT: ReadonlySet<string> = new Set(['backup_label', 'tablespace_map', CONTROL_FILE]);
@@ -247,7 +245,14 @@ class Incoming {
     const keeping = this.#keeping;
     if (keeping !== undefined) {
       let content: Buffer = Buffer.concat(keeping.pieces);
-      if (keeping.path === CONTROL_FILE) content = await wholeControl(this.#at, content);
+      if (keeping.path === CONTROL_FILE) {
+        // Written in place while it is sent.
+        const { session, pagesAgain, signal } = this.#at;
+        const { byteLength } = content;
+        const again = (): Promise<Uint8Array | undefined> =>
+          readPiece(session, CONTROL_FILE, 0, byteLength, { signal });
+        content = Buffer.from(await wholeControl(content, pagesAgain ? again : undefined, signal));
+      }
       this.#kept.set(keeping.path, content);
       if (this.#writer !== undefined) {
         this.#readBytes += content.byteLength;
@@ -257,22 +262,6 @@ class Incoming {
     this.#writer?.end();
     this.#writer = undefined;
     this.#keeping = undefined;
-  }
-}
-
-/** pg_control is written in place while it is sent. */
-async function wholeControl({ session, pagesAgain, signal }: Receiving, sent: Buffer): Promise<Buffer> {
-  let content = sent;
-  for (let reads = 1; ; reads++) {
-    try {
-      parseControlFile(content);
-      return content;
-    } catch (error) {
-      if (reads === CONTROL_READS_MAX || !pagesAgain) throw error;
-      await wait(reads, undefined, { signal });
-    }
-    const again = await readPiece(session, CONTROL_FILE, 0, sent.byteLength, { signal });
-    if (again !== undefined) content = Buffer.from(again);
   }
 }
 

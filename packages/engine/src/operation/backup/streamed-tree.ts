@@ -10,9 +10,9 @@ import type { Entry, FileEntry } from '../../format/entry.ts';
 import { classify, unloggedSkips } from '../../postgres/exclusion.ts';
 import type { TarEntry } from '../../postgres/tar.ts';
 import { RECOVERY_FOLDER } from '../restore/fetch-script.ts';
+import { CONTROL_FILE } from './control-file.ts';
 import { pathInCluster } from './source.ts';
 
-const CONTROL_FILE = 'global/pg_control';
 const NS_PER_SECOND = 1_000_000_000n;
 
 export interface StreamedFile {
