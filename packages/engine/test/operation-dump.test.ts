@@ -474,6 +474,13 @@ function ownPrograms(): readonly number[] {
 }
 
 function environmentOf(pid: number): ReadonlyMap<string, string> {
-  const lines = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+  let content = '';
+  try {
+    content = readFileSync(`/proc/${pid}/environ`, 'utf8');
+  } catch (error) {
+    // Another program of the same dump may have ended, which cannot be read any more though it is still listed.
+    if (!['ESRCH', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
+  const lines = content.split('\0');
   return new Map(lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
 }
