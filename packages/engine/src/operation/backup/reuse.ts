@@ -17,7 +17,6 @@ import type { FileEntry } from '../../format/entry.ts';
 import type { Manifest } from '../../format/manifest.ts';
 import { relationFile } from '../../postgres/exclusion.ts';
 import type { ChangedBlocks } from '../../postgres/walsummary.ts';
-import { CONTROL_FILE } from './control-file.ts';
 import { pathInCluster } from './source.ts';
 
 const MARGIN_NS = 2_000_000_000n;
@@ -128,14 +127,14 @@ export class Reuse {
   }
 }
 
-/** Those that may be taken over. pg_control, which comes last whatever its name, is none: it is read by itself. */
+/** Those that may be taken over. pg_control, which comes last whatever its name, hides none: nobody asks behind it. */
 function* filesOf({ head, entries }: Manifest): IterableIterator<FileBefore> {
   const damaged = new Set(head.summary.damaged_pages.map(({ file }) => file));
   let firstChunk = 0;
   for (const file of entries) {
     if (file.kind !== 'file') continue;
     const path = pathInCluster(file);
-    if (path !== CONTROL_FILE && !damaged.has(path)) yield { file, path, firstChunk };
+    if (!damaged.has(path)) yield { file, path, firstChunk };
     firstChunk += chunkCount(file.bytes);
   }
 }
