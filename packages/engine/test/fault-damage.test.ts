@@ -22,6 +22,7 @@ import { takeLock } from '../src/repository/lock.ts';
 import { readManifest, writeManifest } from '../src/repository/manifest-store.ts';
 import { PackWriter } from '../src/repository/pack-writer.ts';
 import { makeStage, type Stage } from './operation-stage.ts';
+import { assembled } from './stored-wal.ts';
 
 const SYSTEM = '7300000000000000001';
 const SEGMENT = segmentSize(1024 * 1024);
@@ -66,7 +67,7 @@ suite(`an object that was harmed (seed ${random.seed})`, () => {
       hash.update(await readChunk(repository, index, chunkIds, at));
     }
     for (const start of [0x2000000n, 0x2100000n]) {
-      const segment = await archive.assemble(timelineId(1), lsn(start));
+      const segment = await assembled(archive, timelineId(1), lsn(start));
       assert.ok(segment !== undefined);
       hash.update(segment.bytes).update(`${segment.end} ${segment.sentAt}`);
     }

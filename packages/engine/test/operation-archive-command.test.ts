@@ -151,7 +151,7 @@ describe('a server with archive_command', () => {
     await admitSystem(other, stage.name, system);
     const copy = new WalArchive(other, stage.name, system.systemIdentifier, SIZE);
     for (const segment of segments) {
-      const { bytes } = await archive.read(segment);
+      const bytes = await archive.read(segment);
       if (segment === middle) bytes.writeUInt8(bytes.readUInt8(20_000) ^ 1, 20_000);
       await copy.write(segment.timeline, segment.start, bytes, new Date());
     }

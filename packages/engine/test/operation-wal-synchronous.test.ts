@@ -11,6 +11,7 @@ import { commitTime, recordsOf, type WalChunk } from '../src/postgres/walrecord.
 import { makeStage, type Stage } from './operation-stage.ts';
 import { waitFor } from './throwaway.ts';
 import { type ReceiverOrder, type ReceiverProcess, startReceiver } from './wal-process.ts';
+import { assembled } from './stored-wal.ts';
 
 const SIZE = segmentSize(1024 * 1024);
 const one = timelineId(1);
@@ -85,7 +86,7 @@ describe('receivers that are killed', () => {
     const starts = [...new Set(objects.map(({ start }) => segmentStart(start, SIZE)))];
     async function* chunks(): AsyncGenerator<WalChunk> {
       for (const start of starts) {
-        const found = await archive.assemble(one, start);
+        const found = await assembled(archive, one, start);
         if (found === undefined) return;
         yield { start, bytes: found.bytes };
       }

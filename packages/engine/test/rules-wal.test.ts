@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import { admitSystem } from '../src/operation/system.ts';
 import { WalArchive } from '../src/operation/wal/archive.ts';
 import { fetchWal } from '../src/operation/wal/fetch.ts';
-import { waitingMax, WalRecorder } from '../src/operation/wal/recorder.ts';
+import { WAITING_MAX, WalRecorder } from '../src/operation/wal/recorder.ts';
 import { lsn, segmentName, segmentSize, timelineId } from '../src/postgres/lsn.ts';
 import { checkSegmentHeader } from '../src/postgres/walrecord.ts';
 import { makeRepository } from './operation-stage.ts';
@@ -54,13 +54,6 @@ for (const [what, why, change] of wrong) {
   });
 }
 
-test('fewer segments may wait in memory the larger they are, and always one', () => {
-  assert.deepEqual(
-    [1, 16, 64, 128, 1024].map((mebibytes) => waitingMax(mebibytes * MIB)),
-    [3, 3, 2, 1, 1],
-  );
-});
-
 test('a recorder takes no more WAL while as much as may wait is not stored', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'spillway-rules-'));
   try {
@@ -86,7 +79,7 @@ test('a recorder takes no more WAL while as much as may wait is not stored', asy
     })();
     // Whatever could go on has gone on when timers have had their turn twice.
     for (let turn = 0; turn < 2; turn++) await new Promise(setImmediate);
-    assert.equal(taken, waitingMax(SIZE) - 1);
+    assert.equal(taken, WAITING_MAX - 1);
     assert.equal(recorder.durable, START);
     gate.resolve();
     await feeding;

@@ -50,7 +50,9 @@ const zstdCompressInPool = promisify(zstdCompress);
 async function compressAside(plain: Uint8Array, level: CompressionLevel): Promise<Uint8Array> {
   if (level <= 0 || plain.byteLength < COMPRESSIBLE_BYTES_MIN) return plain;
   const packed = await zstdCompressInPool(plain, zstdOptions(plain, level));
-  return packed.byteLength < plain.byteLength ? packed : plain;
+  if (packed.byteLength < plain.byteLength) return packed;
+  discard(packed);
+  return plain;
 }
 
 // chunkSize is the size of the output buffers: one that holds the whole result is 2.5 times faster than many. What does
@@ -103,8 +105,9 @@ export class FrameSealer {
   }
 }
 
-/** Frames of one object that are compressed at once. */
+/** Frames of one object that are compressed at once, and the bytes in them: each takes twice its size, and more, meanwhile. */
 const FRAMES_AT_ONCE = 8;
+const FRAME_BYTES_AT_ONCE = 8 * 1024 * 1024;
 
 /**
  * A whole object of `frames`, taken as they are wanted: of a long one not all need be in memory. For objects that fit in memory when
@@ -118,29 +121,35 @@ export async function sealObject(
   level: CompressionLevel = DEFAULT_COMPRESSION_LEVEL,
 ): Promise<Buffer> {
   const sealer = new FrameSealer(ring, kind, name);
-  const bodies: { readonly body: Uint8Array; readonly plainBytes: number }[] = [];
-  for (const some of groupsOf(FRAMES_AT_ONCE, frames)) {
+  const bodies: { readonly body: Uint8Array; readonly plainBytes: number; readonly isOwn: boolean }[] = [];
+  for (const some of compressibleAtOnce(frames)) {
     const compressed = await Promise.all(some.map((plain) => compressAside(plain, level)));
-    compressed.forEach((body, i) => bodies.push({ body, plainBytes: some[i]?.byteLength ?? 0 }));
+    compressed.forEach((body, i) => {
+      bodies.push({ body, plainBytes: some[i]?.byteLength ?? 0, isOwn: body !== some[i] });
+    });
   }
   if (bodies.length === 0) throw new SpillwayError('SPW_INTERNAL', `${name} has no frames`);
   const size = bodies.reduce((sum, { body }) => sum + FrameSealer.frameBytesMax(body.byteLength), HEAD_BYTES);
   const object = Buffer.allocUnsafeSlow(size);
   sealer.head.copy(object);
   let at = HEAD_BYTES;
-  bodies.forEach(({ body, plainBytes }, i) => {
+  bodies.forEach(({ body, plainBytes, isOwn }, i) => {
     at += sealer.seal(body, plainBytes, object, at, i === bodies.length - 1);
+    if (isOwn) discard(body);
   });
   return object.subarray(0, at);
 }
 
-function* groupsOf<T>(most: number, items: Iterable<T>): Iterable<readonly T[]> {
-  let group: T[] = [];
-  for (const item of items) {
-    group.push(item);
-    if (group.length < most) continue;
+function* compressibleAtOnce(frames: Iterable<Uint8Array>): Iterable<readonly Uint8Array[]> {
+  let group: Uint8Array[] = [];
+  let bytes = 0;
+  for (const frame of frames) {
+    group.push(frame);
+    bytes += frame.byteLength;
+    if (group.length < FRAMES_AT_ONCE && bytes < FRAME_BYTES_AT_ONCE) continue;
     yield group;
     group = [];
+    bytes = 0;
   }
   if (group.length > 0) yield group;
 }

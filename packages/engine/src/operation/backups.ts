@@ -9,6 +9,7 @@ import { expiredOn, type ExpiredUpTo, readExpired } from './expire/record.ts';
 import { listSystems, type SystemRecord } from './system.ts';
 import { WalArchive, type WalCatalog } from './wal/archive.ts';
 import { findWay, type Way } from './wal/coverage.ts';
+import { lastSentAt } from './wal/stored.ts';
 
 export interface ClusterInRepository {
   readonly repository: Repository;
@@ -154,5 +155,5 @@ export function findGaps(wal: SystemWal, timeline: TimelineId, from: Lsn | undef
 export async function sentAt(wal: SystemWal, way: Way, signal: AbortSignal | undefined): Promise<string | null> {
   const last = way.steps.at(-1);
   if (last === undefined) return null;
-  return (await wal.archive.assemble(last.timeline, last.start, signal))?.sentAt ?? null;
+  return (await lastSentAt(wal.archive, last.timeline, last.start, signal)) ?? null;
 }

@@ -18,6 +18,7 @@ import {
   unwrapKeyRing,
   wrapKeyRing,
 } from '../codec/keys.ts';
+import { discard } from '../codec/discard.ts';
 import { newRecoveryKey } from '../codec/recovery-key.ts';
 import { type CompressionLevel, openFrames, openObject, sealObject } from '../codec/seal.ts';
 import { HEAD_NAME, keySlotName } from '../format/names.ts';
@@ -57,12 +58,12 @@ export class Repository {
     return { id: this.id, location: this.location, keys: this.keys };
   }
 
-  /** The frames of a whole object. */
   /** The frames of a large object, opened one at a time as they are wanted. */
   async readFrames(kind: ObjectKind, name: ObjectName, signal?: AbortSignal): Promise<Iterable<Uint8Array>> {
     return openFrames(this.keys, kind, name, await this.storage.get(name, signal && { signal }));
   }
 
+  /** The frames of a whole object. */
   async read(kind: ObjectKind, name: ObjectName, signal?: AbortSignal): Promise<readonly Uint8Array[]> {
     return openObject(this.keys, kind, name, await this.storage.get(name, signal && { signal }));
   }
@@ -75,8 +76,10 @@ export class Repository {
     options: { level?: CompressionLevel; signal?: AbortSignal } = {},
   ): Promise<{ readonly outcome: 'created' | 'exists'; readonly storedBytes: number }> {
     const object = await sealObject(this.keys, kind, name, frames, options.level);
+    const storedBytes = object.byteLength;
     const outcome = await this.storage.put(name, [object], options.signal && { signal: options.signal });
-    return { outcome, storedBytes: object.byteLength };
+    discard(object);
+    return { outcome, storedBytes };
   }
 }
 

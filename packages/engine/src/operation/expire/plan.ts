@@ -195,8 +195,8 @@ async function readLineages(options: ExpiryOptions): Promise<readonly LineageWal
     for (const [timeline, objects] of wal.catalog.objects) {
       const last = objects.reduce((latest, object) => (object.end > latest.end ? object : latest));
       // A receiver may replace the last piece while it is read: then there is newer WAL than can be told here.
-      const at = await wal.archive.read(last, signal).then(
-        ({ stamp }) => new Date(stamp.sent_at),
+      const at = await wal.archive.readStamp(last, signal).then(
+        ({ sent_at: sent }) => new Date(sent),
         (error: unknown) => {
           if (!isSpillwayError(error, 'SPW_OBJECT_MISSING', 'SPW_OBJECT_DAMAGED')) throw error;
           return options.now;

@@ -8,10 +8,11 @@
 import { mkdir, open, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSpillwayError, SpillwayError } from '@spillway/contract';
-import { parseHistoryName, parseSegmentName } from '../../postgres/lsn.ts';
+import { parseHistoryName, parseSegmentName, segmentEnd } from '../../postgres/lsn.ts';
 import { checkSegmentHeader } from '../../postgres/walrecord.ts';
 import type { SystemWal } from '../backups.ts';
 import { parseWalFileName } from '../wal/file-name.ts';
+import { covers } from '../wal/interval.ts';
 import { linkTarget } from './folder.ts';
 import type { Layout } from './layout.ts';
 import { syncFolder } from './sync.ts';
@@ -51,7 +52,7 @@ async function unstoredIn(folder: string, { archive, catalog }: SystemWal): Prom
     const segment = parseSegmentName(file.segment ?? '', archive.segmentSize);
     if (segment === undefined) continue;
     const stored = catalog.objects.get(segment.timeline) ?? [];
-    if (stored.some(({ kind, start }) => kind === 'segment' && start === segment.start)) continue;
+    if (covers(stored, segment.start, segmentEnd(segment.start, archive.segmentSize))) continue;
     const expected = { systemIdentifier: archive.systemIdentifier, segmentSize: archive.segmentSize, ...segment };
     if (await holdsWal(join(folder, name), expected)) unstored.push(name);
   }

@@ -1,7 +1,7 @@
 // A cluster's WAL in the repository: finished segments, pieces of segments in progress, and timeline history files.
 //
-//   clusters/<name>/wal/<system identifier>/<timeline>/<segment>                a finished segment
-//   clusters/<name>/wal/<system identifier>/<timeline>/<segment>.<from>-<to>    bytes [from, to) of one in progress
+//   clusters/<name>/wal/<system identifier>/<timeline>/<segment>                a segment
+//   clusters/<name>/wal/<system identifier>/<timeline>/<segment>.<from>-<to>    a piece: bytes [from, to) of one
 //   clusters/<name>/wal/<system identifier>/<timeline>/<timeline>.history       as PostgreSQL wrote it
 //   …/<segment>.<offset>.backup, …/<segment>.partial                            as PostgreSQL archives them
 //   …/<from>-<to>.gap                                                           why WAL is missing (`gap-record.ts`)
@@ -9,7 +9,8 @@
 // 1. The first frame of a segment or piece is its `WalStamp`; the others are its bytes. A list of names tells which WAL
 //    there is; only the time of the last commit needs a look inside.
 // 2. A name never gets other content: the same bytes again are success, other bytes are SPW_WAL_CONFLICT.
-// 3. A finished segment replaces its pieces: they are removed once it is durable and found to agree with it.
+// 3. A part of a segment, which is all of it up to 16 MiB and 8 MiB of a larger one, replaces what was stored piece by
+//    piece of it: those pieces are removed once it is durable and found to agree with them. Parts are pieces, and stay.
 // 4. A `.partial` segment stands beside everything else: no restore takes it for the segment.
 
 import { isSpillwayError, SpillwayError } from '@spillway/contract';
@@ -24,15 +25,21 @@ import {
   parseLsn,
   parseSegmentName,
   type SegmentSize,
+  segmentEnd,
   segmentName,
   segmentStart,
   type TimelineId,
   timelineId,
 } from '../../postgres/lsn.ts';
+import { readFirstFrame } from '../../repository/first-frame.ts';
+import { readFrames } from '../../repository/frames.ts';
 import type { Repository } from '../../repository/repository.ts';
-import { coverage } from './interval.ts';
+import { coverage, covers } from './interval.ts';
 
 const DATA_FRAME_BYTES = 4 * 1024 * 1024;
+/** A larger segment is stored in parts: what has to be in memory does not grow with it. */
+const WHOLE_BYTES_MAX = 16 * 1024 * 1024;
+const PART_BYTES = 8 * 1024 * 1024;
 
 /** What a WAL object says of itself. */
 export interface WalStamp {
@@ -79,12 +86,21 @@ export class WalArchive {
   readonly #prefix: string;
   readonly systemIdentifier: string;
   readonly segmentSize: SegmentSize;
+  /** Segments are stored in parts of this size, which divides theirs; or whole, where it is theirs. */
+  readonly partBytes: number;
 
-  constructor(repository: Repository, cluster: string, systemIdentifier: string, size: SegmentSize) {
+  constructor(
+    repository: Repository,
+    cluster: string,
+    systemIdentifier: string,
+    size: SegmentSize,
+    partBytes: number = size > WHOLE_BYTES_MAX ? PART_BYTES : size,
+  ) {
     this.#repository = repository;
     this.#prefix = walPrefix(cluster, systemIdentifier);
     this.systemIdentifier = systemIdentifier;
     this.segmentSize = size;
+    this.partBytes = partBytes;
   }
 
   /** Holds everything that was durable when it began, also what is replaced meanwhile: see `#onceMore`. */
@@ -134,76 +150,52 @@ export class WalArchive {
     }
   }
 
-  /** What there is of one segment: itself, or its pieces. */
+  /** What there is of the segment that begins at `start`: itself, or its pieces. */
   async find(timeline: TimelineId, start: Lsn, signal?: AbortSignal): Promise<readonly WalObject[]> {
     const prefix = this.#name(timeline, segmentName(timeline, start, this.segmentSize));
     const found = new Map<string, WalObject>();
-    // Twice where the segment itself is not seen: as in `#onceMore`, its pieces may go while they are listed.
-    for (let looks = 0; looks < 2 && ![...found.values()].some(({ kind }) => kind === 'segment'); looks++) {
+    const end = segmentEnd(start, this.segmentSize);
+    let ordered: readonly WalObject[] = [];
+    // Twice where not all of it is seen: as in `#onceMore`, pieces may go while they are listed.
+    for (let looks = 0; looks < 2 && !covers(ordered, start, end); looks++) {
       for await (const { name, bytes } of this.#repository.storage.list(prefix, signal && { signal })) {
         const object = this.#parse(name, name.slice(name.lastIndexOf('/') + 1), bytes);
         if (object !== undefined) found.set(name, object);
       }
+      ordered = [...found.values()].toSorted(byStart);
     }
-    return [...found.values()].toSorted(byStart);
+    return ordered;
   }
 
-  async read(object: WalObject, signal?: AbortSignal): Promise<{ readonly stamp: WalStamp; readonly bytes: Buffer }> {
-    const kind = object.kind === 'segment' ? 'walSegment' : 'walPiece';
-    const [stampFrame, ...data] = await this.#repository.read(kind, object.name, signal);
-    const stamp = JSON.parse(Buffer.from(stampFrame ?? []).toString('utf8')) as WalStamp;
-    const bytes = Buffer.concat(data);
-    if (BigInt(bytes.length) !== object.end - object.start || parseLsn(stamp.start_lsn) !== object.start) {
-      throw damaged(object.name, 'it holds other WAL than its name says');
-    }
-    return { stamp, bytes };
+  /** What the object says of itself; nothing more of it is read. */
+  async readStamp(object: WalObject, signal?: AbortSignal): Promise<WalStamp> {
+    const place = { name: object.name, bytes: object.storedBytes };
+    return parseStamp(object, await readFirstFrame(this.#repository, kindOf(object), place, signal));
   }
 
-  /**
-   * A segment as a file of full size: itself, or what its pieces give up to their first gap, then zeros, at which
-   * PostgreSQL sees the end of WAL. Undefined where there is nothing of it from its start on.
-   */
-  async assemble(
-    timeline: TimelineId,
-    start: Lsn,
-    signal?: AbortSignal,
-  ): Promise<{ readonly bytes: Buffer; readonly end: Lsn; readonly sentAt: string } | undefined> {
-    for (;;) {
-      const objects = await this.find(timeline, start, signal);
-      const whole = objects.find(({ kind }) => kind === 'segment');
-      try {
-        if (whole !== undefined) {
-          const { bytes, stamp } = await this.read(whole, signal);
-          return { bytes, end: whole.end, sentAt: stamp.sent_at };
-        }
-        return await this.#join(objects, start, signal);
-      } catch (error) {
-        // A piece may be replaced by its finished segment between list and read: then look again.
-        if (!isSpillwayError(error, 'SPW_OBJECT_MISSING') || whole !== undefined) throw error;
-        if ((await this.find(timeline, start, signal)).every(({ name }) => objects.some((o) => o.name === name))) {
-          throw error;
-        }
+  /** Its bytes from `from` on, in order, a few at a time. Whoever takes them owns them. */
+  async *readBytes(object: WalObject, from = object.start, signal?: AbortSignal): AsyncGenerator<Uint8Array, void> {
+    const place = { name: object.name, bytes: object.storedBytes };
+    const skip = Number(from - object.start);
+    let end = 0;
+    let isFirst = true;
+    const frames = readFrames(this.#repository, kindOf(object), place, { skip, ...(signal && { signal }) });
+    for await (const { offset, plain } of frames) {
+      if (isFirst) {
+        parseStamp(object, plain);
+        isFirst = false;
+        continue;
       }
+      end = offset + plain.byteLength;
+      if (BigInt(end) > object.end - object.start) break;
+      if (end > skip) yield plain.subarray(Math.max(0, skip - offset));
     }
+    if (BigInt(end) !== object.end - object.start) throw otherWal(object);
   }
 
-  async #join(
-    objects: readonly WalObject[],
-    start: Lsn,
-    signal: AbortSignal | undefined,
-  ): Promise<{ readonly bytes: Buffer; readonly end: Lsn; readonly sentAt: string } | undefined> {
-    const bytes = Buffer.alloc(this.segmentSize);
-    let end = start;
-    let sentAt = '';
-    for (const piece of objects) {
-      if (piece.start > end) break;
-      if (piece.end <= end) continue;
-      const read = await this.read(piece, signal);
-      read.bytes.copy(bytes, Number(piece.start - start));
-      end = piece.end;
-      sentAt = read.stamp.sent_at;
-    }
-    return end === start ? undefined : { bytes, end, sentAt };
+  /** All of an object that is known to be small. */
+  async read(object: WalObject, signal?: AbortSignal): Promise<Buffer> {
+    return Buffer.concat(await Array.fromAsync(this.readBytes(object, object.start, signal)));
   }
 
   /** Durable when it returns; `bytes` from the start of a segment, or a part of one. */
@@ -238,8 +230,10 @@ export class WalArchive {
       frames,
       signal && { signal },
     );
-    const object: WalObject = { name, kind, timeline, start, end, storedBytes };
-    if (outcome === 'exists' && !(await this.read(object, signal)).bytes.equals(bytes)) {
+    // What is there already may have been compressed otherwise.
+    const there = outcome === 'exists' ? await this.#repository.storage.stat(name, signal && { signal }) : undefined;
+    const object: WalObject = { name, kind, timeline, start, end, storedBytes: there?.bytes ?? storedBytes };
+    if (outcome === 'exists' && !(await this.read(object, signal)).equals(bytes)) {
       throw new SpillwayError('SPW_WAL_CONFLICT', `WAL ${fileName} was refused`, {
         why: 'the repository holds WAL of that name with other content',
       });
@@ -247,7 +241,7 @@ export class WalArchive {
     return { object, created: outcome === 'created' };
   }
 
-  /** For pieces whose segment is durable. */
+  /** For pieces of which every byte is durable in another object, and found to be the same there. */
   async remove(pieces: readonly WalObject[], signal?: AbortSignal): Promise<void> {
     for (const piece of pieces) {
       if (piece.kind === 'piece') await this.#repository.storage.remove(piece.name, signal && { signal });
@@ -353,6 +347,16 @@ const besideKinds = new Map<string, BesideFile['kind'] | 'walHistory'>([
   ['partial', 'walPartial'],
   ['gap', 'walGap'],
 ]);
+
+const kindOf = ({ kind }: WalObject): 'walSegment' | 'walPiece' => (kind === 'segment' ? 'walSegment' : 'walPiece');
+
+function parseStamp(object: WalObject, frame: Uint8Array): WalStamp {
+  const stamp = JSON.parse(Buffer.from(frame).toString('utf8')) as WalStamp;
+  if (parseLsn(stamp.start_lsn) !== object.start) throw otherWal(object);
+  return stamp;
+}
+
+const otherWal = ({ name }: WalObject): SpillwayError => damaged(name, 'it holds other WAL than its name says');
 
 const hex = (value: number): string => value.toString(16).toUpperCase().padStart(8, '0');
 

@@ -3,13 +3,16 @@
 // 1. Every object is read and authenticated; a segment's head must fit its name.
 // 2. The records are followed from segment to segment, each with its CRC. A chain that breaks before the last segment of a
 //    stretch is damage that lies in the WAL itself: it came so from the server, and its recovery would end there.
-// 3. What is damaged is told and passed over, so that one look finds all of it. Memory: a segment, and the record that
-//    crosses into the next.
+// 3. What is damaged is told and passed over, so that one look finds all of it. Memory: a few megabytes, and the record
+//    that is longer.
 
 import { isSpillwayError, type Report } from '@spillway/contract';
 import { formatLsn, type Lsn, segmentEnd, segmentName, segmentStart, type TimelineId } from '../../postgres/lsn.ts';
-import { checkSegmentHeader, recordsOf, type WalChunk } from '../../postgres/walrecord.ts';
+import { checkSegmentHeader, recordsByChunk, type WalChunk } from '../../postgres/walrecord.ts';
 import type { WalArchive, WalCatalog } from './archive.ts';
+import { inPages, storedWal } from './stored.ts';
+
+const HEAD_BYTES = 40;
 
 export interface WalDataReport {
   readonly objects: number;
@@ -44,11 +47,13 @@ export async function checkWalData(
       if (chunk === undefined) break;
       let last: Lsn = chunk.start;
       let wrong = false;
-      for await (const record of recordsOf(segments.run(chunk), chunk.start)) {
-        tally.records++;
-        last = record.endLsn;
-        wrong = !record.crcOk;
-        if (wrong) last = record.lsn;
+      for await (const some of recordsByChunk(segments.run(chunk), chunk.start)) {
+        for (const record of some) {
+          tally.records++;
+          last = record.endLsn;
+          wrong = !record.crcOk;
+          if (wrong) last = record.lsn;
+        }
       }
       if (!wrong && !segments.goesOn) continue;
       const name = segmentName(timeline, segmentStart(last, archive.segmentSize), archive.segmentSize);
@@ -59,9 +64,9 @@ export async function checkWalData(
   return tally;
 }
 
-/** The segments of a timeline, in order, each read once; those that cannot be read are noted and part two runs. */
+/** The segments of a timeline, in order, each read to its end; one that cannot be read parts two runs. */
 class Segments {
-  /** Whether the run was left although its next segment is there. */
+  /** Whether the run was left although there is more of it. */
   goesOn = false;
   readonly #archive: WalArchive;
   readonly #timeline: TimelineId;
@@ -69,6 +74,8 @@ class Segments {
   readonly #tally: Tally;
   readonly #options: { readonly report?: Report; readonly signal?: AbortSignal };
   readonly #queue: Lsn[];
+  /** Of the segment that is being read. */
+  #pages: AsyncGenerator<WalChunk, void> | undefined;
 
   constructor(
     archive: WalArchive,
@@ -85,10 +92,12 @@ class Segments {
     this.#queue = [...starts.keys()].toSorted((a, b) => (a < b ? -1 : 1));
   }
 
-  /** The first segment of the next run. */
+  /** The beginning of the next run. What the one before left of its segment is read first. */
   async begin(): Promise<WalChunk | undefined> {
+    while (this.#pages !== undefined) await this.#next();
     for (let start = this.#queue.shift(); start !== undefined; start = this.#queue.shift()) {
-      const chunk = await this.#read(start);
+      this.#pages = this.#read(start);
+      const chunk = await this.#next();
       if (chunk !== undefined) return chunk;
     }
     return undefined;
@@ -96,41 +105,56 @@ class Segments {
 
   /** From `first` on, as far as segments follow each other. */
   async *run(first: WalChunk): AsyncGenerator<WalChunk, void, undefined> {
-    let chunk: WalChunk | undefined = first;
-    for (; chunk !== undefined; ) {
-      const next: Lsn = segmentEnd(chunk.start, this.#archive.segmentSize);
+    const { segmentSize } = this.#archive;
+    for (let chunk: WalChunk | undefined = first; chunk !== undefined; ) {
+      const end: Lsn = segmentEnd(chunk.start, segmentSize);
       // Read as true by whoever leaves this generator here.
-      this.goesOn = this.#queue[0] === next;
+      this.goesOn = this.#queue[0] === end;
       yield chunk;
-      chunk = undefined;
-      if (this.goesOn) {
-        this.#queue.shift();
-        this.goesOn = false;
-        chunk = await this.#read(next);
-      }
+      const isLast: boolean = chunk.start + BigInt(chunk.bytes.byteLength) === end;
+      const follows: boolean = isLast && this.goesOn;
+      this.goesOn = false;
+      chunk = await this.#next();
+      if (chunk !== undefined || !follows) continue;
+      this.#queue.shift();
+      this.#pages = this.#read(end);
+      chunk = await this.#next();
     }
   }
 
-  async #read(start: Lsn): Promise<WalChunk | undefined> {
+  async #next(): Promise<WalChunk | undefined> {
+    const next = await this.#pages?.next();
+    if (next?.done !== false) this.#pages = undefined;
+    return next?.value ?? undefined;
+  }
+
+  /** Ends where something is damaged, which is noted. */
+  async *#read(start: Lsn): AsyncGenerator<WalChunk, void, undefined> {
     const { report, signal } = this.#options;
     const { systemIdentifier, segmentSize } = this.#archive;
     const name = segmentName(this.#timeline, start, segmentSize);
     signal?.throwIfAborted();
     this.#tally.objects += this.#starts.get(start) ?? 0;
+    const before = this.#tally.bytes;
     try {
-      const found = await this.#archive.assemble(this.#timeline, start, signal);
-      // Pieces of which the first is not there: a gap, told as such.
-      if (found === undefined) return undefined;
-      this.#tally.bytes += Number(found.end - start);
-      report?.({ type: 'progress', phase: 'reading WAL', done_bytes: this.#tally.bytes, detail: name });
-      if (found.end - start >= 40n) {
-        checkSegmentHeader(found.bytes, { systemIdentifier, segmentSize, timeline: this.#timeline, start });
+      const chunks = this.#counted(storedWal(this.#archive, this.#timeline, start, { signal }));
+      for await (const chunk of inPages(chunks, segmentEnd(start, segmentSize))) {
+        report?.({ type: 'progress', phase: 'reading WAL', done_bytes: this.#tally.bytes, detail: name });
+        if (chunk.start === start && this.#tally.bytes - before >= HEAD_BYTES) {
+          checkSegmentHeader(chunk.bytes, { systemIdentifier, segmentSize, timeline: this.#timeline, start });
+        }
+        yield chunk;
       }
-      return { start, bytes: found.bytes };
     } catch (error) {
       if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING', 'SPW_WAL_INVALID')) throw error;
       this.#tally.damaged.push({ object: name, why: error.why ?? error.message });
-      return undefined;
+    }
+  }
+
+  async *#counted(chunks: AsyncIterable<WalChunk>): AsyncGenerator<WalChunk, void, undefined> {
+    for await (const chunk of chunks) {
+      this.#tally.bytes += chunk.bytes.byteLength;
+      yield chunk;
     }
   }
 }

@@ -4,7 +4,17 @@
 // damaged is told object by object: a restore cannot get past it.
 
 import type { Report } from '@spillway/contract';
-import { formatLsn, lsn, parseLsn, segmentStart, type TimelineId, timelineId } from '../../postgres/lsn.ts';
+import {
+  formatLsn,
+  type Lsn,
+  lsn,
+  parseLsn,
+  segmentEnd,
+  type SegmentSize,
+  segmentStart,
+  type TimelineId,
+  timelineId,
+} from '../../postgres/lsn.ts';
 import {
   type ClusterInRepository,
   findGaps,
@@ -19,6 +29,8 @@ import { listSystems } from '../system.ts';
 import { checkWalData, type WalDataReport } from './check-data.ts';
 import { type ExplainedGap, explainGap } from './gap-cause.ts';
 import { readGapRecords } from './gap-record.ts';
+import { coverage, type Interval } from './interval.ts';
+import { lastSentAt } from './stored.ts';
 
 export interface WalReport {
   readonly timelines: readonly {
@@ -26,7 +38,9 @@ export interface WalReport {
     readonly timeline: number;
     readonly first_lsn: string;
     readonly last_lsn: string;
+    /** Whole ones, however they are stored. */
     readonly segments: number;
+    /** Objects that hold parts of other segments. */
     readonly pieces: number;
     readonly stored_bytes: number;
     /** The server's clock when it sent the newest of it. */
@@ -105,20 +119,29 @@ async function describe(
   const [first] = objects;
   if (first === undefined) throw new RangeError(`timeline ${timeline} has no WAL`);
   const last = objects.reduce((latest, object) => (object.end > latest.end ? object : latest), first);
-  // Assembled, not read: a receiver may replace the last piece by its finished segment at any moment.
-  const newest = await wal.archive.assemble(
-    timeline,
-    segmentStart(lsn(last.end - 1n), wal.archive.segmentSize),
-    signal,
-  );
+  const { archive } = wal;
+  const size = archive.segmentSize;
+  // By what there is of the segment, not by the object: a receiver may replace the last piece at any moment.
+  const newest = await lastSentAt(archive, timeline, segmentStart(lsn(last.end - 1n), size), signal);
+  const whole = new Set(coverage(objects).flatMap((stretch) => segmentsIn(stretch, size)));
   return {
     system_identifier: systemIdentifier,
     timeline,
     first_lsn: formatLsn(first.start),
     last_lsn: formatLsn(last.end),
-    segments: objects.filter(({ kind }) => kind === 'segment').length,
-    pieces: objects.filter(({ kind }) => kind === 'piece').length,
+    segments: whole.size,
+    pieces: objects.filter(({ start }) => !whole.has(segmentStart(start, size))).length,
     stored_bytes: objects.reduce((sum, object) => sum + object.storedBytes, 0),
-    last_at: newest?.sentAt ?? null,
+    last_at: newest ?? null,
   };
+}
+
+/** The starts of the segments that lie in the stretch as a whole. */
+function segmentsIn({ start, end }: Interval, size: SegmentSize): readonly Lsn[] {
+  const starts: Lsn[] = [];
+  for (let at = segmentStart(lsn(start + BigInt(size) - 1n), size); segmentEnd(at, size) <= end; ) {
+    starts.push(at);
+    at = segmentEnd(at, size);
+  }
+  return starts;
 }

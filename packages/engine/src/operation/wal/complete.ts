@@ -1,50 +1,70 @@
-// A whole segment from somebody who knows nothing of the pieces that a receiver left of it.
+// A whole segment from somebody who knows nothing of what a receiver stored of it.
 //
-// 1. Each piece is compared with the segment: other content is SPW_WAL_CONFLICT, and everything stays as it is.
-// 2. The segment is stored; only when it is durable are the pieces removed.
-// A receiver may store more pieces meanwhile, or the segment itself: it finds the same content, and removes its own pieces.
+// 1. Everything that there is of it is compared with it: other content is SPW_WAL_CONFLICT, and all stays as it is.
+// 2. Each part that no object holds as a whole is stored. The first comes last: nobody reads a segment of which the
+//    beginning is not there, so for readers it appears at once.
+// 3. When all of it is durable, what else there was of it is removed.
+// A receiver may store the same meanwhile: it finds the same content, and removes its own pieces.
 
-import { isSpillwayError, SpillwayError } from '@spillway/contract';
-import { formatLsn, type Lsn, segmentName, type TimelineId } from '../../postgres/lsn.ts';
+import { isSpillwayError } from '@spillway/contract';
+import { type Lsn, lsn, segmentEnd, type TimelineId } from '../../postgres/lsn.ts';
+import { type Again, mustAgree } from './agree.ts';
 import type { WalArchive, WalObject } from './archive.ts';
+import type { Interval } from './interval.ts';
 
 export async function completeSegment(
   archive: WalArchive,
   timeline: TimelineId,
   start: Lsn,
-  bytes: Buffer,
+  content: Again,
   sentAt: Date,
   signal?: AbortSignal,
-): Promise<{ readonly object: WalObject; readonly created: boolean }> {
-  const pieces = (await archive.find(timeline, start, signal)).filter(({ kind }) => kind === 'piece');
-  for (const piece of pieces) {
-    if (await agrees(archive, piece, start, bytes, signal)) continue;
-    throw new SpillwayError(
-      'SPW_WAL_CONFLICT',
-      `WAL ${segmentName(timeline, start, archive.segmentSize)} was refused`,
-      {
-        why: `the repository holds other WAL from ${formatLsn(piece.start)} to ${formatLsn(piece.end)}`,
-      },
-    );
+): Promise<{ readonly objects: readonly WalObject[]; readonly created: boolean }> {
+  const there: WalObject[] = [];
+  for (const object of await archive.find(timeline, start, signal)) {
+    if (await isThere(archive, object, content, signal)) there.push(object);
   }
-  const written = await archive.write(timeline, start, bytes, sentAt, signal);
-  await archive.remove(pieces, signal);
-  return written;
+  const holders = new Set<WalObject>();
+  let created = false;
+  const [first, ...others] = partsOf(archive, start);
+  for (const part of [...others, ...(first === undefined ? [] : [first])]) {
+    const holder = there.find((object) => object.start <= part.start && object.end >= part.end);
+    if (holder !== undefined) {
+      holders.add(holder);
+      continue;
+    }
+    const bytes = await content(part.start, part.end);
+    const written = await archive.write(timeline, part.start, bytes, sentAt, signal);
+    created ||= written.created;
+    holders.add(written.object);
+  }
+  await archive.remove(
+    there.filter((object) => !holders.has(object)),
+    signal,
+  );
+  return { objects: [...holders], created };
 }
 
-async function agrees(
+/** False where it is gone, as when a receiver finished the part meanwhile: then what is written next is compared. */
+async function isThere(
   archive: WalArchive,
-  piece: WalObject,
-  start: Lsn,
-  bytes: Buffer,
+  object: WalObject,
+  content: Again,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const expected = bytes.subarray(Number(piece.start - start), Number(piece.end - start));
   try {
-    return (await archive.read(piece, signal)).bytes.equals(expected);
+    await mustAgree(archive, object, content, object, signal);
+    return true;
   } catch (error) {
-    // A receiver that finished the segment meanwhile removed it.
-    if (isSpillwayError(error, 'SPW_OBJECT_MISSING')) return true;
-    throw error;
+    if (!isSpillwayError(error, 'SPW_OBJECT_MISSING')) throw error;
+    return false;
   }
+}
+
+function partsOf({ partBytes, segmentSize }: WalArchive, start: Lsn): readonly Interval[] {
+  const parts: Interval[] = [];
+  for (let at = start; at < segmentEnd(start, segmentSize); at = lsn(at + BigInt(partBytes))) {
+    parts.push({ start: at, end: lsn(at + BigInt(partBytes)) });
+  }
+  return parts;
 }

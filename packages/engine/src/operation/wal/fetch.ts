@@ -5,7 +5,8 @@
 //    of WAL; a `.partial` never stands in for it. But where the server's own pg_wal holds more of it, which it got by
 //    streaming, the answer is "not there": PostgreSQL prefers what it is given, and a standby that is promoted on a shorter
 //    end than it has replayed ends with a PANIC.
-// 2. The file is written beside its destination and renamed: PostgreSQL never sees a part of it. It syncs what it keeps.
+// 2. The file is written beside its destination as it is read, and renamed: PostgreSQL never sees a part of it, and no
+//    segment is in memory as a whole. PostgreSQL syncs what it keeps.
 // 3. "Not there" (SPW_WAL_ABSENT) is said only when the repository was reached and has no such file.
 // 4. Once PostgreSQL's own file is in place, the segments that it will ask for next are laid ready, so that not every
 //    segment costs the start of a process.
@@ -14,14 +15,20 @@ import { randomBytes } from 'node:crypto';
 import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isSpillwayError, SpillwayError } from '@spillway/contract';
+import { discard } from '../../codec/discard.ts';
 import { parseControlFile } from '../../postgres/control.ts';
-import { lsn, parseHistoryName, parseSegmentName, segmentName, segmentSize } from '../../postgres/lsn.ts';
+import { lsn, parseHistoryName, parseSegmentName, segmentEnd, segmentName, segmentSize } from '../../postgres/lsn.ts';
 import { checkSegmentHeader } from '../../postgres/walrecord.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { RECOVERY_FOLDER } from '../restore/fetch-script.ts';
 import { listSystems } from '../system.ts';
 import { WalArchive } from './archive.ts';
 import { parseWalFileName } from './file-name.ts';
+import { covers } from './interval.ts';
+import { storedWal } from './stored.ts';
+
+const HEAD_BYTES = 40;
+const LOOK_BYTES = 1024 * 1024;
 
 export interface FetchOptions {
   readonly repository: Repository;
@@ -66,7 +73,7 @@ export async function fetchWal(options: FetchOptions): Promise<void> {
     const name = segmentName(segment.timeline, start, archive.segmentSize);
     // Only finished segments: one in progress may have grown by the time PostgreSQL asks for it.
     const found = await archive.find(segment.timeline, start, signal);
-    if (!found.some(({ kind }) => kind === 'segment')) return;
+    if (!covers(found, start, segmentEnd(start, archive.segmentSize))) return;
     await fetchSegment(archive, name, join(folder, name), signal);
   }
 }
@@ -77,32 +84,50 @@ export async function fetchSegment(
   name: string,
   destination: string,
   signal?: AbortSignal,
-  owner?: { readonly uid: number; readonly gid: number },
+  owner?: Owner,
   own?: string,
 ): Promise<boolean> {
   const segment = parseSegmentName(name, archive.segmentSize);
-  const found = segment && (await archive.assemble(segment.timeline, segment.start, signal));
-  if (segment === undefined || found === undefined) return false;
+  if (segment === undefined) return false;
+  const { timeline, start } = segment;
   const { systemIdentifier, segmentSize: size } = archive;
-  const stored = Number(found.end - segment.start);
-  if (stored < size && own !== undefined && (await holdsMore(own, stored))) return false;
-  checkSegmentHeader(found.bytes, {
-    systemIdentifier,
-    segmentSize: size,
-    timeline: segment.timeline,
-    start: segment.start,
+  const chunks = storedWal(archive, timeline, start, { signal });
+  let next = await chunks.next();
+  if (next.done === true) return false;
+  const head = Buffer.alloc(HEAD_BYTES);
+  return writeBeside(destination, owner, async (file) => {
+    let stored = 0;
+    for (; next.done !== true; next = await chunks.next()) {
+      const { bytes } = next.value;
+      if (stored < HEAD_BYTES) head.set(bytes.subarray(0, HEAD_BYTES - stored), stored);
+      await file.write(bytes, stored);
+      stored += bytes.byteLength;
+      discard(bytes);
+    }
+    if (stored < size && own !== undefined && (await holdsMore(own, stored))) return false;
+    checkSegmentHeader(head, { systemIdentifier, segmentSize: size, timeline, start });
+    // The rest is zeros.
+    if (stored < size) await file.truncate(size);
+    return true;
   });
-  await writeWhole(destination, found.bytes, owner);
-  return true;
 }
 
 /** Whether anything stands in the file behind its first `stored` bytes. */
 async function holdsMore(path: string, stored: number): Promise<boolean> {
-  const content = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+  try {
+    await using file = await open(path, 'r');
+    const buffer = Buffer.allocUnsafeSlow(LOOK_BYTES);
+    for (let at = stored; ; ) {
+      const { bytesRead } = await file.read(buffer, 0, LOOK_BYTES, at);
+      if (bytesRead === 0) return false;
+      if (buffer.subarray(0, bytesRead).some((byte) => byte !== 0)) return true;
+      at += bytesRead;
+    }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return false;
     throw new SpillwayError('SPW_DATA_DIRECTORY', `${path} cannot be read`, { cause: error });
-  });
-  return content !== undefined && content.subarray(stored).some((byte) => byte !== 0);
+  }
 }
 
 async function openArchive(options: FetchOptions): Promise<WalArchive> {
@@ -140,24 +165,61 @@ function identifierOf(control: Buffer): string | undefined {
 const absent = (fileName: string): SpillwayError =>
   new SpillwayError('SPW_WAL_ABSENT', `the repository has no WAL file ${fileName}`, { why: 'it was never stored' });
 
-async function writeWhole(
+const writeWhole = (destination: string, bytes: Uint8Array): Promise<boolean> =>
+  writeBeside(destination, undefined, async (file) => {
+    await file.write(bytes, 0);
+    return true;
+  });
+
+interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+interface Destination {
+  /** All of `bytes`, at `position`. */
+  write(bytes: Uint8Array, position: number): Promise<void>;
+  truncate(bytes: number): Promise<void>;
+}
+
+/** The file appears at its destination when `fill` gives true; whatever else happens, nothing is left. */
+async function writeBeside(
   destination: string,
-  bytes: Uint8Array,
-  owner?: { readonly uid: number; readonly gid: number },
-): Promise<void> {
+  owner: Owner | undefined,
+  fill: (file: Destination) => Promise<boolean>,
+): Promise<boolean> {
   const beside = join(dirname(destination), `.spillway-${randomBytes(6).toString('hex')}`);
+  const told = async <T>(act: () => Promise<T>): Promise<T> => {
+    try {
+      return await act();
+    } catch (cause) {
+      throw new SpillwayError('SPW_RESTORE_FAILED', `${destination} could not be written`, {
+        cause,
+        hint: 'check space and permissions of the data directory',
+      });
+    }
+  };
+  let isWhole = false;
   try {
     {
-      await using file = await open(beside, 'wx', 0o600);
-      await file.writeFile(bytes);
-      if (owner !== undefined) await file.chown(owner.uid, owner.gid);
+      await using file = await told(() => open(beside, 'wx', 0o600));
+      isWhole = await fill({
+        write: (bytes, position) =>
+          told(async () => {
+            for (let at = 0; at < bytes.byteLength; ) {
+              at += (await file.write(bytes, at, bytes.byteLength - at, position + at)).bytesWritten;
+            }
+          }),
+        truncate: (bytes) => told(() => file.truncate(bytes)),
+      });
+      if (isWhole && owner !== undefined) await told(() => file.chown(owner.uid, owner.gid));
     }
-    await rename(beside, destination);
-  } catch (cause) {
-    await rm(beside, { force: true });
-    throw new SpillwayError('SPW_RESTORE_FAILED', `${destination} could not be written`, {
-      cause,
-      hint: 'check space and permissions of the data directory',
-    });
+    if (isWhole) await told(() => rename(beside, destination));
+    return isWhole;
+  } catch (error) {
+    isWhole = false;
+    throw error;
+  } finally {
+    if (!isWhole) await rm(beside, { force: true });
   }
 }

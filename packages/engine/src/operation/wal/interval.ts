@@ -20,3 +20,17 @@ export function coverage(objects: readonly Interval[]): readonly Interval[] {
   }
   return merged;
 }
+
+/** Whether `objects`, ordered by start, hold all of [start, end). */
+export const covers = (objects: readonly Interval[], start: Lsn, end: Lsn): boolean =>
+  coverage(objects).some((stretch) => stretch.start <= start && stretch.end >= end);
+
+/** Of `objects` the one that holds `at` and reaches furthest; where two do, the one that begins first. */
+export function furthest<T extends Interval>(objects: readonly T[], at: Lsn): T | undefined {
+  let best: T | undefined;
+  for (const object of objects) {
+    if (object.start > at || object.end <= at) continue;
+    if (best === undefined || object.end > best.end) best = object;
+  }
+  return best;
+}

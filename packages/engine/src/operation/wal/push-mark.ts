@@ -1,10 +1,10 @@
 // Marks of files that were pushed ahead, so that PostgreSQL's own call for each of them can return at once.
 //
-//   <spool>/<file>.ok   which file it was (size, times, inode), and the object that holds it
+//   <spool>/<file>.ok   which file it was (size, times, inode), and the objects that hold it
 //
-// 1. A mark is written only after its object is durable, beside its name and then renamed. A mark that is cut short is none.
+// 1. A mark is written only after its objects are durable, beside its name and then renamed. A mark that is cut short is none.
 // 2. It counts only for the very file that was pushed: the same inode with the same size and times, for the same cluster,
-//    and while the repository still holds the object with the bytes that were written. No key is needed to see that.
+//    and while the repository still holds the objects with the bytes that were written. No key is needed to see that.
 // 3. Only a mark of our own account is believed. A mark is a hint: to lose one costs a second push, which finds the same
 //    content there.
 
@@ -23,8 +23,7 @@ const FOLDER = '.spillway-pushed';
 interface Mark {
   readonly cluster: string;
   readonly file: string;
-  readonly object: string;
-  readonly stored_bytes: number;
+  readonly objects: readonly { readonly object: string; readonly stored_bytes: number }[];
 }
 
 export const spoolOf = (path: string, spoolDirectory: string | undefined): string =>
@@ -44,8 +43,11 @@ export async function isMarked(file: PushedFile): Promise<boolean> {
   const mark = await readMark(file);
   if (mark === undefined) return false;
   const { signal } = file;
-  const found = await openStorage(file.location).stat(mark.object, signal && { signal });
-  return found?.bytes === mark.stored_bytes;
+  const storage = openStorage(file.location);
+  for (const { object, stored_bytes: storedBytes } of mark.objects) {
+    if ((await storage.stat(object, signal && { signal }))?.bytes !== storedBytes) return false;
+  }
+  return mark.objects.length > 0;
 }
 
 /** Whether there is a mark of the file, without asking the store: good enough to leave it for later. */
@@ -56,10 +58,11 @@ export const hasMark = async (file: Omit<PushedFile, 'location'>): Promise<boole
 export async function writeMark(
   file: Omit<PushedFile, 'location'>,
   before: BigIntStats,
-  { name, storedBytes }: StoredObject,
+  stored: readonly StoredObject[],
 ): Promise<void> {
   const spool = spoolOf(file.path, file.spoolDirectory);
-  const mark: Mark = { cluster: file.cluster, file: identityOf(before), object: name, stored_bytes: storedBytes };
+  const objects = stored.map(({ name, storedBytes }) => ({ object: name, stored_bytes: storedBytes }));
+  const mark: Mark = { cluster: file.cluster, file: identityOf(before), objects };
   await mkdir(spool, { recursive: true, mode: 0o700 });
   const beside = join(spool, `.${randomBytes(6).toString('hex')}`);
   try {
@@ -84,15 +87,19 @@ async function readMark({ path, cluster, spoolDirectory }: Omit<PushedFile, 'loc
     const found = await lstat(place);
     if (!found.isFile() || (found.uid !== process.getuid?.() && found.uid !== 0)) return undefined;
     const mark = JSON.parse(await readFile(place, 'utf8')) as Partial<Mark> | null;
-    const { file, object, stored_bytes: storedBytes } = mark ?? {};
-    if (mark?.cluster !== cluster || typeof object !== 'string' || typeof storedBytes !== 'number') return undefined;
+    const { file, objects } = mark ?? {};
+    if (mark?.cluster !== cluster || file === undefined || !Array.isArray(objects) || !objects.every(isStored))
+      return undefined;
     if (file !== identityOf(await stat(path, { bigint: true }))) return undefined;
-    return { cluster, file, object, stored_bytes: storedBytes };
+    return { cluster, file, objects };
   } catch {
     // No mark, half a mark, no file: then it is pushed, which tells what is wrong.
     return undefined;
   }
 }
+
+const isStored = (value: Partial<Mark['objects'][number]> | null): boolean =>
+  typeof value?.object === 'string' && typeof value.stored_bytes === 'number';
 
 const identityOf = ({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string =>
   [dev, ino, size, mtimeNs, ctimeNs].join(' ');

@@ -2,20 +2,26 @@
 //
 // 1. What the file is follows from its name; a segment's head must agree with the name, the data directory it lies in, and
 //    the system that the cluster's name stands for. The first push of a cluster makes that known, as a receiver does.
-// 2. It is stored before this returns. The same content again is success, other content SPW_WAL_CONFLICT. Pieces that a
-//    receiver left of the segment are compared with it and then removed.
+// 2. It is stored, part by part, before this returns. The same content again is success, other content SPW_WAL_CONFLICT.
+//    Pieces that a receiver left of the segment are compared with it and then removed.
 // 3. PostgreSQL asks for one file at a time, and each time a process has to start. So the files that are `.ready` already
 //    are pushed in the same process, a few at a time, and marked (`push-mark.ts`).
 // 4. A file that is bad holds up neither those behind it nor their marks: PostgreSQL keeps asking for it, and each time
 //    more of the backlog is stored. A store that fails ends the push at once.
 // Invariant: success, and a mark, mean that the repository holds the file's content durably.
 
-import type { BigIntStats } from 'node:fs';
-import { open, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
 import { parseControlFile } from '../../postgres/control.ts';
-import { historyName, parseSegmentName, type SegmentSize, segmentSize, type TimelineId } from '../../postgres/lsn.ts';
+import {
+  historyName,
+  type Lsn,
+  parseSegmentName,
+  type SegmentSize,
+  segmentSize,
+  type TimelineId,
+} from '../../postgres/lsn.ts';
 import { parseHistory } from '../../postgres/timeline.ts';
 import { checkSegmentHeader } from '../../postgres/walrecord.ts';
 import type { Repository } from '../../repository/repository.ts';
@@ -25,14 +31,14 @@ import { type Backlog, backlogNotice, readBacklog } from './backlog.ts';
 import { completeSegment } from './complete.ts';
 import { parseWalFileName, type WalFileName } from './file-name.ts';
 import { hasMark, isMarked, pruneMarks, type PushedFile, spoolOf, writeMark } from './push-mark.ts';
+import { unreadable, WalFile } from './wal-file.ts';
 
 /** Files that are pushed beyond the one asked for. */
 export const AHEAD_DEFAULT = 32;
 /** PostgreSQL waits meanwhile: after this no other file is begun. */
 const AHEAD_MS = 5_000;
-const PARALLEL_MAX = 4;
-/** Of segments in memory at once; one is always let in. */
-const MEMORY_BYTES = 256 * 1024 * 1024;
+/** Files at once; each holds a part of its segment in memory. */
+const PARALLEL = 2;
 const LONG_HEAD_BYTES = 40;
 
 export interface PushOptions {
@@ -136,23 +142,24 @@ async function pushAhead(pusher: Pusher, options: PushOptions, backlog: Backlog,
       }
     }
   };
-  const workers = Math.max(1, Math.min(PARALLEL_MAX, Math.floor(MEMORY_BYTES / (pusher.segmentBytes ?? MEMORY_BYTES))));
   // One iterator for all of them: each file is taken once.
-  await Promise.all(Array.from({ length: workers }, work));
+  await Promise.all(Array.from({ length: PARALLEL }, work));
   return done;
 }
 
-interface Read {
-  readonly bytes: Buffer;
-  readonly stat: BigIntStats;
+interface Stored {
+  /** All that hold the file. */
+  readonly objects: readonly StoredObject[];
+  readonly created: boolean;
 }
 
 class Pusher {
-  segmentBytes: number | undefined;
   readonly #options: PushOptions;
   readonly #control: Promise<{ readonly system: string; readonly size: SegmentSize } | undefined>;
   readonly #admitted = new Map<string, Promise<void>>();
   readonly #histories = new Map<TimelineId, Promise<void>>();
+  /** For parts of segments; those that nobody uses. */
+  readonly #buffers: Buffer[] = [];
 
   constructor(options: PushOptions) {
     this.#options = options;
@@ -165,13 +172,11 @@ class Pusher {
     const { path, cluster, spoolDirectory } = this.#options;
     const place = join(dirname(path), file.name);
     try {
-      const read = await readWhole(place);
-      const { archive, object, created } = await this.#store(file, read);
-      // What was there before may have been compressed otherwise: a mark tells the size of what is stored.
-      const stored = created ? object : await archive.stat(file.timeline, file.name, this.#options.signal);
+      await using content = await WalFile.open(place);
+      const { objects, created } = await this.#store(file, content);
       // A mark that cannot be written costs a second look, no more.
       const marked = { path: place, cluster, ...(spoolDirectory === undefined ? {} : { spoolDirectory }) };
-      if (stored !== undefined) await writeMark(marked, read.stat, stored).catch(() => undefined);
+      await writeMark(marked, content.stat, objects).catch(() => undefined);
       return created ? 'stored' : 'there';
     } catch (error) {
       if (!isSpillwayError(error) || error.message.includes(file.name)) throw error;
@@ -183,55 +188,64 @@ class Pusher {
     }
   }
 
-  async #store(
-    file: WalFileName,
-    { bytes, stat }: Read,
-  ): Promise<{ readonly archive: WalArchive; readonly object: StoredObject; readonly created: boolean }> {
+  async #store(file: WalFileName, content: WalFile): Promise<Stored> {
     const { signal } = this.#options;
     const { timeline, name } = file;
-    const sentAt = new Date(Number(stat.mtimeMs));
+    const sentAt = new Date(Number(content.stat.mtimeMs));
     if (file.kind === 'history') {
+      const bytes = await content.read(0, content.bytes);
       parseHistory(bytes, timeline);
       const archive = await this.#archiveOfDirectory(name);
       const existed = (await archive.stat(timeline, name, signal)) !== undefined;
       await archive.writeHistory(timeline, bytes, signal);
       const object = await archive.stat(timeline, name, signal);
       if (object === undefined) throw new SpillwayError('SPW_OBJECT_MISSING', `${name} is gone again`);
-      return { archive, object, created: !existed };
+      return { objects: [object], created: !existed };
     }
     if (file.kind === 'backup') {
+      const bytes = await content.read(0, content.bytes);
       if (!bytes.subarray(0, 19).equals(Buffer.from('START WAL LOCATION:'))) {
         throw invalid(name, 'it does not begin with START WAL LOCATION');
       }
       const archive = await this.#archiveOfDirectory(name);
-      return { archive, ...(await archive.writeBeside({ kind: 'walBackup', timeline, name }, bytes, signal)) };
+      const written = await archive.writeBeside({ kind: 'walBackup', timeline, name }, bytes, signal);
+      return { objects: [written.object], created: written.created };
     }
-    const { archive, start } = await this.#checkSegment(file, bytes);
+    const { archive, start } = await this.#checkSegment(file, content);
     await this.#ensureHistory(archive, timeline);
-    const written =
-      file.kind === 'partial'
-        ? await archive.writeBeside({ kind: 'walPartial', timeline, name }, bytes, signal)
-        : await completeSegment(archive, timeline, start, bytes, sentAt, signal);
-    return { archive, ...written };
+    if (file.kind === 'partial') {
+      const bytes = await content.read(0, content.bytes);
+      const written = await archive.writeBeside({ kind: 'walPartial', timeline, name }, bytes, signal);
+      return { objects: [written.object], created: written.created };
+    }
+    const buffer = this.#buffers.pop() ?? Buffer.allocUnsafeSlow(archive.partBytes);
+    const read = async (from: Lsn, to: Lsn): Promise<Uint8Array> => {
+      const into = to - from <= buffer.length ? buffer : undefined;
+      const bytes = await content.read(Number(from - start), Number(to - start), into);
+      if (BigInt(bytes.byteLength) !== to - from) throw invalid(name, 'it became shorter while it was read');
+      return bytes;
+    };
+    try {
+      return await completeSegment(archive, timeline, start, read, sentAt, signal);
+    } finally {
+      this.#buffers.push(buffer);
+    }
   }
 
   /** The archive that the segment belongs to, as its own head and the data directory say together. */
   async #checkSegment(
     { name, timeline, segment = '' }: WalFileName,
-    bytes: Buffer,
-  ): Promise<{
-    readonly archive: WalArchive;
-    readonly start: NonNullable<ReturnType<typeof parseSegmentName>>['start'];
-  }> {
-    if (bytes.byteLength < LONG_HEAD_BYTES) throw invalid(name, `it has only ${bytes.byteLength} bytes`);
+    content: WalFile,
+  ): Promise<{ readonly archive: WalArchive; readonly start: Lsn }> {
+    const head = await content.read(0, LONG_HEAD_BYTES);
+    if (head.byteLength < LONG_HEAD_BYTES) throw invalid(name, `it has only ${head.byteLength} bytes`);
     const control = await this.#control;
-    const size = control?.size ?? segmentSize(bytes.readUInt32LE(32));
-    if (bytes.byteLength !== size) throw invalid(name, `it has ${bytes.byteLength} bytes, and a segment has ${size}`);
+    const size = control?.size ?? segmentSize(head.readUInt32LE(32));
+    if (content.bytes !== size) throw invalid(name, `it has ${content.bytes} bytes, and a segment has ${size}`);
     const parsed = parseSegmentName(segment, size);
     if (parsed === undefined) throw invalid(name, `with segments of ${size} bytes there is no such name`);
-    const systemIdentifier = control?.system ?? bytes.readBigUInt64LE(24).toString();
-    checkSegmentHeader(bytes, { systemIdentifier, timeline, start: parsed.start, segmentSize: size });
-    this.segmentBytes = size;
+    const systemIdentifier = control?.system ?? head.readBigUInt64LE(24).toString();
+    checkSegmentHeader(head, { systemIdentifier, timeline, start: parsed.start, segmentSize: size });
     return { archive: await this.#admit(systemIdentifier, size), start: parsed.start };
   }
 
@@ -289,16 +303,6 @@ class Pusher {
   }
 }
 
-async function readWhole(path: string): Promise<Read> {
-  try {
-    await using file = await open(path, 'r');
-    const stat = await file.stat({ bigint: true });
-    return { bytes: await file.readFile(), stat };
-  } catch (error) {
-    throw unreadable(basename(path), error);
-  }
-}
-
 /** Undefined where the folder is no data directory; where it is one, its identifier is what the segments must have. */
 async function readControl(
   dataDirectory: string,
@@ -323,9 +327,3 @@ async function readControl(
 
 const invalid = (name: string, why: string): SpillwayError =>
   new SpillwayError('SPW_WAL_INVALID', `the WAL file ${name} is not what its name says`, { why });
-
-const unreadable = (name: string, cause: unknown): SpillwayError =>
-  new SpillwayError('SPW_DATA_DIRECTORY', `${name} cannot be read`, {
-    cause,
-    hint: 'check the path that PostgreSQL gives as %p, and that this user may read it',
-  });

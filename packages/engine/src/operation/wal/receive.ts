@@ -17,6 +17,7 @@ import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract'
 import {
   formatLsn,
   type Lsn,
+  lsn,
   segmentSize,
   segmentStart,
   type SegmentSize,
@@ -31,12 +32,15 @@ import type { Repository } from '../../repository/repository.ts';
 import { admitSystem } from '../system.ts';
 import { WalArchive } from './archive.ts';
 import { type GapCause, recordGap } from './gap-record.ts';
+import { removeLeftovers } from './leftover.ts';
 import { type RecorderTotals, WalRecorder } from './recorder.ts';
 import { watchSlot } from './slot-watch.ts';
 import { connectSource } from './source-server.ts';
 import { chooseStart, type StartPosition } from './start-position.ts';
 
 const STATUS_INTERVAL_MS = 5_000;
+/** What waits to be stored waits in the recorder; this is only what comes in between. */
+const QUEUE_BYTES_MAX = 8 * 1024 * 1024;
 const TELL_MS = 200;
 const PAUSE_MS_MIN = 200;
 /** Asking again costs a connection; a server that is back must not wait for long. */
@@ -220,7 +224,14 @@ class Receiver {
   ): Promise<StartPosition | undefined> {
     const flushIntervalMs = this.#options.synchronous === true ? 0 : this.#options.flushIntervalMs;
     const { timeline, position, begin } = start;
-    const stream = session.stream({ slot, timeline, start: position, statusIntervalMs: STATUS_INTERVAL_MS });
+    if (position > 0n) await removeLeftovers(archive, timeline, segmentStart(lsn(position - 1n), size), this.#stop);
+    const stream = session.stream({
+      slot,
+      timeline,
+      start: position,
+      statusIntervalMs: STATUS_INTERVAL_MS,
+      queueBytesMax: QUEUE_BYTES_MAX,
+    });
     const recorder = await WalRecorder.begin(archive, timeline, position, {
       flushIntervalMs,
       begin,

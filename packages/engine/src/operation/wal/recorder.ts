@@ -1,41 +1,45 @@
 // Makes a timeline's WAL durable, in order, as it comes in.
 //
-// 1. Bytes are gathered into a segment. A full segment is stored as one object; `flushIntervalMs` after a byte came in
-//    that no object holds yet, what is there is stored as a piece. When storing is slower than that, pieces grow.
-// 2. Objects are stored one after the other, so `durable` only ever moves over WAL without a hole; a few segments may
-//    wait, then `append` waits.
-// 3. Pieces that an earlier run left of the first segment are compared with what comes in before they count as durable,
-//    and are removed with the others once the whole segment is durable.
-// 4. Of a new timeline nothing is stored before the place where it began: a restore reads the newest timeline that has a
-//    segment, and such a piece would hide what the old one has of it.
+// 1. Bytes are gathered into a part: a segment, or 8 MiB of a large one. A full part is stored as one object;
+//    `flushIntervalMs` after a byte came in that no object holds yet, what is there is stored as a piece. When storing is
+//    slower than that, pieces grow.
+// 2. Objects are stored one after the other, so `durable` only ever moves over WAL without a hole; a few parts may wait,
+//    then `append` waits.
+// 3. What an earlier run left of the first segment is compared with what comes in before it counts as durable. What holds
+//    a whole part stays in its place; the rest is removed with the other pieces once their part is durable.
+// 4. Of a new timeline nothing is stored at the start of a segment before the place where it began is: a restore reads the
+//    newest timeline that has the start of a segment, and such a piece would hide what the old one has of it. Where the
+//    timeline began in a later part, the first one waits in memory for that.
 // Invariant: nothing is reported durable that the repository could lose, or that differs from what it holds.
 
-import { isSpillwayError, SpillwayError } from '@spillway/contract';
-import { formatLsn, type Lsn, lsn, type TimelineId } from '../../postgres/lsn.ts';
+import { SpillwayError } from '@spillway/contract';
+import { formatLsn, type Lsn, lsn, segmentEnd, segmentStart, type TimelineId } from '../../postgres/lsn.ts';
+import { mustAgree } from './agree.ts';
 import type { WalArchive, WalObject } from './archive.ts';
+import { covers } from './interval.ts';
 
-const WAITING_MAX = 3;
-const WAITING_BYTES = 128 * 1024 * 1024;
-
-/** Full segments that may wait to be stored: fewer where they are large, since each is in memory. */
-export const waitingMax = (segmentBytes: number): number =>
-  Math.min(WAITING_MAX, Math.max(1, Math.floor(WAITING_BYTES / segmentBytes)));
+/** Full parts that may wait to be stored. */
+export const WAITING_MAX = 2;
 
 export interface RecorderTotals {
+  /** Of which the last part was stored, or found to be there. */
   segments: number;
+  /** Stored of parts in progress. */
   pieces: number;
   bytes: number;
   storedBytes: number;
 }
 
+/** A part in progress. */
 interface Open {
   readonly start: Lsn;
+  readonly end: Lsn;
   readonly buffer: Buffer;
   /** Bytes received. */
   filled: number;
   /** Bytes handed to be stored. */
   given: number;
-  /** Pieces of this segment that this recorder stored or found to agree. */
+  /** Pieces of this part that this recorder stored or found to agree. */
   readonly pieces: WalObject[];
 }
 
@@ -47,8 +51,15 @@ export class WalRecorder {
   readonly #onDurable: (durable: Lsn) => void;
   readonly #totals: RecorderTotals;
   readonly #failed = new AbortController();
-  #left: WalObject[];
+  /** Of an earlier run, ordered by start: what was not compared to its end. */
+  #left: readonly WalObject[];
+  /** Those of them that stand for a part. */
+  readonly #holders = new Set<WalObject>();
   #open: Open;
+  /** See 4. */
+  #withheld: { readonly part: Open; readonly sentAt: Date } | undefined;
+  /** Buffers of parts that are stored. */
+  readonly #spare: Buffer[] = [];
   #durable: Lsn;
   #sentAt = new Date(0);
   #waiting = 0;
@@ -67,8 +78,8 @@ export class WalRecorder {
   ) {
     this.#archive = archive;
     this.timeline = timeline;
-    this.#left = left.filter(({ kind }) => kind === 'piece');
-    this.#open = openSegment(start, archive.segmentSize);
+    this.#left = left;
+    this.#open = this.#openPart(start);
     this.#durable = start;
     this.#flushIntervalMs = options.flushIntervalMs;
     this.#begin = options.begin;
@@ -118,10 +129,10 @@ export class WalRecorder {
       at += count;
       this.#compareLeft(open);
       if (open.filled === open.buffer.length) {
-        this.#storeSegment(open);
-        this.#open = openSegment(lsn(open.start + BigInt(open.buffer.length)), this.#archive.segmentSize);
-        while (this.#waiting >= waitingMax(this.#archive.segmentSize)) await this.#last;
+        this.#storePart(open);
+        while (this.#waiting >= WAITING_MAX) await this.#last;
         this.#failed.signal.throwIfAborted();
+        this.#open = this.#openPart(open.end);
       }
     }
     // Somebody waits for each byte: what comes in while it is stored goes into one piece together, as the next.
@@ -155,6 +166,8 @@ export class WalRecorder {
     const open = this.#open;
     if (open.filled <= open.given || this.#failed.signal.aborted) return;
     if (this.#begin !== undefined && this.received < this.#begin) return;
+    // Stored by an earlier run, and to be compared when the part is full.
+    if (covers(this.#left, open.start, open.end)) return;
     if (this.#waiting > 0) {
       // The store is behind: one larger piece when it has caught up is better than many in a queue.
       if (!this.#afterwards) void this.#storeAfter(this.#last);
@@ -170,7 +183,7 @@ export class WalRecorder {
       open.pieces.push(object);
       this.#totals.pieces++;
       this.#totals.storedBytes += object.storedBytes;
-      this.#moveTo(object.end);
+      await this.#moveTo(object.end);
     });
   }
 
@@ -181,23 +194,49 @@ export class WalRecorder {
     this.#storePiece();
   }
 
-  #storeSegment(open: Open): void {
+  #storePart(open: Open): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     open.given = open.filled;
     const sentAt = this.#sentAt;
-    const left = this.#left;
-    this.#left = [];
+    const left = this.#left.filter(({ start }) => start < open.end);
+    this.#left = this.#left.filter(({ end }) => end > open.end);
     this.#inOrder(async () => {
-      for (const piece of left) await this.#compare(open, piece);
-      const { object } = await this.#archive.write(this.timeline, open.start, open.buffer, sentAt);
-      this.#totals.segments++;
-      this.#totals.storedBytes += object.storedBytes;
-      this.#moveTo(object.end);
-      // Nobody who waits for a commit waits for this; of two segments the second does.
-      await this.#removing;
-      this.#removing = this.#remove(open.pieces);
+      for (const object of left) await this.#mustAgree(open, object);
+      const holder = left.find(({ start, end }) => start <= open.start && end >= open.end);
+      if (holder !== undefined) this.#holders.add(holder);
+      // Compared with all of it, an object that stands for no part is of no more use.
+      open.pieces.push(...left.filter((object) => object.end <= open.end && !this.#holders.has(object)));
+      if (holder === undefined) {
+        if (this.#mustWait(open)) {
+          this.#withheld = { part: open, sentAt };
+          return;
+        }
+        await this.#writePart(open, sentAt);
+      }
+      await this.#moveTo(open.end);
+      await this.#leave(open);
     });
+  }
+
+  #mustWait({ start, end }: Open): boolean {
+    const size = this.#archive.segmentSize;
+    if (this.#begin === undefined || start !== segmentStart(start, size)) return false;
+    return end < this.#begin && this.#begin < segmentEnd(start, size);
+  }
+
+  async #writePart(part: Open, sentAt: Date): Promise<void> {
+    const { object } = await this.#archive.write(this.timeline, part.start, part.buffer, sentAt);
+    this.#totals.storedBytes += object.storedBytes;
+  }
+
+  /** A part is durable: its buffer is free, and its pieces go. */
+  async #leave(part: Open): Promise<void> {
+    if (part.end === segmentEnd(part.start, this.#archive.segmentSize)) this.#totals.segments++;
+    if (this.#spare.length < WAITING_MAX) this.#spare.push(part.buffer);
+    // Nobody who waits for a commit waits for this; of two parts the second does.
+    await this.#removing;
+    this.#removing = this.#remove(part.pieces);
   }
 
   async #remove(pieces: readonly WalObject[]): Promise<void> {
@@ -213,44 +252,40 @@ export class WalRecorder {
     for (let piece = this.#left[0]; piece !== undefined; piece = this.#left[0]) {
       const from = Number(piece.start - open.start);
       const to = Number(piece.end - open.start);
-      if (from < 0 || to > open.filled || from > open.given) return;
-      this.#left.shift();
+      if (from < 0 || to > open.filled || from > open.given || (from === 0 && to === open.buffer.length)) return;
+      this.#left = this.#left.slice(1);
       open.given = Math.max(open.given, to);
       const agreed = piece;
       this.#inOrder(async () => {
-        await this.#compare(open, agreed);
-        this.#moveTo(agreed.end);
+        await this.#mustAgree(open, agreed);
+        open.pieces.push(agreed);
+        await this.#moveTo(agreed.end);
       });
     }
   }
 
-  async #compare(open: Open, piece: WalObject): Promise<void> {
-    const from = Number(piece.start - open.start);
-    const bytes = await this.#stored(piece, open.start);
-    if (!open.buffer.subarray(from, from + bytes.length).equals(bytes)) {
-      throw new SpillwayError('SPW_WAL_CONFLICT', `WAL of timeline ${this.timeline} was refused`, {
-        why: `the repository holds other WAL from ${formatLsn(piece.start)} to ${formatLsn(piece.end)} than the server sends`,
-      });
-    }
-    open.pieces.push(piece);
+  #mustAgree({ start, end, buffer }: Open, object: WalObject): Promise<void> {
+    const again = (from: Lsn, to: Lsn): Uint8Array => buffer.subarray(Number(from - start), Number(to - start));
+    return mustAgree(this.#archive, object, again, { start, end });
   }
 
-  /** What the repository holds in the place of the piece: itself, or the segment that `wal push` finished meanwhile. */
-  async #stored(piece: WalObject, segment: Lsn): Promise<Buffer> {
-    try {
-      return (await this.#archive.read(piece)).bytes;
-    } catch (error) {
-      if (!isSpillwayError(error, 'SPW_OBJECT_MISSING')) throw error;
-      const whole = await this.#archive.assemble(this.timeline, segment);
-      if (whole === undefined || whole.end < piece.end) throw error;
-      return whole.bytes.subarray(Number(piece.start - segment), Number(piece.end - segment));
+  /** All up to `end` is stored, but for what is withheld. */
+  async #moveTo(end: Lsn): Promise<void> {
+    if (this.#withheld !== undefined) {
+      if (this.#begin !== undefined && end < this.#begin) return;
+      const { part, sentAt } = this.#withheld;
+      await this.#writePart(part, sentAt);
+      this.#withheld = undefined;
+      await this.#leave(part);
     }
-  }
-
-  #moveTo(end: Lsn): void {
     if (end <= this.#durable) return;
     this.#durable = end;
     this.#onDurable(end);
+  }
+
+  #openPart(start: Lsn): Open {
+    const buffer = this.#spare.pop() ?? Buffer.allocUnsafeSlow(this.#archive.partBytes);
+    return { start, end: lsn(start + BigInt(buffer.length)), buffer, filled: 0, given: 0, pieces: [] };
   }
 
   #inOrder(act: () => Promise<void>): void {
@@ -280,11 +315,3 @@ export interface RecorderOptions {
   readonly totals: RecorderTotals;
   readonly signal?: AbortSignal;
 }
-
-const openSegment = (start: Lsn, bytes: number): Open => ({
-  start,
-  buffer: Buffer.allocUnsafeSlow(bytes),
-  filled: 0,
-  given: 0,
-  pieces: [],
-});

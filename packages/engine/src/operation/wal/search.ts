@@ -3,10 +3,11 @@
 // Segments are read along a way, in order, and their records parsed. To find the last commit the way is searched from
 // its end, a few segments at a time, since the last commit of a busy cluster is in the last segment.
 
-import type { Lsn } from '../../postgres/lsn.ts';
+import { type Lsn, segmentEnd } from '../../postgres/lsn.ts';
 import { commitTime, recordsOf, restorePointName, type WalChunk, type WalRecord } from '../../postgres/walrecord.ts';
 import type { WalArchive } from './archive.ts';
 import type { Way, WayStep } from './coverage.ts';
+import { inPages, storedWal } from './stored.ts';
 
 export interface Moment {
   /** The end of the record: recovery has reached the moment when it has replayed up to here. */
@@ -139,8 +140,12 @@ async function* chunksOf(
   signal: AbortSignal | undefined,
 ): AsyncIterable<WalChunk> {
   for (const { timeline, start } of steps) {
-    const segment = await archive.assemble(timeline, start, signal);
-    if (segment === undefined) return;
-    yield { start, bytes: segment.bytes };
+    let isThere = false;
+    const end = segmentEnd(start, archive.segmentSize);
+    for await (const chunk of inPages(storedWal(archive, timeline, start, { signal }), end)) {
+      isThere = true;
+      yield chunk;
+    }
+    if (!isThere) return;
   }
 }
