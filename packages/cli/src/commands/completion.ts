@@ -1,7 +1,8 @@
 // `spillway completion <shell>`, and `__complete`, which its scripts ask for names that only the configuration and the
 // repository know.
 //
-// `__complete` stands behind a Tab: it opens nothing that wants a secret, gives up soon, and says nothing on errors.
+// `__complete` stands behind a Tab: it opens nothing that wants a secret, gives up soon, and says nothing on errors. On a
+// machine so busy that even this takes long, SPILLWAY_COMPLETE_WITHIN_MS lets it take longer.
 
 import { isSpillwayError, type CompletionDocument } from '@spillway/contract';
 import type { Command } from '../context.ts';
@@ -21,7 +22,8 @@ export const completion =
   };
 
 export const complete: Command<object> = async (context, _options, what) => {
-  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(COMPLETE_WITHIN_MS)]);
+  const within = Number(context.environment['SPILLWAY_COMPLETE_WITHIN_MS'] ?? COMPLETE_WITHIN_MS);
+  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(within)]);
   let names: readonly string[] = [];
   try {
     const loaded = await loadFor(context);

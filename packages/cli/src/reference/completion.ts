@@ -92,7 +92,7 @@ _spillway() {
   case "$_spillway_kind" in
     words) compadd -a _spillway_reply ;;
     clusters | backups | dumps)
-      _spillway_reply=("\${(@f)$("\${words[1]}" "\${given[@]}" __complete "$_spillway_kind" 2> /dev/null)}")
+      _spillway_reply=(\${(f)"$("\${words[1]}" "\${given[@]}" __complete "$_spillway_kind" 2> /dev/null)"})
       compadd -a _spillway_reply ;;
     file) _files ;;
     folder) _files -/ ;;
@@ -202,14 +202,27 @@ end
 function __spillway_at
   test (__spillway_way)"" = "$argv[1]"
 end
+function __spillway_ask
+  set -l words (commandline -opc)
+  set -l given
+  set -l want
+  for word in $words[2..-1]
+    if test -n "$want"
+      set -a given $want $word
+      set want
+    else if contains -- $word --config -c --cluster
+      set want $word
+    end
+  end
+  $words[1] $given __complete $argv[1] 2>/dev/null
+end
 complete -c spillway -f
 ${lines.join('\n')}`;
 }
 
 function offer(kind: Kind, words: readonly string[]): string {
   if (kind === 'words') return ` -f -a ${quoted(words.join(' '))}`;
-  if (kind === 'clusters' || kind === 'backups' || kind === 'dumps')
-    return ` -f -a '(spillway __complete ${kind} 2>/dev/null)'`;
+  if (kind === 'clusters' || kind === 'backups' || kind === 'dumps') return ` -f -a '(__spillway_ask ${kind})'`;
   if (kind === 'folder') return " -f -a '(__fish_complete_directories)'";
   return kind === 'file' ? ' -F' : ' -f';
 }
