@@ -17,6 +17,14 @@ export {
   type WalGap,
 } from './operation/backups.ts';
 export { type CheckOptions, checkCluster, type Probe } from './operation/check.ts';
+export {
+  type CopiedCluster,
+  type CopiedItem,
+  type CopyOptions,
+  type CopySummary,
+  copy,
+  listClusters,
+} from './operation/copy/run.ts';
 export { diagnose } from './operation/doctor/diagnose.ts';
 export type { Area, DoctorFacts, Failure, FileFacts } from './operation/doctor/facts.ts';
 export type { Finding as DoctorFinding } from './operation/doctor/finding.ts';

@@ -33,7 +33,7 @@ export interface RepositoryHandle {
   readonly keys: KeyRing;
 }
 
-interface Head {
+export interface Head {
   readonly format: number;
   readonly repository: string;
   readonly created_at: string;
@@ -141,7 +141,8 @@ export async function openRepository(options: {
   return new Repository({ id: head.repository, location, keys });
 }
 
-async function readHead(storage: Storage, signal: AbortSignal | undefined): Promise<Head> {
+/** Throws SPW_REPOSITORY_MISSING where the place has none. */
+export async function readHead(storage: Storage, signal: AbortSignal | undefined): Promise<Head> {
   let bytes: Uint8Array;
   try {
     bytes = await storage.get(HEAD_NAME, signal && { signal });

@@ -4,7 +4,7 @@ import { isSpillwayError } from '@spillway/contract';
 import { dumpName, manifestName } from '../../format/names.ts';
 import { chooseDump, listDumps } from '../../repository/dump-store.ts';
 import { listEvidence, verdicts } from '../../repository/evidence.ts';
-import { clusterRead, heldBackups } from '../../repository/hold.ts';
+import { clusterRead, copyLock, heldBackups } from '../../repository/hold.ts';
 import { isAtWork } from '../../repository/holder.ts';
 import { readIndex } from '../../repository/index-store.ts';
 import { listHolders } from '../../repository/lock.ts';
@@ -167,11 +167,11 @@ export async function whyWalInUse(
 ): Promise<string | undefined> {
   const { repository, cluster, signal } = options;
   for (const holder of await listHolders(repository, signal)) {
-    const backs = holder.purpose === `backup-${cluster}`;
+    const backs = holder.purpose === `backup-${cluster}` || holder.purpose === copyLock(cluster);
     if (!backs && clusterRead(holder.purpose) !== cluster) continue;
     if (!(await isAtWork(repository, holder, options))) continue;
     return backs
-      ? 'All WAL is kept this time: a backup is running, and its WAL is not known yet.'
+      ? 'All WAL is kept this time: a backup is being made or copied, and its WAL is not known yet.'
       : `All WAL is kept this time: the ${holder.holder} on ${holder.host} reads it.`;
   }
   return undefined;
