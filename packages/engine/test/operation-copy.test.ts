@@ -4,8 +4,20 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, rename, truncate, writeFile, chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { isSpillwayError } from '@spillway/contract';
-import { type CopyOptions, type CopySummary, copy, expire, initRepository, openRepository, Repository, verify } from '../src/index.ts';
+import {
+  addKeySlot,
+  type CopyOptions,
+  type CopySummary,
+  copy,
+  expire,
+  initRepository,
+  openRepository,
+  removeKeySlot,
+  Repository,
+  verify,
+} from '../src/index.ts';
+import { readKeySlots } from '../src/repository/repository.ts';
+import { copyElsewhere } from './copy-process.ts';
 import { makeStage, type Stage } from './operation-stage.ts';
 
 const signal = new AbortController().signal;
@@ -61,7 +73,9 @@ test('a copy is the same objects in another place, and a second run copies nothi
   assert.deepEqual((await readdir(place.location.path)).length, 0);
   const made = await copyTo(place);
   assert.equal(made.made, true);
-  assert.deepEqual(made.clusters[0]?.backups, [{ id: first.id, outcome: 'copied', reasons: ['no retention is configured', 'newest', 'last proven'] }]);
+  assert.deepEqual(made.clusters[0]?.backups, [
+    { id: first.id, outcome: 'copied', reasons: ['no retention is configured', 'newest', 'last proven'] },
+  ]);
   assert.deepEqual(made.clusters[0]?.damage, []);
   const { packs, pack_bytes, wal_objects, wal_bytes, evidence } = made.clusters[0];
   assert.ok(packs > 0 && wal_objects > 0);
@@ -83,5 +97,189 @@ test('a copy is the same objects in another place, and a second run copies nothi
       damage: [],
     },
   ]);
-  void [rename, readFile, truncate, writeFile, chmod, isSpillwayError, expire];
+});
+
+test('the copy alone is enough to restore from, and what came since is brought along', async () => {
+  const place = await newPlace();
+  await copyTo(place);
+  await stage.cluster.query('INSERT INTO kept SELECT generate_series(5001, 6000)');
+  const second = await stage.backup({ type: 'incremental' });
+  const { clusters } = await copyTo(place);
+  assert.equal(clusters[0]?.backups.find(({ id }) => id === second.id)?.outcome, 'copied');
+  const first = stage.repository;
+  await rename(first.location.path, `${first.location.path}.gone`);
+  try {
+    stage.repository = place;
+    const { cluster } = await stage.restore({ backupId: second.id });
+    assert.deepEqual(await cluster.query('SELECT count(*)::int AS n FROM kept'), [{ n: 6000 }]);
+    const verified = await verify({
+      repository: place,
+      cluster: stage.name,
+      all: true,
+      level: 'data',
+      workers: 2,
+      signal,
+      report,
+    });
+    assert.deepEqual([verified.result, verified.notices], ['passed', []]);
+  } finally {
+    stage.repository = first;
+    await rename(`${first.location.path}.gone`, first.location.path);
+  }
+});
+
+test('a copy that is killed at any call goes on, and ends as one that was not', async (t) => {
+  const whole = await objectsOf(stage.repository);
+  const order = { source: stage.repository.handle, cluster: stage.name };
+  const fault = { verbs: ['put', 'remove'], what: 'kill' } as const;
+  const counted = await copyElsewhere({
+    ...order,
+    target: (await newPlace()).location,
+    fault: { ...fault, call: 1e6 },
+  });
+  assert.equal(counted?.error, undefined);
+  const calls = counted?.calls ?? 0;
+  t.diagnostic(`${calls} calls`);
+  assert.ok(calls > 20);
+  for (let call = 1; call <= calls; call += Math.ceil(calls / 11)) {
+    const place = await newPlace();
+    const end = await copyElsewhere({ ...order, target: place.location, fault: { ...fault, call } });
+    assert.equal(end, undefined, `not killed at call ${call}`);
+    const there = await objectsOf(place);
+    for (const [name, bytes] of there) assert.equal(bytes, whole.get(name), `${name} after call ${call}`);
+    const { clusters } = await copyTo(place);
+    assert.deepEqual(clusters[0]?.damage, []);
+    assert.deepEqual(await objectsOf(place), whole, `after call ${call}`);
+  }
+});
+
+test('a place that is full, does not answer, takes nothing or is another repository is told as that', async () => {
+  const order = { source: stage.repository.handle, cluster: stage.name };
+  for (const [what, code] of [
+    ['full', 'SPW_STORAGE_FULL'],
+    ['unreachable', 'SPW_STORAGE_UNREACHABLE'],
+  ] as const) {
+    const place = await newPlace();
+    const verbs = ['put'] as const;
+    const end = await copyElsewhere({ ...order, target: place.location, fault: { verbs, what, call: 9 } });
+    assert.equal(end?.error, code);
+    assert.deepEqual((await copyTo(place)).clusters[0]?.damage, []);
+    assert.deepEqual(await objectsOf(place), await objectsOf(stage.repository));
+  }
+  const missing = { kind: 'filesystem', path: join(stage.folder, 'not-mounted') } as const;
+  await assert.rejects(copyTo(new Repository({ ...stage.repository.handle, location: missing })), {
+    code: 'SPW_STORAGE_UNREACHABLE',
+  });
+  const other = await newPlace();
+  await initRepository({ location: other.location, passphrase: PASSPHRASE });
+  const before = await objectsOf(other);
+  await assert.rejects(copyTo(other), { code: 'SPW_REPOSITORY_EXISTS', why: /it holds the repository/ });
+  assert.deepEqual(await objectsOf(other), before);
+  const used = await newPlace();
+  await writeFile(join(used.location.path, 'letters'), '');
+  await assert.rejects(copyTo(used), { code: 'SPW_REPOSITORY_EXISTS', why: /letters lies there already/ });
+});
+
+test('what is damaged at the source is not copied, and what is damaged at the place is left; both are told', async () => {
+  const source = await newPlace();
+  await copyTo(source);
+  const names = [...(await objectsOf(source)).keys()].filter((name) => name.startsWith('packs/'));
+  const lengths = await Promise.all(names.map(async (name) => (await source.storage.stat(name))?.bytes ?? 0));
+  const name = names[lengths.indexOf(Math.max(...lengths))] ?? '';
+  const path = join(source.location.path, name);
+  const good = await readFile(path);
+  await chmod(path, 0o600);
+  await writeFile(path, good.with(good.length >> 1, (good.at(good.length >> 1) ?? 0) ^ 1));
+  const place = await newPlace();
+  const hurt = await copyTo(place, { source });
+  const outcomes = hurt.clusters[0]?.backups.map(({ outcome }) => outcome);
+  assert.ok(outcomes?.every((outcome) => outcome === 'failed'));
+  assert.deepEqual(
+    hurt.clusters[0]?.damage.map(({ place: at, object }) => [at, object]),
+    [['source', name]],
+  );
+  assert.match(hurt.clusters[0].damage[0]?.problem ?? '', /does not authenticate/);
+  assert.equal(await place.storage.stat(name), undefined);
+  assert.deepEqual((await copyTo(place)).clusters[0]?.damage, []);
+
+  const own = join(place.location.path, name);
+  await chmod(own, 0o600);
+  await truncate(own, 100);
+  const newer = await stage.backup({ type: 'full' });
+  const left = await copyTo(place);
+  assert.deepEqual(left.clusters[0]?.damage, [
+    { place: 'target', object: name, problem: `it has 100 bytes, and ${good.length} at the source` },
+  ]);
+  assert.equal(left.clusters[0].backups.find(({ id }) => id === newer.id)?.outcome, 'failed');
+});
+
+test('a place keeps what its own retention says, and packs it had condemned are needed again', async () => {
+  const place = await newPlace();
+  const policy = { keepCount: 1, minimumProven: 1 };
+  const mine = { clusters: [{ name: stage.name, policy }] };
+  const first = await copyTo(place, mine);
+  const kept = first.clusters[0]?.backups.filter(({ outcome }) => outcome === 'copied').map(({ id }) => id) ?? [];
+  const left = first.clusters[0]?.backups.filter(({ outcome }) => outcome === 'left') ?? [];
+  assert.ok(kept.length < (first.clusters[0]?.backups.length ?? 0) && left.length > 0);
+  const expiry = {
+    repository: place,
+    cluster: stage.name,
+    policy,
+    graceMs: 0,
+    repackBelow: 0,
+    repackBytesMax: 0,
+    signal,
+    report,
+  };
+  const nothing = await expire({ ...expiry, graceMs: 3_600_000 });
+  assert.deepEqual(
+    [nothing.removed_backups, nothing.removed_wal_objects, nothing.collected?.packs_waiting],
+    [[], 0, 0],
+  );
+
+  const id = left[0]?.id ?? '';
+  const named = await copyTo(place, { ...mine, named: [id] });
+  assert.equal(named.clusters[0]?.backups.find((each) => each.id === id)?.outcome, 'copied');
+  const gone = await expire({ ...expiry, graceMs: 3_600_000 });
+  assert.deepEqual(gone.removed_backups, [id]);
+  assert.ok((gone.collected?.packs_waiting ?? 0) > 0);
+  const again = await copyTo(place, { ...mine, named: [id] });
+  assert.equal(again.clusters[0]?.packs, 0);
+  assert.ok(again.clusters[0].packs_there > 0);
+  const collected = await expire({ ...expiry, policy: KEEP_ALL });
+  assert.equal(collected.collected?.packs_removed, 0);
+  const verified = await verify({
+    repository: place,
+    cluster: stage.name,
+    all: true,
+    level: 'data',
+    workers: 2,
+    signal,
+    report,
+  });
+  assert.equal(verified.result, 'passed');
+});
+
+test('a key slot that was added is brought along, one that was removed is only named', async () => {
+  const place = await newPlace();
+  await copyTo(place);
+  const slots: string[] = [];
+  for await (const { name } of readKeySlots(stage.repository.storage, stage.repository.id)) slots.push(name);
+  const { slot } = await addKeySlot({ repository: stage.repository, passphrase: `${PASSPHRASE} anew` });
+  assert.deepEqual((await copyTo(place)).key_slots, { added: [slot.id], left: [], foreign: [] });
+  const secret = { kind: 'passphrase', passphrase: PASSPHRASE } as const;
+  await removeKeySlot({ repository: stage.repository, secret, id: slot.id });
+  assert.deepEqual((await copyTo(place)).key_slots, { added: [], left: [], foreign: [slot.id] });
+  await openRepository({ location: place.location, secret: { kind: 'passphrase', passphrase: `${PASSPHRASE} anew` } });
+  assert.equal(slots.length, 2);
+  const back = await copy({
+    source: place,
+    target: stage.repository.location,
+    clusters: [],
+    keySlots: 'name',
+    workers: 1,
+    signal,
+    report,
+  });
+  assert.deepEqual(back.key_slots, { added: [], left: [slot.id], foreign: [] });
 });

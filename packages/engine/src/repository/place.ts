@@ -73,27 +73,28 @@ export async function preparePlace(
 
 export interface SlotChanges {
   readonly added: readonly string[];
-  /** At the source alone, and older than the newest one at the place: revoked there, or never added. */
+  /** At the source alone, and older than the newest one at the place, or not to be added: revoked there, perhaps. */
   readonly left: readonly string[];
   /** At the place alone: revoked at the source, or added at the place. */
   readonly foreign: readonly string[];
 }
 
-/** Adds the slots that came since. */
+/** Adds the slots that came since, or only names them. */
 export async function addNewSlots(
   source: Repository,
   target: Repository,
-  options: { readonly only?: 'look'; readonly signal?: AbortSignal } = {},
+  options: { readonly only?: 'look'; readonly slots?: 'add' | 'name'; readonly signal?: AbortSignal } = {},
 ): Promise<SlotChanges> {
-  const { signal } = options;
+  const { signal, slots = 'add' } = options;
   const slotsOf = async ({ storage }: Repository): Promise<{ readonly id: string; readonly createdAt: string }[]> => {
-    const slots = [];
+    const dated = [];
     for await (const { slot } of readKeySlots(storage, source.id, signal)) {
-      if (typeof slot !== 'string') slots.push({ id: slot.slot, createdAt: slot.created_at });
+      if (typeof slot !== 'string') dated.push({ id: slot.slot, createdAt: slot.created_at });
     }
-    return slots;
+    return dated;
   };
   const changes = differenceOfSlots(await slotsOf(source), await slotsOf(target));
+  if (slots === 'name') return { ...changes, added: [], left: [...changes.left, ...changes.added] };
   if (options.only === 'look') return changes;
   for (const id of changes.added) {
     const bytes = await source.storage.get(keySlotName(id), signal && { signal });

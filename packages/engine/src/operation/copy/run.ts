@@ -40,6 +40,11 @@ export interface CopyOptions {
   readonly clusters: readonly { readonly name: string; readonly policy: RetentionPolicy }[];
   readonly named?: readonly string[];
   readonly dryRun?: boolean;
+  /**
+   * Whether slots that were added at the source are added at the place. A place that is brought up to date from a copy of
+   * it must not get back what was revoked there: then they are only named.
+   */
+  readonly keySlots?: 'add' | 'name';
   readonly workers: number;
   readonly lockWaitMs?: number;
   readonly now?: () => Date;
@@ -96,7 +101,11 @@ export async function copy(options: CopyOptions): Promise<CopySummary> {
   }
   const clusters: CopiedCluster[] = [];
   for (const { name, policy } of options.clusters) clusters.push(await copyCluster(options, target, name, policy));
-  const slots = await addNewSlots(source, target, { ...only, signal });
+  const slots = await addNewSlots(source, target, {
+    signal,
+    ...only,
+    ...(options.keySlots && { slots: options.keySlots }),
+  });
   const finishedAt = new Date();
   return {
     source: source.storage.description,
