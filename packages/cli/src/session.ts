@@ -10,15 +10,16 @@ import {
   nearest,
   SpillwayError,
   type ClusterConfiguration,
+  type CopyConfiguration,
   type Configuration,
   type SecretSource,
 } from '@spillway/contract';
-import { isClusterName } from '@spillway/contract/schemas';
+import { FIRST_PLACE, isClusterName } from '@spillway/contract/schemas';
 import type { Concealed } from './configuration/concealed.ts';
 import { loadConfiguration, type LoadedConfiguration } from './configuration/load.ts';
 import { resolveSecret } from './configuration/secrets.ts';
 import type { Context } from './context.ts';
-import type { ClusterSource, Repository, Secret, StorageLocation } from '@spillway/engine';
+import type { ClusterSource, Repository, RetentionPolicy, Secret, StorageLocation } from '@spillway/engine';
 
 const WORKERS_MAX = 8;
 
@@ -29,9 +30,53 @@ export const loadFor = (context: Context): Promise<LoadedConfiguration> =>
     directory: context.directory,
   });
 
-export const locationOf = ({ configuration, resolvePath }: LoadedConfiguration): StorageLocation => ({
-  kind: 'filesystem',
-  path: resolvePath(['repository', 'path'], configuration.repository.path),
+/** Where a place is: the first, or a copy by its name. Throws SPW_PLACE_UNKNOWN. */
+export function locationOf(loaded: LoadedConfiguration, place: string = FIRST_PLACE): StorageLocation {
+  const path = [...placePath(loaded, place), 'path'];
+  const { path: folder } = copyConfiguration(loaded, place) ?? loaded.configuration.repository;
+  return { kind: 'filesystem', path: loaded.resolvePath(path, folder) };
+}
+
+/** Undefined for the first place. Throws SPW_PLACE_UNKNOWN. */
+export function copyConfiguration(
+  { configuration }: LoadedConfiguration,
+  place: string,
+): CopyConfiguration | undefined {
+  if (place === FIRST_PLACE) return undefined;
+  const { copies } = configuration;
+  const found = Object.hasOwn(copies, place) ? copies[place] : undefined;
+  if (found !== undefined) return found;
+  const names = [FIRST_PLACE, ...Object.keys(copies)];
+  const meant = nearest(place, names);
+  throw new SpillwayError('SPW_PLACE_UNKNOWN', `no place of the repository is called ${place}`, {
+    why: `there are ${names.join(', ')}`,
+    ...(meant === undefined ? {} : { hint: `did you mean ${meant}?` }),
+  });
+}
+
+const placePath = (loaded: LoadedConfiguration, place: string): readonly string[] =>
+  copyConfiguration(loaded, place) === undefined ? ['repository'] : ['copies', place];
+
+/** What a place keeps of a cluster: its own retention, or that of the cluster. */
+export const retentionAt = (
+  loaded: LoadedConfiguration,
+  place: string | undefined,
+  cluster: string,
+): ClusterConfiguration['retention'] | undefined => {
+  const { clusters } = loaded.configuration;
+  const own = copyConfiguration(loaded, place ?? FIRST_PLACE)?.retention;
+  return own ?? (Object.hasOwn(clusters, cluster) ? clusters[cluster]?.retention : undefined);
+};
+
+export const policyOf = (retention: ClusterConfiguration['retention'] | undefined): RetentionPolicy => ({
+  minimumProven: retention?.minimum_proven ?? 1,
+  keepCount: retention?.keep_count,
+  keepDays: retention?.keep_days,
+  keepDaily: retention?.keep_daily,
+  keepWeekly: retention?.keep_weekly,
+  keepMonthly: retention?.keep_monthly,
+  keepYearly: retention?.keep_yearly,
+  pointInTimeMs: retention?.point_in_time,
 });
 
 /** The name of the cluster that the command is about. Throws SPW_CLUSTER_UNKNOWN. */
@@ -103,18 +148,22 @@ export async function clusterSource(
   };
 }
 
-/** Opens the repository with the secret that the configuration names. */
-export async function openConfigured(context: Context, loaded: LoadedConfiguration): Promise<Repository> {
-  const secret = await repositorySecret(context, loaded);
+/** Opens a place of the repository with the secret that the configuration names; by default that of --repository. */
+export async function openConfigured(
+  context: Context,
+  loaded: LoadedConfiguration,
+  place: string = context.options.repository ?? FIRST_PLACE,
+): Promise<Repository> {
+  const location = locationOf(loaded, place);
+  const secret = await repositorySecret(context, loaded, place);
   const { openRepository } = await import('@spillway/engine');
-  const location = locationOf(loaded);
   try {
     return await openRepository({ location, secret, signal: context.signal });
   } catch (error) {
     if (isSpillwayError(error, 'SPW_STORAGE_UNREACHABLE') && !(await isFolder(location.path))) {
       throw new SpillwayError('SPW_REPOSITORY_MISSING', `found no repository at ${location.path}`, {
         why: 'there is no such folder',
-        hint: 'check the path and that its storage is mounted, or make a repository with: spillway init',
+        hint: `check the path and that its storage is mounted, or make ${place === FIRST_PLACE ? 'a repository with: spillway init' : `the folder, then: spillway copy ${place}`}`,
         cause: error,
       });
     }
@@ -142,14 +191,37 @@ export async function passphraseFor(context: Context, loaded: LoadedConfiguratio
 
 export const defaultWorkers = (): number => Math.min(availableParallelism(), WORKERS_MAX);
 
-/** What the configuration opens the repository with. */
-export async function repositorySecret(context: Context, loaded: LoadedConfiguration): Promise<Secret> {
-  const { recovery_key: recoveryKey } = loaded.configuration.repository;
-  if (recoveryKey === undefined) {
+/** What the configuration opens the place with: a copy has the secrets of the repository, unless it names its own. */
+export async function repositorySecret(
+  context: Context,
+  loaded: LoadedConfiguration,
+  place: string = context.options.repository ?? FIRST_PLACE,
+): Promise<Secret> {
+  const copy = copyConfiguration(loaded, place);
+  const own = copy?.passphrase !== undefined || copy?.recovery_key !== undefined ? copy : undefined;
+  const { passphrase, recovery_key: recoveryKey } = own ?? loaded.configuration.repository;
+  const at = own === undefined ? ['repository'] : ['copies', place];
+  if (recoveryKey !== undefined) {
+    const key = await secretAt(
+      context,
+      loaded,
+      own === undefined ? 'recovery key' : `recovery key of the copy ${place}`,
+      [...at, 'recovery_key'],
+      recoveryKey,
+    );
+    return { kind: 'recovery-key', recoveryKey: key.reveal() };
+  }
+  if (own === undefined || passphrase === undefined) {
     return { kind: 'passphrase', passphrase: (await passphraseFor(context, loaded)).reveal() };
   }
-  const key = await secretAt(context, loaded, 'recovery key', ['repository', 'recovery_key'], recoveryKey);
-  return { kind: 'recovery-key', recoveryKey: key.reveal() };
+  const revealed = await secretAt(
+    context,
+    loaded,
+    `passphrase of the copy ${place}`,
+    [...at, 'passphrase'],
+    passphrase,
+  );
+  return { kind: 'passphrase', passphrase: revealed.reveal() };
 }
 
 const secretAt = (

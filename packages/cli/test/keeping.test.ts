@@ -1,12 +1,13 @@
 // What keeps and proves backups, from the command line: expire, verify, key, and what backups and show tell of it.
 
 import assert from 'node:assert/strict';
-import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import {
   backupDocument,
   backupsDocument,
+  copyDocument,
   errorDocument,
   expireDocument,
   expiryPlanDocument,
@@ -32,6 +33,9 @@ before(async () => {
     'spillway.yaml': `repository:
   path: repository
   passphrase: { file: passphrase }
+copies:
+  nas: { path: nas, mounted: for-copy, retention: { keep_count: 1 } }
+  far: { path: far }
 clusters:
   main:
     connection: { host: ${host}, port: ${port}, user: ${user}, password: { file: password } }
@@ -119,6 +123,48 @@ test('the last proven backup goes only by its own name, and what no rule keeps b
   assert.deepEqual(plan.backups[0]?.reasons, ['last proven']);
   assert.equal(collected?.packs_waiting, 0);
   assert.deepEqual(await ids(), [made[0], made[2]]);
+});
+
+test('copy brings the places up to date that are mounted, others by name, and every command works on either', async () => {
+  await failing('SPW_PLACE_UNKNOWN', 'copy', 'nos');
+  await failing('SPW_USAGE', 'copy', 'nas', '--from', 'nas');
+  await failing('SPW_USAGE', '--repository', 'nas', 'init');
+  // A folder that is not there may be a disk that is not mounted.
+  const { hint } = await failing('SPW_STORAGE_UNREACHABLE', 'copy', 'nas');
+  assert.match(hint ?? '', /see that it is mounted.*copies\.nas\.path/);
+  assert.match(
+    (await failing('SPW_REPOSITORY_MISSING', '--repository', 'far', 'backups')).hint ?? '',
+    /spillway copy far/,
+  );
+  for (const name of ['nas', 'far']) await mkdir(join(place.folder, name));
+  const looked = await place.run(['copy', 'nas', '--dry-run']);
+  assert.match(looked.stdout, /MISSING[^]*To be copied: [^]*Nothing was done/);
+  const all = await json(copyDocument, 'copy');
+  assert.deepEqual(
+    all.places.map((each) => [
+      each.place,
+      each.error,
+      each.summary?.clusters[0]?.backups.map(({ outcome }) => outcome),
+    ]),
+    [['far', null, ['copied', 'copied']]],
+  );
+  const { code, stdout } = await place.run(['copy', 'nas']);
+  assert.equal(code, 0);
+  assert.match(stdout, /nas, at .*, a new copy[^]*main +backups +2 [^]*Copied .* in /);
+  assert.deepEqual(
+    (await json(backupsDocument, '--repository', 'nas', 'backups')).backups.map(({ id }) => id),
+    [made[0], made[2]],
+  );
+  // By its own retention; the last proven one stays there too.
+  const plan = await json(expiryPlanDocument, '--repository', 'nas', 'expire', '--dry-run');
+  assert.deepEqual(
+    plan.backups.map(({ reasons }) => reasons),
+    [['last proven'], ['newest', 'one of the newest 1']],
+  );
+  const back = await json(copyDocument, 'copy', 'repository', '--from', 'nas');
+  assert.deepEqual(back.places[0]?.summary?.clusters[0]?.packs, 0);
+  await rename(join(place.folder, 'far'), join(place.folder, 'away'));
+  assert.equal((await place.run(['copy'])).code, 21);
 });
 
 test('key adds, lists, removes and rotates, and never takes the last way in', async () => {

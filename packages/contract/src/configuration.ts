@@ -177,6 +177,25 @@ const cluster = z.strictObject({
 
 const clusterNameForm = /^[a-z0-9][a-z0-9_-]{0,39}$/;
 
+/** Another place of the repository. */
+const copy = z
+  .strictObject({
+    path: text,
+    /** By default what opens the repository. */
+    passphrase: secret('passphrase').optional(),
+    recovery_key: secret('recovery key').optional(),
+    /** A place that is mounted for a copy alone is only copied to where it is named. */
+    mounted: z.enum(['always', 'for-copy'], { error: 'must be always or for-copy' }).default('always'),
+    /** By default that of the cluster. */
+    retention: retention.optional(),
+  })
+  .refine((given) => given.passphrase === undefined || given.recovery_key === undefined, {
+    error: 'must not have both passphrase and recovery_key',
+  });
+
+/** What the first place is called where a place is named. */
+export const FIRST_PLACE = 'repository';
+
 const configuration = z
   .strictObject({
     repository: z
@@ -187,6 +206,12 @@ const configuration = z
       })
       .refine((repository) => (repository.passphrase === undefined) !== (repository.recovery_key === undefined), {
         error: 'must have exactly one of passphrase and recovery_key',
+      }),
+    copies: z
+      .record(z.string().regex(clusterNameForm), copy)
+      .default({})
+      .refine((copies) => !Object.hasOwn(copies, FIRST_PLACE), {
+        error: `must not have one called ${FIRST_PLACE}, which names the first place`,
       }),
     clusters: z.record(z.string().regex(clusterNameForm), cluster).default({}),
   })
@@ -202,6 +227,7 @@ const configuration = z
 
 /** The whole configuration, defaults filled in. */
 export type Configuration = z.output<typeof configuration>;
+export type CopyConfiguration = Configuration['copies'][string];
 export type ClusterConfiguration = Configuration['clusters'][string];
 
 /** The replication slot of a cluster for which none is configured. */

@@ -38,23 +38,24 @@ export async function copyElsewhere(order: CopyOrder): Promise<CopyEnd | undefin
 
 if (process.argv[2] === 'copy' && process.send !== undefined) {
   process.once('disconnect', () => process.exit());
-  process.once('message', ({ source, target, cluster, fault }: CopyOrder) => {
-    const counter = new SharedArrayBuffer(4);
-    copy({
+  process.once('message', (order: CopyOrder) => void perform(order));
+}
+
+async function perform({ source, target, cluster, fault }: CopyOrder): Promise<void> {
+  const counter = new SharedArrayBuffer(4);
+  let error: string | undefined;
+  try {
+    await copy({
       source: new Repository(source),
       target: { ...target, fault: { seed: 0, atCall: { ...fault, counter } } },
       clusters: [{ name: cluster, policy: { minimumProven: 1 } }],
       workers: 2,
       signal: new AbortController().signal,
       report: () => undefined,
-    })
-      .then(
-        () => undefined,
-        (error: unknown) => (isSpillwayError(error) ? error.code : String(error)),
-      )
-      .then((error) => {
-        const calls = Atomics.load(new Int32Array(counter), 0);
-        process.send?.({ calls, error } satisfies CopyEnd, () => process.disconnect());
-      });
-  });
+    });
+  } catch (failure) {
+    error = isSpillwayError(failure) ? failure.code : String(failure);
+  }
+  const calls = Atomics.load(new Int32Array(counter), 0);
+  process.send?.({ calls, error } satisfies CopyEnd, () => process.disconnect());
 }

@@ -172,9 +172,9 @@ test('a place that is full, does not answer, takes nothing or is another reposit
   });
   const other = await newPlace();
   await initRepository({ location: other.location, passphrase: PASSPHRASE });
-  const before = await objectsOf(other);
+  const untouched = await objectsOf(other);
   await assert.rejects(copyTo(other), { code: 'SPW_REPOSITORY_EXISTS', why: /it holds the repository/ });
-  assert.deepEqual(await objectsOf(other), before);
+  assert.deepEqual(await objectsOf(other), untouched);
   const used = await newPlace();
   await writeFile(join(used.location.path, 'letters'), '');
   await assert.rejects(copyTo(used), { code: 'SPW_REPOSITORY_EXISTS', why: /letters lies there already/ });

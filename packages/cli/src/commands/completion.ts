@@ -31,7 +31,11 @@ export const complete: Command<object> = async (context, _options, what) => {
     if (what === 'backups' || what === 'dumps') {
       const { listBackupIds, listDumpIds } = await import('@spillway/engine');
       const list = what === 'backups' ? listBackupIds : listDumpIds;
-      names = await list({ location: locationOf(loaded), cluster: clusterName(context, loaded.configuration), signal });
+      names = await list({
+        location: locationOf(loaded, context.options.repository),
+        cluster: clusterName(context, loaded.configuration),
+        signal,
+      });
     }
   } catch (error) {
     // Nothing to offer is the answer then; the command itself will say what is wrong.

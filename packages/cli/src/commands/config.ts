@@ -1,9 +1,10 @@
 // `spillway config check`, `config show` and `config schema`: is the configuration right, and what is in force, from where.
 // Secrets are never fetched here: what is shown is where each would come from.
 
-import type { ConfigCheckDocument, ConfigShowDocument, Configuration, SecretSource } from '@spillway/contract';
+import type { ConfigCheckDocument, ConfigShowDocument, SecretSource } from '@spillway/contract';
 import { formatDurationSetting } from '@spillway/contract';
 import { configurationSchema } from '@spillway/contract/schemas';
+import type { LoadedConfiguration } from '../configuration/load.ts';
 import type { Command } from '../context.ts';
 import { defaultWorkers, loadFor, locationOf } from '../session.ts';
 import { renderTable } from '../ui/table.ts';
@@ -23,7 +24,7 @@ export const show: Command<object> = async (context) => {
   const loaded = await loadFor(context);
   const document: ConfigShowDocument = {
     file: loaded.file,
-    settings: [...settingsOf(loaded.configuration, locationOf(loaded).path)].map(({ path, value }) => ({
+    settings: [...settingsOf(loaded)].map(({ path, value }) => ({
       path: path.join('.'),
       value,
       origin: loaded.originOf(path),
@@ -50,10 +51,25 @@ interface Setting {
   readonly value: string | number;
 }
 
-function* settingsOf({ repository, clusters }: Configuration, repositoryPath: string): Generator<Setting> {
-  yield { path: ['repository', 'path'], value: repositoryPath };
+function* settingsOf(loaded: LoadedConfiguration): Generator<Setting> {
+  const { repository, copies, clusters } = loaded.configuration;
+  yield { path: ['repository', 'path'], value: locationOf(loaded).path };
   yield* secret(['repository', 'passphrase'], repository.passphrase);
   yield* secret(['repository', 'recovery_key'], repository.recovery_key);
+  for (const [name, { passphrase, recovery_key: key, mounted, retention }] of Object.entries(copies)) {
+    const at = ['copies', name];
+    yield { path: [...at, 'path'], value: locationOf(loaded, name).path };
+    yield* secret([...at, 'passphrase'], passphrase);
+    yield* secret([...at, 'recovery_key'], key);
+    yield { path: [...at, 'mounted'], value: mounted };
+    const { point_in_time: window, grace, ...rules } = retention ?? {};
+    for (const [rule, value] of Object.entries(rules)) {
+      if (value !== undefined) yield { path: [...at, 'retention', rule], value };
+    }
+    for (const [rule, value] of Object.entries({ point_in_time: window, grace })) {
+      if (value !== undefined) yield { path: [...at, 'retention', rule], value: formatDurationSetting(value) };
+    }
+  }
   for (const [name, { connection, data_directory: data, bin_directory: bin, wal, backup }] of Object.entries(
     clusters,
   )) {

@@ -97,6 +97,7 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
       main: fileURLToPath(new URL('../main.ts', import.meta.url)),
       configurationFile: loaded.file,
       cluster,
+      repository: context.options.repository,
     }),
     signal,
     report: output.report,

@@ -64,7 +64,7 @@ export const push: Command<{ readonly ahead?: number; readonly newSystem?: boole
       : { spoolDirectory: loaded.resolvePath(['clusters', cluster, 'wal', 'spool_directory'], spool) }),
   };
   let document: WalPushDocument;
-  if (await engine.wasPushed({ ...file, location: locationOf(loaded) })) {
+  if (await engine.wasPushed({ ...file, location: locationOf(loaded, context.options.repository) })) {
     const nothing = { ahead: 0, waiting_files: 0, waiting_bytes: 0, waiting_seconds: 0 };
     document = { file: basename(path), outcome: 'pushed-ahead', ...nothing };
   } else {

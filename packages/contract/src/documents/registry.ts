@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { backupDocument, backupsDocument, shownBackupDocument } from './backup.ts';
 import { configCheckDocument, configShowDocument } from './configuration.ts';
+import { copyDocument } from './copy.ts';
 import { doctorDocument } from './doctor.ts';
 import { dumpDocument, dumpExportDocument, dumpRestoreDocument, dumpsDocument, verifiedDumpDocument } from './dump.ts';
 import { errorDocument, explainDocument } from './error.ts';
@@ -34,6 +35,7 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
   ['evidence list', evidenceListDocument],
   ['evidence export', evidenceExportDocument],
   ['expire', z.union([expireDocument, expiryPlanDocument]).describe('the plan alone with --dry-run')],
+  ['copy', copyDocument],
   ['key add', keyAddDocument],
   ['key list', keyListDocument],
   ['key remove', keyRemoveDocument],

@@ -1,0 +1,19 @@
+// The repository in other places.
+
+import { add, type Branch, wholeNumber } from './tree.ts';
+
+const listed = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
+
+export const copyCommands: Branch = (program, call) => {
+  add(
+    program,
+    'copy [place]',
+    'bring a copy of the repository up to date: that place, or all that are always mounted',
+    'spillway copy nas',
+  )
+    .option('--from <place>', 'read from this place (else from the first)')
+    .option('--backup <id>', 'only this backup or dump, whatever the place would keep; may be repeated', listed)
+    .option('--workers <n>', 'threads that read, authenticate and write', wholeNumber(1, 64))
+    .option('--dry-run', 'show what is missing at the place, and do nothing')
+    .action(call(async () => (await import('../commands/copy.ts')).copy));
+};
