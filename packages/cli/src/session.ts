@@ -171,6 +171,52 @@ export async function openConfigured(
   }
 }
 
+export interface OpenForReading {
+  readonly repository: Repository;
+  /** Its name, where it is not the first place. */
+  readonly place: string | undefined;
+  /** Places that come before it and did not open. */
+  readonly skipped: readonly string[];
+}
+
+/**
+ * The first place that opens, or the one of --repository, with the others behind it for what it turns out to lack. Where
+ * none opens, the error of the first stands.
+ */
+export async function openForReading(context: Context, loaded: LoadedConfiguration): Promise<OpenForReading> {
+  const named = context.options.repository;
+  const all = [FIRST_PLACE, ...Object.keys(loaded.configuration.copies)];
+  const skipped: string[] = [];
+  let first: unknown;
+  for (const place of named === undefined ? all : [named]) {
+    try {
+      const opened = await openConfigured(context, loaded, place);
+      const others = all.filter((each) => each !== place && !skipped.includes(each));
+      const location = { ...opened.location, others: others.map((each) => locationOf(loaded, each)) };
+      for (const each of skipped) context.output.warn(`the place ${each} cannot be read; ${place} is read instead`);
+      const { Repository: OpenRepository } = await import('@spillway/engine');
+      return {
+        repository: others.length === 0 ? opened : new OpenRepository({ ...opened.handle, location }),
+        place: place === FIRST_PLACE ? undefined : place,
+        skipped,
+      };
+    } catch (error) {
+      first ??= error;
+      if (!isSpillwayError(error, ...CANNOT_BE_READ)) throw error;
+      skipped.push(place);
+    }
+  }
+  throw first;
+}
+
+/** Another place may open where one has these. */
+const CANNOT_BE_READ = [
+  'SPW_STORAGE_UNREACHABLE',
+  'SPW_REPOSITORY_MISSING',
+  'SPW_OBJECT_DAMAGED',
+  'SPW_KEY_WRONG',
+] as const;
+
 const isFolder = (path: string): Promise<boolean> =>
   stat(path).then(
     (found) => found.isDirectory(),

@@ -57,6 +57,7 @@ export { type FetchOptions, fetchWal } from './operation/wal/fetch.ts';
 export { AHEAD_DEFAULT, type PushOptions, type PushSummary, pushWal, wasPushed } from './operation/wal/push.ts';
 export { type ReceiveOptions, type ReceivePosition, type ReceiveSummary, receiveWal } from './operation/wal/receive.ts';
 export type { ConnectionSettings } from './postgres/settings.ts';
+export { reportDetours, takeDetours } from './repository/elsewhere.ts';
 export {
   checkExportedEvidence,
   type EvidenceList,
@@ -78,5 +79,6 @@ export {
   removeKeySlot,
   rotatePassphrase,
 } from './repository/key-slots.ts';
+export { holdElsewhere } from './repository/hold.ts';
 export { initRepository, openRepository, Repository } from './repository/repository.ts';
 export type { StorageLocation } from './storage/port.ts';

@@ -14,7 +14,7 @@ import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract'
 import { dumpName, lockPrefix, manifestName } from '../format/names.ts';
 import { isAtWork, type LookOptions } from './holder.ts';
 import { listHolders, type Lock, takeLock } from './lock.ts';
-import type { Repository } from './repository.ts';
+import { Repository } from './repository.ts';
 
 const PREFIX = 'restore-';
 const READING = 'verify-';
@@ -54,6 +54,23 @@ export async function holdBackup(options: HoldOptions & { readonly backupId: str
   throw new SpillwayError('SPW_BACKUP_UNKNOWN', `backup ${backupId} of cluster ${cluster} is not there any more`, {
     why: 'it was expired meanwhile',
   });
+}
+
+/** The same at every further place that the repository is read from, where the backup is there too. */
+export async function holdElsewhere(options: HoldOptions & { readonly backupId: string }): Promise<AsyncDisposable> {
+  const { repository, cluster, backupId, signal } = options;
+  await using holds = new AsyncDisposableStack();
+  for (const location of repository.location.others ?? []) {
+    const place = new Repository({ ...repository.handle, location });
+    try {
+      if ((await place.storage.stat(manifestName(cluster, backupId), { signal })) === undefined) continue;
+      holds.use(await holdBackup({ ...options, repository: place }));
+    } catch (error) {
+      // One that does not answer is not read either, and one that has it no more is none to read it from.
+      if (!isSpillwayError(error, 'SPW_STORAGE_UNREACHABLE', 'SPW_BACKUP_UNKNOWN')) throw error;
+    }
+  }
+  return holds.move();
 }
 
 /** Holds all WAL of a cluster, and the packs that are there now; backups and dumps may go all the same. */

@@ -25,6 +25,7 @@ import { HEAD_NAME, keySlotName } from '../format/names.ts';
 import { FORMAT_VERSION, type ObjectKind } from '../format/object.ts';
 import { openStorage } from '../storage/open.ts';
 import type { ObjectName, Storage, StorageLocation } from '../storage/port.ts';
+import { elsewhere } from './elsewhere.ts';
 
 /** Plain data from which a worker thread has the same repository without unlocking it again. */
 export interface RepositoryHandle {
@@ -65,7 +66,9 @@ export class Repository {
 
   /** The frames of a whole object. */
   async read(kind: ObjectKind, name: ObjectName, signal?: AbortSignal): Promise<readonly Uint8Array[]> {
-    return openObject(this.keys, kind, name, await this.storage.get(name, signal && { signal }));
+    return elsewhere(this, name, async () =>
+      openObject(this.keys, kind, name, await this.storage.get(name, signal && { signal })),
+    );
   }
 
   /** Durable when it returns. `exists` where the name was taken: what is there was left as it is. */

@@ -3,8 +3,14 @@
 import { FilesystemStorage } from './filesystem.ts';
 import type { Storage, StorageLocation } from './port.ts';
 import { withFaults } from './wrap/fault.ts';
+import { SeveralStorage } from './wrap/several.ts';
 
 export function openStorage(location: StorageLocation): Storage {
+  const { others = [], ...first } = location;
+  return others.length === 0 ? openOne(first) : new SeveralStorage([openOne(first), ...others.map(openOne)]);
+}
+
+function openOne(location: StorageLocation): Storage {
   const storage = new FilesystemStorage(location.path);
   return location.fault === undefined ? storage : withFaults(storage, location.fault);
 }

@@ -70,4 +70,8 @@ export interface FaultPlan {
 
 export type StorageVerb = 'get' | 'put' | 'list' | 'stat' | 'remove';
 
-export type StorageLocation = FilesystemLocation & { readonly fault?: FaultPlan };
+export type StorageLocation = FilesystemLocation & {
+  readonly fault?: FaultPlan;
+  /** Further places of the same repository, for who only reads (`wrap/several.ts`). */
+  readonly others?: readonly StorageLocation[];
+};
