@@ -132,6 +132,7 @@ test('a backup with its WAL, from init to restore, and the doctor at each step',
   assert.match((await place.run(['evidence', 'export', 'none'])).stderr, /evidence list names them/);
   await mkdir(join(place.folder, 'nas'));
   await run('copy');
+  await run('repair');
   await run('key list');
   await run('dump list');
   await run('restore', '--into', 'planned', '--dry-run');

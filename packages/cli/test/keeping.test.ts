@@ -15,6 +15,7 @@ import {
   keyListDocument,
   keyRemoveDocument,
   keyRotateDocument,
+  repairDocument,
   shownBackupDocument,
   verifyDocument,
 } from '@spillway/contract/schemas';
@@ -163,6 +164,37 @@ test('copy brings the places up to date that are mounted, others by name, and ev
   );
   const back = await json(copyDocument, 'copy', 'repository', '--from', 'nas');
   assert.deepEqual(back.places[0]?.summary?.clusters[0]?.packs, 0);
+
+  // The first place is gone: the next that opens is read, and the server that is restored is told to read it too.
+  await rename(join(place.folder, 'repository'), join(place.folder, 'gone'));
+  const restored = await place.run(['restore', '--into', 'restored', '--backup', made[2] ?? '', '--immediate']);
+  assert.equal(restored.code, 0, restored.stderr);
+  assert.match(restored.stderr, /the place repository cannot be read; nas is read instead/);
+  assert.match(restored.stdout, /Read from .*nas/);
+  const settings = await readFile(join(place.folder, 'restored/spillway_recovery/fetch'), 'utf8');
+  assert.match(settings, /--repository nas/);
+  const asked = await place.run(['wal', 'fetch', '0000000100000000000000F0', 'fetched']);
+  assert.equal(asked.code, 150);
+  assert.match(asked.stderr, /nobody knows whether there is a WAL file/);
+  assert.equal(
+    (await place.run(['--repository', 'nas', 'wal', 'fetch', '0000000100000000000000F0', 'fetched'])).code,
+    1,
+  );
+  await rename(join(place.folder, 'gone'), join(place.folder, 'repository'));
+
+  const manifest = join(place.folder, 'repository/clusters/main/backups', made[2] ?? '');
+  await chmod(manifest, 0o600);
+  await writeFile(manifest, 'nonsense');
+  const { stdout: told } = await place.run(['repair', '--dry-run']);
+  assert.match(told, /can be mended +clusters\/main\/backups\/.*whole at nas[^]*1 damaged/);
+  const mended = await json(repairDocument, 'repair', '--from', 'far');
+  assert.deepEqual(
+    mended.objects.map(({ outcome, from }) => [outcome, from]),
+    [['mended', 'far']],
+  );
+  assert.equal((await ids()).length, 2);
+  await failing('SPW_USAGE', 'repair', '--from', 'repository');
+  await failing('SPW_USAGE', 'repair', 'keys/any');
   await rename(join(place.folder, 'far'), join(place.folder, 'away'));
   assert.equal((await place.run(['copy'])).code, 21);
 });

@@ -44,6 +44,7 @@ export { type DumpRestoreOptions, type DumpRestoreSummary, restoreDump } from '.
 export { type ExpiryOptions, type ExpiryPlan, planExpiry } from './operation/expire/plan.ts';
 export { isPolicy, type RetentionPolicy } from './operation/expire/policy.ts';
 export { type ExpireOptions, type ExpireSummary, expire, namesGone } from './operation/expire/run.ts';
+export { type Repaired, type RepairOptions, type RepairSummary, repair } from './operation/repair/run.ts';
 export { type HeldPlan, holdPlan } from './operation/restore/hold-plan.ts';
 export { type RestoreOptions, type RestoreSummary, restore } from './operation/restore/lay.ts';
 export { type PlannedRestore, type PlanOptions, planRestore, type RestorePlan } from './operation/restore/plan.ts';

@@ -1,7 +1,7 @@
 // Copies of a repository in other places: whole, resumed after every kind of end, and enough to restore from alone.
 
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, rename, truncate, writeFile, chmod } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, truncate, writeFile, chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import {
@@ -12,7 +12,11 @@ import {
   expire,
   initRepository,
   openRepository,
+  type RepairOptions,
+  type RepairSummary,
   removeKeySlot,
+  repair,
+  restore,
   Repository,
   verify,
 } from '../src/index.ts';
@@ -282,4 +286,109 @@ test('a key slot that was added is brought along, one that was removed is only n
     report,
   });
   assert.deepEqual(back.key_slots, { added: [], left: [slot.id], foreign: [] });
+});
+
+/** The repository read from `first`, and from `others` for what turns out to be wrong there. */
+const reading = (first: Repository, ...others: readonly Repository[]): Repository =>
+  new Repository({ ...first.handle, location: { ...first.location, others: others.map(({ location }) => location) } });
+
+async function flip(repository: Repository, name: string): Promise<void> {
+  const path = join(repository.location.path, name);
+  const good = await readFile(path);
+  await chmod(path, 0o600);
+  await writeFile(path, good.with(good.length >> 1, (good.at(good.length >> 1) ?? 0) ^ 1));
+}
+
+test('a restore reads elsewhere what is damaged, missing or cut short, and says what', async () => {
+  const { id } = await stage.backup();
+  const [first, second] = [await newPlace(), await newPlace()];
+  for (const place of [first, second]) await copyTo(place, { named: [id] });
+  const names = [...(await objectsOf(first)).keys()];
+  const packs = names.filter((name) => name.startsWith('packs/'));
+  const segment = names.find((name) => /\/wal\/.*\/[0-9A-F]{24}$/.test(name)) ?? '';
+  const [flipped = '', cut = '', gone = ''] = packs;
+  const manifest = names.find((name) => name.endsWith(id)) ?? '';
+  for (const name of [flipped, segment, manifest]) await flip(first, name);
+  await chmod(join(first.location.path, cut), 0o600);
+  await truncate(join(first.location.path, cut), 50);
+  await rm(join(first.location.path, gone));
+  const own = stage.repository;
+  try {
+    stage.repository = reading(first, second);
+    const { planned } = await stage.restore({ backupId: id });
+    assert.equal(planned.plan.backup.id, id);
+    const found = new Map<string, string>();
+    const target = stage.place();
+    // Each thing is told once.
+    stage.repository = reading(first, second);
+    const again = await stage.plan({ backupId: id, targetDirectory: target });
+    const done = await restore({
+      repository: stage.repository,
+      planned: again,
+      workers: 2,
+      restoreCommand: 'false',
+      signal,
+      report,
+    });
+    for (const { object, problem, place, instead } of done.detours) {
+      assert.deepEqual([place, instead], [first.location.path, second.location.path]);
+      found.set(object, problem);
+    }
+    assert.equal(done.source, first.location.path);
+    const expected = [flipped, cut, gone].filter((name) => found.has(name));
+    // All of them, unless a pack holds no chunk of the files.
+    assert.ok(expected.length >= 2, JSON.stringify([...found]));
+    assert.equal(found.get(manifest), 'damaged');
+    if (found.has(gone)) assert.equal(found.get(gone), 'missing');
+    // With the second place gone too nobody has it.
+    stage.repository = reading(first, await newPlace());
+    await assert.rejects(stage.plan({ backupId: id }), {
+      code: /SPW_(?:OBJECT_DAMAGED|OBJECT_MISSING|BACKUP_UNKNOWN)/,
+    });
+  } finally {
+    stage.repository = own;
+  }
+
+  const mend = (others: readonly Repository[], more: Partial<RepairOptions> = {}): Promise<RepairSummary> =>
+    repair({
+      repository: first,
+      others: others.map((repository, at) => ({ name: `place ${at}`, repository })),
+      workers: 2,
+      signal,
+      report,
+      ...more,
+    });
+  const all = [flipped, segment, manifest, cut, gone].toSorted();
+  const alone = await mend([await newPlace()]);
+  assert.deepEqual(
+    alone.objects.map(({ object, outcome }) => `${outcome} ${object}`).toSorted(),
+    all.map((name) => `lost ${name}`),
+  );
+  assert.deepEqual(alone.hurt, [id]);
+  const looked = await mend([second], { dryRun: true });
+  assert.ok(looked.objects.every(({ outcome, from }) => outcome === 'mended' && from === 'place 0'));
+  assert.deepEqual(
+    (await mend([second], { objects: [cut] })).objects,
+    [{ object: cut, problem: 'it is shorter than the trailer of a pack', outcome: 'mended', from: 'place 0' }].map(
+      (each) => ({ ...each, problem: looked.objects.find(({ object }) => object === cut)?.problem ?? '' }),
+    ),
+  );
+  const mended = await mend([second]);
+  assert.deepEqual(
+    mended.objects.map(({ object }) => object).toSorted(),
+    all.filter((name) => name !== cut),
+  );
+  assert.deepEqual((await mend([second])).objects, []);
+  assert.deepEqual(await objectsOf(first), await objectsOf(second));
+  assert.equal((await readdir(join(first.location.path, '.damaged'))).length, 4);
+  const verified = await verify({
+    repository: first,
+    cluster: stage.name,
+    all: true,
+    level: 'data',
+    workers: 2,
+    signal,
+    report,
+  });
+  assert.equal(verified.result, 'passed');
 });

@@ -16,4 +16,14 @@ export const copyCommands: Branch = (program, call) => {
     .option('--workers <n>', 'threads that read, authenticate and write', wholeNumber(1, 64))
     .option('--dry-run', 'show what is missing at the place, and do nothing')
     .action(call(async () => (await import('../commands/copy.ts')).copy));
+  add(
+    program,
+    'repair [objects...]',
+    'put whole objects from other places where this one has damaged ones; by default every object is looked at',
+    'spillway repair --dry-run',
+  )
+    .option('--from <place>', 'take them from this place alone (else from any)')
+    .option('--workers <n>', 'threads that read and authenticate', wholeNumber(1, 64))
+    .option('--dry-run', 'look, and mend nothing')
+    .action(call(async () => (await import('../commands/repair.ts')).repair));
 };

@@ -16,6 +16,7 @@ export * from './key.ts';
 export * from './lab.ts';
 export * from './reference.ts';
 export * from './registry.ts';
+export * from './repair.ts';
 export * from './repository.ts';
 export * from './restore.ts';
 export * from './verification.ts';

@@ -13,6 +13,7 @@ import { expireDocument, expiryPlanDocument } from './expire.ts';
 import { labDocument, labsDocument } from './lab.ts';
 import { completionDocument, manualDocument } from './reference.ts';
 import { checkDocument, initDocument } from './repository.ts';
+import { repairDocument } from './repair.ts';
 import { restoreDocument, restorePlanDocument } from './restore.ts';
 import { verifyDocument } from './verification.ts';
 import { receiveDocument, walFetchDocument, walPushDocument, walReportDocument } from './wal.ts';
@@ -36,6 +37,7 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
   ['evidence export', evidenceExportDocument],
   ['expire', z.union([expireDocument, expiryPlanDocument]).describe('the plan alone with --dry-run')],
   ['copy', copyDocument],
+  ['repair', repairDocument],
   ['key add', keyAddDocument],
   ['key list', keyListDocument],
   ['key remove', keyRemoveDocument],

@@ -37,6 +37,11 @@ export interface Storage {
   stat(name: ObjectName, options?: { signal?: AbortSignal }): Promise<ObjectStat | undefined>;
   /** Removes the object; nothing where it is gone already. */
   remove(name: ObjectName, options?: { signal?: AbortSignal }): Promise<void>;
+  /**
+   * Puts a good object in the place of a damaged one, which is kept aside: for a repair alone. At every moment one of the
+   * two is there under the name. Absent where a store cannot do that.
+   */
+  replace?(name: ObjectName, parts: readonly Uint8Array[], options?: { signal?: AbortSignal }): Promise<void>;
 }
 
 /** Plain data that says where a store is, so that worker threads can open it too. */
