@@ -41,6 +41,7 @@ before(async () => {
   });
   // The server's account must get through to what is restored in here.
   await chmod(place.folder, 0o755);
+  await mkdir(join(place.folder, 'nas'));
   const yaml = `repository:
   path: repository
   passphrase: { file: passphrase }
@@ -130,7 +131,6 @@ test('a backup with its WAL, from init to restore, and the doctor at each step',
   const plain = await place.run(['evidence', 'export', record?.id.slice(0, 12) ?? '']);
   assert.deepEqual(JSON.parse(plain.stdout), exported);
   assert.match((await place.run(['evidence', 'export', 'none'])).stderr, /evidence list names them/);
-  await mkdir(join(place.folder, 'nas'));
   await run('copy');
   await run('repair');
   await run('key list');

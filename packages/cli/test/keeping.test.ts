@@ -15,6 +15,8 @@ import {
   keyListDocument,
   keyRemoveDocument,
   keyRotateDocument,
+  madeBackupDocument,
+  madeDumpDocument,
   repairDocument,
   shownBackupDocument,
   verifyDocument,
@@ -34,9 +36,6 @@ before(async () => {
     'spillway.yaml': `repository:
   path: repository
   passphrase: { file: passphrase }
-copies:
-  nas: { path: nas, mounted: for-copy, retention: { keep_count: 1 } }
-  far: { path: far }
 clusters:
   main:
     connection: { host: ${host}, port: ${port}, user: ${user}, password: { file: password } }
@@ -127,6 +126,13 @@ test('the last proven backup goes only by its own name, and what no rule keeps b
 });
 
 test('copy brings the places up to date that are mounted, others by name, and every command works on either', async () => {
+  await failing('SPW_PLACE_UNKNOWN', 'copy');
+  const file = join(place.folder, 'spillway.yaml');
+  const copies = `copies:
+  nas: { path: nas, mounted: for-copy, retention: { keep_count: 1 } }
+  far: { path: far }
+`;
+  await writeFile(file, `${copies}${await readFile(file, 'utf8')}`);
   await failing('SPW_PLACE_UNKNOWN', 'copy', 'nos');
   await failing('SPW_USAGE', 'copy', 'nas', '--from', 'nas');
   await failing('SPW_USAGE', '--repository', 'nas', 'init');
@@ -195,8 +201,43 @@ test('copy brings the places up to date that are mounted, others by name, and ev
   assert.equal((await ids()).length, 2);
   await failing('SPW_USAGE', 'repair', '--from', 'repository');
   await failing('SPW_USAGE', 'repair', 'keys/any');
+
+  // A backup goes to every place that is always mounted, and counts as done by the policy.
+  const both = await json(madeBackupDocument, 'backup');
+  assert.deepEqual(both.places, [{ place: 'far', required: true, state: 'complete', problem: null }]);
+  assert.ok((await json(backupsDocument, '--repository', 'far', 'backups')).backups.some(({ id }) => id === both.id));
   await rename(join(place.folder, 'far'), join(place.folder, 'away'));
   assert.equal((await place.run(['copy'])).code, 21);
+  const behind = await place.run(['backup', '--json']);
+  assert.equal(behind.code, 21);
+  assert.match(
+    behind.stderr,
+    /far is behind: .*Next: spillway copy far[^]*does not count as done by copy_policy all: far lacks it/,
+  );
+  const { places } = madeBackupDocument.parse(JSON.parse(behind.stdout));
+  assert.deepEqual(
+    places.map(({ place: name, state }) => [name, state]),
+    [['far', 'behind']],
+  );
+  await writeFile(file, `copy_policy: best-effort\n${await readFile(file, 'utf8')}`);
+  const best = await place.run(['backup']);
+  assert.equal(best.code, 3);
+  assert.match(best.stdout, /NOT at far/);
+  await rename(join(place.folder, 'away'), join(place.folder, 'far'));
+  const dumped = await json(madeDumpDocument, 'backup', '--source', 'schema');
+  assert.deepEqual(
+    dumped.places.map(({ state }) => state),
+    ['complete'],
+  );
+  // What it missed was brought along.
+  assert.deepEqual(
+    (await json(backupsDocument, '--repository', 'far', 'backups')).backups.map(({ id }) => id),
+    await ids(),
+  );
+  await writeFile(file, (await readFile(file, 'utf8')).replace(copies, '').replace('copy_policy: best-effort\n', ''));
+  for (const id of (await ids()).slice(2)) {
+    await json(expireDocument, 'expire', '--backup', id, '--yes', '--confirm', short(id));
+  }
 });
 
 test('key adds, lists, removes and rotates, and never takes the last way in', async () => {

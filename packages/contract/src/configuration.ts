@@ -184,6 +184,8 @@ const copy = z
     /** By default what opens the repository. */
     passphrase: secret('passphrase').optional(),
     recovery_key: secret('recovery key').optional(),
+    /** Whether `copy_policy` counts it. */
+    policy: z.enum(['required', 'optional'], { error: 'must be required or optional' }).default('required'),
     /** A place that is mounted for a copy alone is only copied to where it is named. */
     mounted: z.enum(['always', 'for-copy'], { error: 'must be always or for-copy' }).default('always'),
     /** By default that of the cluster. */
@@ -213,6 +215,10 @@ const configuration = z
       .refine((copies) => !Object.hasOwn(copies, FIRST_PLACE), {
         error: `must not have one called ${FIRST_PLACE}, which names the first place`,
       }),
+    /** Where a backup must be to count as done: at all required places, at most of them, or at the first. */
+    copy_policy: z
+      .enum(['all', 'quorum', 'best-effort'], { error: 'must be all, quorum or best-effort' })
+      .default('all'),
     clusters: z.record(z.string().regex(clusterNameForm), cluster).default({}),
   })
   .transform((given) => ({

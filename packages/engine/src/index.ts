@@ -25,6 +25,8 @@ export {
   copy,
   listClusters,
 } from './operation/copy/run.ts';
+export { type CopyPolicy, isDone, type PlaceState } from './operation/copy/done.ts';
+export { type FurtherPlace, type PlaceOutcome, type TeeOptions, throughPlaces } from './operation/copy/tee.ts';
 export { diagnose } from './operation/doctor/diagnose.ts';
 export type { Area, DoctorFacts, Failure, FileFacts } from './operation/doctor/facts.ts';
 export type { Finding as DoctorFinding } from './operation/doctor/finding.ts';

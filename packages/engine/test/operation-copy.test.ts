@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import {
   addKeySlot,
+  type BackupSummary,
   type CopyOptions,
   type CopySummary,
   copy,
@@ -18,6 +19,8 @@ import {
   repair,
   restore,
   Repository,
+  type StorageLocation,
+  throughPlaces,
   verify,
 } from '../src/index.ts';
 import { readKeySlots } from '../src/repository/repository.ts';
@@ -391,4 +394,61 @@ test('a restore reads elsewhere what is damaged, missing or cut short, and says 
     report,
   });
   assert.equal(verified.result, 'passed');
+});
+
+test('a backup goes to several places at once, and what one of them missed is brought along by the next', async () => {
+  const [good, full] = [await newPlace(), await newPlace()];
+  const nowhere = { kind: 'filesystem', path: join(stage.folder, 'nowhere') } as const;
+  const through = (fault: Pick<StorageLocation, 'fault'>): ReturnType<typeof throughPlaces<BackupSummary>> =>
+    throughPlaces(
+      {
+        repository: stage.repository,
+        cluster: stage.name,
+        places: [
+          { name: 'good', location: good.location, policy: { keepCount: 1, minimumProven: 1 } },
+          { name: 'full', location: { ...full.location, ...fault }, policy: KEEP_ALL },
+          { name: 'nowhere', location: nowhere, policy: KEEP_ALL },
+        ],
+        workers: 2,
+        signal,
+        report,
+      },
+      (repository) => stage.backup({ repository }),
+    );
+  // Brought up to date first, so that only the tee is seen.
+  await copyTo(good);
+  const { made, places } = await through({ fault: { seed: 1, capacityBytes: 20_000 } });
+  assert.deepEqual(
+    places.map(({ place, failure }) => [place, failure === undefined]),
+    [
+      ['good', true],
+      ['full', false],
+      ['nowhere', false],
+    ],
+  );
+  assert.match(places[1]?.failure ?? '', /no space left/);
+  assert.deepEqual(await objectsOf(good), await objectsOf(stage.repository));
+  const [summary] = (await copyTo(good, { named: [made.id] })).clusters;
+  assert.deepEqual([summary?.packs, summary?.packs_there], [0, 0]);
+  const later = await through({});
+  assert.deepEqual(
+    later.places.map(({ failure }) => failure === undefined),
+    [true, true, false],
+  );
+  assert.deepEqual(await objectsOf(full), await objectsOf(stage.repository));
+  // Nothing is read a second time for a place that took the packs as they were written.
+  const phases = new Set<string>();
+  const alone = await throughPlaces(
+    {
+      repository: stage.repository,
+      cluster: stage.name,
+      places: [{ name: 'good', location: good.location, policy: KEEP_ALL }],
+      workers: 2,
+      signal,
+      report: (event) => void (event.type === 'progress' && phases.add(event.phase)),
+    },
+    (repository) => stage.backup({ repository }),
+  );
+  assert.equal(alone.places[0]?.failure, undefined);
+  assert.ok(phases.has('looking at what is missing') && !phases.has('copying packs'), [...phases].join());
 });

@@ -52,16 +52,18 @@ interface Setting {
 }
 
 function* settingsOf(loaded: LoadedConfiguration): Generator<Setting> {
-  const { repository, copies, clusters } = loaded.configuration;
+  const { repository, copies, copy_policy: policyOfCopies, clusters } = loaded.configuration;
   yield { path: ['repository', 'path'], value: locationOf(loaded).path };
   yield* secret(['repository', 'passphrase'], repository.passphrase);
   yield* secret(['repository', 'recovery_key'], repository.recovery_key);
-  for (const [name, { passphrase, recovery_key: key, mounted, retention }] of Object.entries(copies)) {
+  if (Object.keys(copies).length > 0) yield { path: ['copy_policy'], value: policyOfCopies };
+  for (const [name, { passphrase, recovery_key: key, mounted, policy, retention }] of Object.entries(copies)) {
     const at = ['copies', name];
     yield { path: [...at, 'path'], value: locationOf(loaded, name).path };
     yield* secret([...at, 'passphrase'], passphrase);
     yield* secret([...at, 'recovery_key'], key);
     yield { path: [...at, 'mounted'], value: mounted };
+    yield { path: [...at, 'policy'], value: policy };
     const { point_in_time: window, grace, ...rules } = retention ?? {};
     for (const [rule, value] of Object.entries(rules)) {
       if (value !== undefined) yield { path: [...at, 'retention', rule], value };

@@ -52,5 +52,18 @@ export const copyDocument = z.object({
   ),
 });
 
+/** Where a backup or dump is, after it was made; places that are mounted for a copy alone are not in it. */
+export const placesDocument = z.array(
+  z.object({
+    place: z.string(),
+    required: z.boolean(),
+    /** `behind`: it is not there; the next backup, or spillway copy, brings it. */
+    state: z.enum(['complete', 'behind']),
+    /** Why it is behind. */
+    problem: z.string().nullable(),
+  }),
+);
+
+export type PlacesDocument = Immutable<z.infer<typeof placesDocument>>;
 export type CopyDocument = Immutable<z.infer<typeof copyDocument>>;
 export type CopySummaryDocument = Immutable<z.infer<typeof copySummary>>;

@@ -1,11 +1,18 @@
 // Which document each command prints with --json. A test walks the command tree and fails where one stands in neither list.
 
 import { z } from 'zod';
-import { backupDocument, backupsDocument, shownBackupDocument } from './backup.ts';
+import { backupsDocument, madeBackupDocument, shownBackupDocument } from './backup.ts';
 import { configCheckDocument, configShowDocument } from './configuration.ts';
 import { copyDocument } from './copy.ts';
 import { doctorDocument } from './doctor.ts';
-import { dumpDocument, dumpExportDocument, dumpRestoreDocument, dumpsDocument, verifiedDumpDocument } from './dump.ts';
+import {
+  dumpDocument,
+  dumpExportDocument,
+  dumpRestoreDocument,
+  dumpsDocument,
+  madeDumpDocument,
+  verifiedDumpDocument,
+} from './dump.ts';
 import { errorDocument, explainDocument } from './error.ts';
 import { evidenceExportDocument, evidenceListDocument } from './evidence.ts';
 import { keyAddDocument, keyListDocument, keyRemoveDocument, keyRotateDocument } from './key.ts';
@@ -23,7 +30,7 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
   ['init', initDocument],
   ['check', checkDocument],
   ['doctor', doctorDocument],
-  ['backup', z.union([backupDocument, dumpDocument]).describe('the latter with --source logical or schema')],
+  ['backup', z.union([madeBackupDocument, madeDumpDocument]).describe('the latter with --source logical or schema')],
   ['backups', backupsDocument],
   ['show', shownBackupDocument],
   ['restore', z.union([restoreDocument, restorePlanDocument]).describe('the plan alone with --dry-run')],

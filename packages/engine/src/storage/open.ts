@@ -4,9 +4,11 @@ import { FilesystemStorage } from './filesystem.ts';
 import type { Storage, StorageLocation } from './port.ts';
 import { withFaults } from './wrap/fault.ts';
 import { SeveralStorage } from './wrap/several.ts';
+import { withTee } from './wrap/tee.ts';
 
 export function openStorage(location: StorageLocation): Storage {
-  const { others = [], ...first } = location;
+  const { others = [], tee = [], ...first } = location;
+  if (tee.length > 0) return withTee(openOne(first), tee.map(openOne));
   return others.length === 0 ? openOne(first) : new SeveralStorage([openOne(first), ...others.map(openOne)]);
 }
 

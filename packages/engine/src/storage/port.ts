@@ -77,6 +77,8 @@ export type StorageVerb = 'get' | 'put' | 'list' | 'stat' | 'remove';
 
 export type StorageLocation = FilesystemLocation & {
   readonly fault?: FaultPlan;
+  /** Further places of the same repository that packs are written to beside this one (`wrap/tee.ts`). */
+  readonly tee?: readonly StorageLocation[];
   /** Further places of the same repository, for who only reads (`wrap/several.ts`). */
   readonly others?: readonly StorageLocation[];
 };
