@@ -5,11 +5,15 @@
 // from one place alone gives every error at once.
 
 import { isSpillwayError, type Report } from '@spillway/contract';
-import type { ObjectName } from '../storage/port.ts';
+import type { ObjectName, Storage } from '../storage/port.ts';
 import { type Detour, SeveralStorage } from '../storage/wrap/several.ts';
-import type { Repository } from './repository.ts';
 
-export async function elsewhere<T>(repository: Repository, name: ObjectName, read: () => Promise<T>): Promise<T> {
+/** A repository, or whatever else reads from a store. */
+interface Reader {
+  readonly storage: Storage;
+}
+
+export async function elsewhere<T>(repository: Reader, name: ObjectName, read: () => Promise<T>): Promise<T> {
   let first: unknown;
   for (;;) {
     try {
@@ -22,11 +26,11 @@ export async function elsewhere<T>(repository: Repository, name: ObjectName, rea
 }
 
 /** Whether another place may have the object that was read last, and was damaged. */
-export const avoid = ({ storage }: Repository, name: ObjectName): boolean =>
+export const avoid = ({ storage }: Reader, name: ObjectName): boolean =>
   storage instanceof SeveralStorage && storage.avoid(name);
 
 /** What was read from another place since this was asked last. */
-export const takeDetours = ({ storage }: Repository): readonly Detour[] =>
+export const takeDetours = ({ storage }: Reader): readonly Detour[] =>
   storage instanceof SeveralStorage ? storage.takeDetours() : [];
 
 /** Tells of objects that were read elsewhere, each once. */
