@@ -43,9 +43,9 @@ before(async () => {
 });
 after(() => stage[Symbol.asyncDispose]());
 
-let places = 0;
+let numberOfPlaces = 0;
 async function newPlace(): Promise<Repository> {
-  const path = join(stage.folder, `place-${++places}`);
+  const path = join(stage.folder, `place-${++numberOfPlaces}`);
   await mkdir(path);
   return new Repository({ ...stage.repository.handle, location: { kind: 'filesystem', path } });
 }
