@@ -10,11 +10,12 @@ import {
   appendFile,
   chmod,
   chown,
+  cp,
   link,
   lstat,
   mkdir,
-  readdir,
   readFile,
+  readdir,
   readlink,
   rm,
   stat,
@@ -32,7 +33,9 @@ import { KEPT_WAL_FOLDER } from '../src/operation/restore/kept-wal.ts';
 import { MARKER_FILE } from '../src/operation/restore/marker.ts';
 import type { PlanOptions, PlannedRestore } from '../src/operation/restore/plan.ts';
 import { restore, type RestoreSummary } from '../src/operation/restore/lay.ts';
+import { manifestName } from '../src/format/names.ts';
 import { readManifest } from '../src/repository/manifest-store.ts';
+import { Repository } from '../src/repository/repository.ts';
 import { makeStage, type Stage } from './operation-stage.ts';
 import type { RestoreEnd, RestoreOrder } from './restore-process.ts';
 
@@ -275,6 +278,37 @@ describe('a restore in place', () => {
     });
     await assert.rejects(stage.plan(options(directory, { cluster: 'other' })), { code: 'SPW_FOLDER_NOT_EMPTY' });
     assert.equal((await stage.plan(options(directory, { backupId: newer.id, delta: true }))).plan.mode, 'resume');
+  });
+
+  test('of an unfinished restore whose backup has expired goes on with another one, with delta alone', async () => {
+    const directory = stage.place();
+    const order = { handle: stage.repository.handle, cluster: stage.name, directory, delta: false };
+    await perform({ ...order, backupId: backup.id, tablespacesInto: `${directory}.spaces`, killAt: 3 });
+    const receiving = stage.receive();
+    const newer = await stage.backup({ type: 'incremental' });
+    await stage.caughtUp(receiving);
+    await receiving.stop();
+    const path = join(stage.folder, 'where-it-expired');
+    await cp(stage.repositoryPath, path, { recursive: true });
+    const repository = new Repository({ ...stage.repository.handle, location: { kind: 'filesystem', path } });
+    await repository.storage.remove(manifestName(stage.name, backup.id));
+    await assert.rejects(stage.plan(options(directory, { repository })), {
+      code: 'SPW_BACKUP_UNKNOWN',
+      why: new RegExp(`${backup.id}, which is not in the repository any more`),
+      hint: /--delta/,
+    });
+    const planned = await stage.plan(options(directory, { repository, delta: true }));
+    assert.deepEqual([planned.plan.mode, planned.plan.backup.id], ['resume', newer.id]);
+    assert.match(planned.plan.notes.join('\n'), new RegExp(`${backup.id}.* what fits of it is kept`));
+    await restore({
+      repository,
+      planned,
+      workers: 2,
+      restoreCommand: await stage.fetchCommand(directory),
+      signal: new AbortController().signal,
+      report: () => undefined,
+    });
+    await (await equalsSource(planned)).destroy();
   });
 
   test('puts tablespaces and pg_wal elsewhere, and keeps links, modes and the label', async () => {

@@ -6,7 +6,8 @@ import { cp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises
 import { join } from 'node:path';
 import { after, before, beforeEach, suite, test } from 'node:test';
 import type { BackupSummary } from '../src/format/manifest.ts';
-import { packName } from '../src/format/names.ts';
+import { INDEX, manifestName, packName } from '../src/format/names.ts';
+import { expire, type ExpireSummary } from '../src/operation/expire/run.ts';
 import { CHUNK_ID_BYTES } from '../src/format/chunk.ts';
 import { type VerifyOptions, type VerifySummary, verify } from '../src/operation/verify/run.ts';
 import { listEvidence, provenBackups } from '../src/repository/evidence.ts';
@@ -14,6 +15,7 @@ import { readIndex, writeIndex } from '../src/repository/index-store.ts';
 import { readManifest } from '../src/repository/manifest-store.ts';
 import { PackWriter } from '../src/repository/pack-writer.ts';
 import { Repository } from '../src/repository/repository.ts';
+import type { Storage } from '../src/storage/port.ts';
 import { makeStage, type Stage } from './operation-stage.ts';
 
 const hexIds = (ids: Uint8Array): readonly string[] =>
@@ -78,6 +80,29 @@ suite('a verification', () => {
     throw new Error('there is no such chunk');
   }
 
+  /** The repository, for a verification: once it has read the manifest whole, which it does after the index, `act` is done. */
+  function onceRead(backup: BackupSummary, act: () => Promise<void>): Repository {
+    const { storage } = repository;
+    let [indexRead, done] = [false, false];
+    const watched: Storage = {
+      description: storage.description,
+      put: (...words) => storage.put(...words),
+      list: (...words) => storage.list(...words),
+      stat: (...words) => storage.stat(...words),
+      remove: (...words) => storage.remove(...words),
+      get: async (name, options) => {
+        const bytes = await storage.get(name, options);
+        indexRead ||= name.startsWith(INDEX);
+        if (indexRead && !done && name === manifestName(stage.name, backup.id)) {
+          done = true;
+          await act();
+        }
+        return bytes;
+      },
+    };
+    return Object.assign(new Repository(repository.handle), { storage: watched });
+  }
+
   test('of an intact repository passes at both levels, reads each chunk once, and leaves evidence', async () => {
     const structure = await run({ level: 'structure' });
     assert.equal(structure.result, 'passed', JSON.stringify(structure.findings));
@@ -135,6 +160,49 @@ suite('a verification', () => {
     assert.equal(shared.length, 1);
     assert.ok(shared[0]?.hurts.some(({ backup }) => backup === older.id));
     assert.equal(shared[0]?.hurts_total, shared[0]?.hurts.length);
+  });
+
+  test('beside an expiry is misled by nothing, finds the damage of what stays, and keeps what it reads', async () => {
+    const stays = await chunkOf(newer, older);
+    const goes = await chunkOf(older, newer);
+    for (const { pack, offset } of [stays, goes]) {
+      await rewrite(packName(pack), (bytes) => bytes.writeUInt8(bytes.readUInt8(offset + 9) ^ 4, offset + 9));
+    }
+    const packs = await readdir(join(path, 'packs'), { recursive: true });
+    let expired: ExpireSummary | undefined;
+    const watched = onceRead(older, async () => {
+      expired = await expire({
+        repository,
+        cluster: stage.name,
+        policy: { minimumProven: 1, keepCount: 1 },
+        graceMs: 0,
+        repackBelow: 0,
+        repackBytesMax: 0,
+        signal: new AbortController().signal,
+        report: () => undefined,
+      });
+    });
+    const found = await run({ repository: watched, all: true });
+    assert.deepEqual(expired?.removed_backups, [older.id]);
+    assert.deepEqual(await readdir(join(path, 'packs'), { recursive: true }), packs, 'they are held');
+    assert.deepEqual(
+      found.findings.map(({ chunk }) => chunk),
+      [stays.id],
+    );
+    assert.deepEqual(
+      found.backups.map(({ id, result }) => [id, result]),
+      [[newer.id, 'failed']],
+    );
+    assert.ok(found.notices.some((notice) => notice.includes(`${older.id} was removed meanwhile`)));
+  });
+
+  test('forgets what it found of a backup that was removed meanwhile', async () => {
+    const { pack } = await chunkOf(older, newer);
+    await rm(join(path, packName(pack)));
+    const watched = onceRead(older, () => repository.storage.remove(manifestName(stage.name, older.id)));
+    const found = await run({ repository: watched, ids: [older.id] });
+    assert.deepEqual([found.findings, found.findings_total, found.backups], [[], 0, []]);
+    assert.deepEqual([found.result, found.notices], ['passed', [`${older.id} was removed meanwhile.`]]);
   });
 
   test('finds at level structure a pack that is gone and one that was cut short', async () => {

@@ -30,7 +30,7 @@ import { expectDuration, reckonSpace } from './reckon.ts';
 import { planRecovery } from './recovery.ts';
 import { selectDatabases } from './selection.ts';
 import { expectedPaths, NOTHING_THERE, type Survey, survey } from './survey.ts';
-import { goOnWith, noteFolder, refuseOtherSystem } from './takeover.ts';
+import { expiredMeanwhile, goOnWith, noteFolder, refuseOtherSystem } from './takeover.ts';
 import { describeTarget, targetValue } from './target.ts';
 
 export type { PlannedRestore, PlanOptions, RestorePlan } from './planned.ts';
@@ -49,9 +49,8 @@ export async function planRestore(given: PlanOptions): Promise<PlannedRestore> {
     repositoryId: repository.id,
     cluster,
   });
-  const options = goOnWith(given, state);
+  const { options, candidates } = await findFor(given, state);
   const notes: string[] = [];
-  const candidates = await findCandidates(options);
   const index = await readIndex(repository, signal && { signal });
   let reached: Reached | undefined;
   for (const candidate of candidates) {
@@ -85,6 +84,22 @@ export async function planRestore(given: PlanOptions): Promise<PlannedRestore> {
   throw new SpillwayError('SPW_TARGET_UNREACHABLE', `${describeTarget(target)} cannot be reached`, {
     why: await explainUnreachable(candidates, options),
   });
+}
+
+/** An unfinished restore goes on with its own backup; where that has expired, with another one if `delta` may overwrite. */
+async function findFor(
+  given: PlanOptions,
+  state: FolderState,
+): Promise<{ readonly options: PlanOptions; readonly candidates: readonly Candidate[] }> {
+  const options = goOnWith(given, state);
+  try {
+    return { options, candidates: await findCandidates(options) };
+  } catch (error) {
+    const isGone = given.backupId === undefined && isSpillwayError(error, 'SPW_BACKUP_UNKNOWN');
+    if (state.kind !== 'interrupted' || !isGone) throw error;
+    if (given.delta !== true) throw expiredMeanwhile(given, state.marker, error);
+    return { options: given, candidates: await findCandidates(given) };
+  }
 }
 
 /** That all chunks are there was seen; that they are good only a verification knows, or the restore finds out. */
@@ -213,7 +228,7 @@ async function finish(options: PlanOptions, chosen: Chosen): Promise<PlannedRest
     dropped_settings: recovery.dropped,
     notes: [
       ...chosen.notes,
-      ...(await noteFolder(state, layout, unstored)),
+      ...(await noteFolder(state, backup.id, layout, unstored)),
       ...candidate.passedOver.map(
         (newer) =>
           `Timeline ${newer} is newer, but of its WAL nothing is stored that leads on: timeline ${timeline} is taken.`,

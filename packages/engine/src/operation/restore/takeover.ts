@@ -6,6 +6,7 @@ import type { BackupSummary } from '../../format/manifest.ts';
 import { type FolderState, linkTarget } from './folder.ts';
 import { KEPT_WAL_FOLDER } from './kept-wal.ts';
 import { type Layout, rootsOf } from './layout.ts';
+import type { Marker } from './marker.ts';
 import type { PlanOptions } from './planned.ts';
 
 /** An unfinished restore goes on with the backup it began with; another one is refused, unless `delta` overwrites it. */
@@ -19,6 +20,17 @@ export function goOnWith(options: PlanOptions, state: FolderState): PlanOptions 
     hint: `go on with --backup ${backup}, overwrite it with --delta, or name another folder`,
   });
 }
+
+export const expiredMeanwhile = (
+  { targetDirectory }: PlanOptions,
+  { backup, started_at: startedAt }: Marker,
+  cause: unknown,
+): SpillwayError =>
+  new SpillwayError('SPW_BACKUP_UNKNOWN', `the unfinished restore in ${targetDirectory} cannot be gone on with`, {
+    why: `it was begun at ${startedAt} with backup ${backup}, which is not in the repository any more`,
+    hint: 'go on with --delta: it takes another backup, and keeps what fits of what lies there; or name another folder',
+    cause,
+  });
 
 /** An id may be said by its beginning, or that of its last part. */
 const isPrefix = (said: string, id: string): boolean =>
@@ -35,6 +47,7 @@ export function refuseOtherSystem(options: PlanOptions, state: FolderState, back
 
 export async function noteFolder(
   state: FolderState,
+  backup: string,
   layout: Layout,
   unstoredWal: readonly string[],
 ): Promise<readonly string[]> {
@@ -42,7 +55,11 @@ export async function noteFolder(
   const notes: string[] = [];
   if (state.kind === 'interrupted') {
     const { marker } = state;
-    notes.push(`A restore of backup ${marker.backup}, begun at ${marker.started_at}, is gone on with.`);
+    notes.push(
+      marker.backup === backup
+        ? `A restore of backup ${backup}, begun at ${marker.started_at}, is gone on with.`
+        : `A restore of backup ${marker.backup}, begun at ${marker.started_at}, lies there: what fits of it is kept.`,
+    );
     const roots = new Set(rootsOf(layout));
     const left = marker.folders.filter((folder) => !roots.has(folder));
     if (left.length > 0) notes.push(`It wrote into ${left.join(', ')} too, which now stays as it is: remove it.`);

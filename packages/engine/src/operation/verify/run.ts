@@ -73,7 +73,8 @@ export async function verify(options: VerifyOptions): Promise<VerifySummary> {
     await readData(options, { index, distinct, subjects: looked.present, wal, findings, notices, progress });
   }
   for (const { id, object } of looked.present) {
-    if (findings.of(id) === 0 || (await repository.storage.stat(object, { signal })) !== undefined) continue;
+    // Also one without findings: what was found after it was removed could not be followed back to it.
+    if ((await repository.storage.stat(object, { signal })) !== undefined) continue;
     findings.forget(id);
     notices.push(`${id} was removed meanwhile.`);
     looked.gone.add(id);
