@@ -1,7 +1,7 @@
 // Backups that let WAL summaries tell what changed: few bytes are read, and what is restored is the source all the same.
 
 import assert from 'node:assert/strict';
-import { appendFile, chown, mkdir, stat } from 'node:fs/promises';
+import { appendFile, chown, mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { OperationEvent } from '@spillway/contract';
@@ -53,6 +53,24 @@ for (const major of majors) {
       // Two pages of the table, two of its index, a few of catalogs; all small files that are no relations.
       assert.ok(summary.read_bytes < 24 * CHUNK_BYTES, `${summary.read_bytes} of ${summary.bytes} read`);
       assert.ok((summary.unchanged_chunks ?? 0) > 150, `${summary.unchanged_chunks} unchanged chunks`);
+    });
+
+    test('needs no more rights than the documents grant', async () => {
+      const page = await readFile(new URL('../../../docs/configuration.md', import.meta.url), 'utf8');
+      const [, statements = ''] = /## What the server must allow\n```sql\n([^`]+)```/.exec(page) ?? [];
+      assert.match(statements, /CREATE ROLE spillway .* PASSWORD '…'/);
+      const { connection } = stage.cluster;
+      await stage.cluster.query(statements.replace('…', connection.password));
+      const cluster = { name: stage.name, connection: { ...connection, user: 'spillway' } };
+      assert.equal((await stage.backup({ cluster })).type, 'full');
+      await stage.cluster.query("UPDATE large SET filler = 'changed once more' WHERE n = 30000");
+      const summary = await stage.backup({ cluster, type: 'incremental' });
+      assert.equal(summary.unchanged_by, 'wal-summaries');
+      assert.ok(summary.read_bytes < 24 * CHUNK_BYTES, `${summary.read_bytes} of ${summary.bytes} read`);
+      const { cluster: restored } = await stage.restore({ tablespacesInto: join(stage.folder, 'spaces') });
+      const [row] = await restored.query<{ filler: string }>('SELECT filler FROM large WHERE n = 30000');
+      assert.equal(row?.filler, 'changed once more');
+      await restored.destroy();
     });
 
     test('and by none where the server has none reads by times, and says so', async () => {
