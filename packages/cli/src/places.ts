@@ -14,6 +14,23 @@ export interface MadeAtPlaces<Made> {
   readonly exitCode: number;
 }
 
+/** The places that are always mounted; none with --repository, which means that place alone. */
+export function furtherPlaces(
+  context: Context,
+  loaded: LoadedConfiguration,
+  cluster: string,
+): readonly (engine.FurtherPlace & { readonly required: boolean })[] {
+  if ((context.options.repository ?? FIRST_PLACE) !== FIRST_PLACE) return [];
+  return Object.entries(loaded.configuration.copies)
+    .filter(([, { mounted }]) => mounted === 'always')
+    .map(([name, { policy }]) => ({
+      name,
+      required: policy === 'required',
+      location: locationOf(loaded, name),
+      policy: policyOf(retentionAt(loaded, name, cluster)),
+    }));
+}
+
 /** With --repository at that place alone. */
 export async function makeAtPlaces<Made extends { readonly id: string }>(
   context: Context,
@@ -21,19 +38,14 @@ export async function makeAtPlaces<Made extends { readonly id: string }>(
   given: { readonly cluster: string; readonly workers: number },
   make: (repository: engine.Repository) => Promise<Made>,
 ): Promise<MadeAtPlaces<Made>> {
-  const { copies, copy_policy: policy } = loaded.configuration;
+  const { copy_policy: policy } = loaded.configuration;
   const repository = await openConfigured(context, loaded);
-  const alone = (context.options.repository ?? FIRST_PLACE) !== FIRST_PLACE;
-  const mounted = Object.entries(copies).filter(([, { mounted: when }]) => !alone && when === 'always');
+  const further = furtherPlaces(context, loaded, given.cluster);
   const { made, places: outcomes } = await engine.throughPlaces(
     {
       repository,
       ...given,
-      places: mounted.map(([name]) => ({
-        name,
-        location: locationOf(loaded, name),
-        policy: policyOf(retentionAt(loaded, name, given.cluster)),
-      })),
+      places: further,
       signal: context.signal,
       report: context.output.report,
     },
@@ -41,7 +53,7 @@ export async function makeAtPlaces<Made extends { readonly id: string }>(
   );
   const places = outcomes.map(({ place, failure }) => ({
     place,
-    required: copies[place]?.policy === 'required',
+    required: further.find(({ name }) => name === place)?.required === true,
     state: failure === undefined ? ('complete' as const) : ('behind' as const),
     problem: failure ?? null,
   }));

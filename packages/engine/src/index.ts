@@ -58,6 +58,7 @@ export { type VerifyOptions, type VerifySummary, verify } from './operation/veri
 export { checkWal, type WalCheckOptions, type WalReport } from './operation/wal/check.ts';
 export { type FetchOptions, fetchWal } from './operation/wal/fetch.ts';
 export { AHEAD_DEFAULT, type PushOptions, type PushSummary, pushWal, wasPushed } from './operation/wal/push.ts';
+export type { MirrorPlace } from './operation/wal/mirror.ts';
 export { type ReceiveOptions, type ReceivePosition, type ReceiveSummary, receiveWal } from './operation/wal/receive.ts';
 export type { ConnectionSettings } from './postgres/settings.ts';
 export { reportDetours, takeDetours } from './repository/elsewhere.ts';

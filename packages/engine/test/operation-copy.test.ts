@@ -3,9 +3,11 @@
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, rename, rm, truncate, writeFile, chmod } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { after, before, test } from 'node:test';
 import {
   addKeySlot,
+  checkWal,
   type BackupSummary,
   type CopyOptions,
   type CopySummary,
@@ -23,9 +25,11 @@ import {
   throughPlaces,
   verify,
 } from '../src/index.ts';
+import { parseLsn } from '../src/postgres/lsn.ts';
 import { readKeySlots } from '../src/repository/repository.ts';
 import { copyElsewhere } from './copy-process.ts';
 import { makeStage, type Stage } from './operation-stage.ts';
+import { waitFor } from './throwaway.ts';
 
 const signal = new AbortController().signal;
 const report = (): void => undefined;
@@ -451,4 +455,61 @@ test('a backup goes to several places at once, and what one of them missed is br
   );
   assert.equal(alone.places[0]?.failure, undefined);
   assert.ok(phases.has('looking at what is missing') && !phases.has('copying packs'), [...phases].join());
+});
+
+const walOf = async (repository: Repository): Promise<readonly string[]> =>
+  [...(await objectsOf(repository)).keys()].filter((name) => name.includes('/wal/'));
+
+async function slotPosition(): Promise<bigint> {
+  const [row] = await stage.cluster.query<{ lsn: string }>(
+    `SELECT restart_lsn::text AS lsn FROM pg_replication_slots WHERE slot_name = '${stage.slot}'`,
+  );
+  return parseLsn(row?.lsn ?? '') ?? 0n;
+}
+
+test('WAL goes to every place, the server waits for what the policy says, and a place that was away catches up', async () => {
+  await stage.rest();
+  const near = await newPlace();
+  const away = join(stage.folder, 'away');
+  const far = new Repository({ ...stage.repository.handle, location: { kind: 'filesystem', path: away } });
+  const places = [
+    { name: 'near', location: near.location, required: true, retention: KEEP_ALL },
+    { name: 'far', location: far.location, required: true, retention: KEEP_ALL },
+  ];
+  const strict = stage.receive({ places, copyPolicy: 'all' });
+  await waitFor('the slot', async () => (await slotPosition()) > 0n);
+  const held = await slotPosition();
+  await stage.cluster.query('INSERT INTO kept SELECT generate_series(1, 20000)');
+  await stage.cluster.query('SELECT pg_switch_wal()');
+  await stage.cluster.query('INSERT INTO kept VALUES (1)');
+  await stage.caughtUp(strict);
+  await waitFor('the near place to have it', async () =>
+    isDeepStrictEqual(await walOf(near), await walOf(stage.repository)),
+  );
+  // The first has all of it, and the server keeps it for the one that is away.
+  assert.equal(await slotPosition(), held);
+  const told = strict.events.filter((event) => event.type === 'notice').map(({ message }) => message);
+  assert.equal(told.filter((message) => message.startsWith('The place far is behind')).length, 1, told.join('\n'));
+  await mkdir(away);
+  await waitFor('the server to be let go on', async () => {
+    const durable = parseLsn(strict.position()?.durable_lsn ?? '') ?? 0n;
+    return (await slotPosition()) >= durable;
+  });
+  await strict.stop();
+  for (const place of [near, far]) {
+    assert.deepEqual(await walOf(place), await walOf(stage.repository));
+    const { gaps } = await checkWal({ repository: place, cluster: stage.name });
+    assert.deepEqual(gaps, []);
+  }
+  assert.ok(
+    strict.events.some((event) => event.type === 'notice' && event.message.endsWith('goes to the place far again.')),
+  );
+
+  await rename(away, `${away}-again`);
+  const best = stage.receive({ places, copyPolicy: 'best-effort' });
+  await stage.cluster.query('INSERT INTO kept VALUES (2)');
+  const reached = parseLsn(await stage.caughtUp(best)) ?? 0n;
+  await waitFor('the server not to wait', async () => (await slotPosition()) >= reached);
+  await best.stop();
+  assert.ok(best.events.some((event) => event.type === 'notice' && event.message.startsWith('The place far lacks')));
 });

@@ -12,6 +12,7 @@ import {
 } from '@spillway/contract';
 import type { Command } from '../context.ts';
 import * as engine from '@spillway/engine';
+import { furtherPlaces } from '../places.ts';
 import { clusterName, clusterSource, loadFor, locationOf, openConfigured, openForReading } from '../session.ts';
 import type { Colours } from '../ui/colour.ts';
 import { formatBytes, formatCount, formatTime } from '../ui/format.ts';
@@ -33,6 +34,8 @@ export const receive: Command<{ readonly newSystem?: boolean; readonly wait?: bo
     newSystem: options.newSystem === true,
     signal: context.signal,
     report: context.output.report,
+    places: furtherPlaces(context, loaded, name).map(({ policy, ...place }) => ({ ...place, retention: policy })),
+    copyPolicy: loaded.configuration.copy_policy,
     otherAddresses: (settings.wal.other_hosts ?? []).map((address) => addressOf(address, cluster.connection)),
     ...(settings.wal.application_name === undefined ? {} : { applicationName: settings.wal.application_name }),
   });

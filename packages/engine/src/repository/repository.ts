@@ -48,11 +48,12 @@ export class Repository {
   readonly storage: Storage;
   readonly keys: KeyRing;
 
-  constructor(handle: RepositoryHandle) {
+  /** `storage`: in place of the one at the location, for who looks on at what is written. */
+  constructor(handle: RepositoryHandle, storage?: Storage) {
     this.id = handle.id;
     this.location = handle.location;
     this.keys = handle.keys;
-    this.storage = openStorage(handle.location);
+    this.storage = storage ?? openStorage(handle.location);
   }
 
   get handle(): RepositoryHandle {

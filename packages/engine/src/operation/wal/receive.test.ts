@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseSegmentSize } from './receive.ts';
+import { parseSegmentSize } from './segment-size.ts';
 
 const sizes: readonly (readonly [string, number])[] = [
   ['1MB', 1024 ** 2],

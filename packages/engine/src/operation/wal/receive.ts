@@ -9,30 +9,27 @@
 // 5. The connection breaks: flush what came in, connect again with growing pauses, also while the server still holds the
 //    slot for the broken one. Any other error ends the receiver.
 // 6. Told to stop: flush what came in, close politely.
+// Where WAL goes to several places, it goes on from the first to the others (`mirror.ts`), and what is confirmed is what the
+// policy is content with.
 // WAL that the server no longer has is a gap: it is told at once and written down with its cause, and streaming goes on
 // behind it. Synchronous: every byte is stored as it comes in, so that the server's commits can wait for it.
 
 import { setTimeout as wait } from 'node:timers/promises';
-import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
-import {
-  formatLsn,
-  type Lsn,
-  lsn,
-  segmentSize,
-  segmentStart,
-  type SegmentSize,
-  type TimelineId,
-} from '../../postgres/lsn.ts';
+import { isSpillwayError, type Report } from '@spillway/contract';
+import { formatLsn, type Lsn, lsn, segmentStart, type SegmentSize, type TimelineId } from '../../postgres/lsn.ts';
 import type { ReplicationSession } from '../../postgres/replication.ts';
 import type { ConnectionSettings } from '../../postgres/settings.ts';
 import { type Ancestry, ancestry as ancestryOf } from '../../postgres/timeline.ts';
 import { checkSegmentHeader } from '../../postgres/walrecord.ts';
 import { LOCK_WAIT_MS, takeLock } from '../../repository/lock.ts';
 import type { Repository } from '../../repository/repository.ts';
+import type { CopyPolicy } from '../copy/done.ts';
 import { admitSystem } from '../system.ts';
 import { WalArchive } from './archive.ts';
 import { type GapCause, recordGap } from './gap-record.ts';
 import { removeLeftovers } from './leftover.ts';
+import { type MirrorPlace, WalMirror } from './mirror.ts';
+import { parseSegmentSize } from './segment-size.ts';
 import { type RecorderTotals, WalRecorder } from './recorder.ts';
 import { watchSlot } from './slot-watch.ts';
 import { connectSource } from './source-server.ts';
@@ -62,6 +59,9 @@ export interface ReceiveOptions {
   readonly applicationName?: string;
   /** Where there is no such slot: use one that ends with the connection, instead of making it for good. */
   readonly temporarySlot?: boolean;
+  /** Further places that all WAL goes to, and what of them the server has to wait for. */
+  readonly places?: readonly MirrorPlace[];
+  readonly copyPolicy?: CopyPolicy;
   /** Stops the receiver, which first stores what it has. */
   readonly signal: AbortSignal;
   readonly report: Report;
@@ -104,7 +104,12 @@ export async function receiveWal(options: ReceiveOptions): Promise<ReceiveSummar
     onWait: (why) => report({ type: 'notice', level: 'info', message: `Waiting for the lock: ${why}.` }),
   });
   const stop = AbortSignal.any([signal, lock.lost]);
-  const receiver = new Receiver(options, stop);
+  const { places = [], copyPolicy = 'all' } = options;
+  await using mirror =
+    places.length === 0
+      ? undefined
+      : new WalMirror({ repository, cluster: cluster.name, places, policy: copyPolicy, signal: stop, report });
+  const receiver = new Receiver(options, stop, mirror);
   let pauseMs = PAUSE_MS_MIN;
   for (let connected = false; !stop.aborted; ) {
     const before = receiver.totals.bytes;
@@ -155,10 +160,12 @@ class Receiver {
   #slotStory: SlotStory | undefined;
   readonly #options: ReceiveOptions;
   readonly #stop: AbortSignal;
+  readonly #mirror: WalMirror | undefined;
 
-  constructor(options: ReceiveOptions, stop: AbortSignal) {
-    this.#options = options;
+  constructor(options: ReceiveOptions, stop: AbortSignal, mirror: WalMirror | undefined) {
+    this.#options = mirror === undefined ? options : { ...options, repository: mirror.repository };
     this.#stop = stop;
+    this.#mirror = mirror;
   }
 
   /** One connection, to its end. */
@@ -232,15 +239,24 @@ class Receiver {
       statusIntervalMs: STATUS_INTERVAL_MS,
       queueBytesMax: QUEUE_BYTES_MAX,
     });
+    const mirror = this.#mirror;
+    mirror?.begin(position);
     const recorder = await WalRecorder.begin(archive, timeline, position, {
       flushIntervalMs,
       begin,
       totals: this.totals,
       onDurable: (flushed) => {
-        stream.confirm({ written: recorder.received, flushed });
+        mirror?.mark(flushed);
+        confirm(flushed);
         this.#tell(recorder);
       },
     });
+    const confirm = (durable: Lsn): void => {
+      // Nothing is confirmed while a place lacks it: a position that is lower than before would move the slot back.
+      const flushed = mirror === undefined ? durable : mirror.confirmed;
+      if (flushed !== undefined) stream.confirm({ written: recorder.received, flushed });
+    };
+    if (mirror !== undefined) mirror.onMoved = () => confirm(recorder.durable);
     this.#tell(recorder);
     // Closing is how the loop below learns of a stop or of a failed store while the server is silent.
     const halt = AbortSignal.any([this.#stop, recorder.failed]);
@@ -262,6 +278,7 @@ class Receiver {
         await recorder.flush();
       } finally {
         recorder.close();
+        if (mirror !== undefined) mirror.onMoved = () => undefined;
         this.#tell(recorder);
       }
     }
@@ -341,16 +358,4 @@ class Receiver {
     const detail = `timeline ${recorder.timeline}, stored up to ${this.position.durable_lsn}`;
     this.#options.report({ type: 'progress', phase: 'receiving WAL', done_bytes: this.totals.bytes, detail });
   }
-}
-
-/** `16MB` as SHOW prints it. */
-export function parseSegmentSize(text: string): SegmentSize {
-  const match = /^(\d+)(B|kB|MB|GB)$/.exec(text);
-  const unit = { B: 1, kB: 1024, MB: 1024 ** 2, GB: 1024 ** 3 }[match?.[2] ?? ''];
-  if (match === null || unit === undefined) {
-    throw new SpillwayError('SPW_POSTGRES_UNSUITABLE', 'the server was not understood', {
-      why: `its wal_segment_size is ${text}`,
-    });
-  }
-  return segmentSize(Number(match[1]) * unit);
 }

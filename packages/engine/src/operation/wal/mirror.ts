@@ -1,0 +1,275 @@
+// WAL to several places: what a receiver writes to the first place goes on to the others, in the same order.
+//
+//   1  the receiver works on `repository`: each object that is put or removed at the first place gets the next number
+//   2  a place begins by taking all WAL that it lacks, as a copy does (`copy/wal.ts`), and then does what was numbered since:
+//      an object is read at the first place, authenticated, and put under its name; one that is gone there was replaced by
+//      what comes after it
+//   3  what fails is tried again, with growing pauses and for as long as the receiver runs; meanwhile the place is behind,
+//      which is told once, and the receiver and the other places go on. Only names wait: memory stays small
+//   4  `confirmed` is the position that the policy is content with; the receiver confirms no more to the server
+// Invariant: of a place only that counts which it has without a hole, and a piece is removed there only after what
+// replaces it is there.
+
+import { setTimeout as wait } from 'node:timers/promises';
+import { isSpillwayError, type Report } from '@spillway/contract';
+import { systemName } from '../../format/names.ts';
+import type { Lsn } from '../../postgres/lsn.ts';
+import { copyLock } from '../../repository/hold.ts';
+import { LOCK_WAIT_MS, takeLock } from '../../repository/lock.ts';
+import { preparePlace } from '../../repository/place.ts';
+import { proveObject } from '../../repository/prove-object.ts';
+import { Repository } from '../../repository/repository.ts';
+import type { Storage, StorageLocation } from '../../storage/port.ts';
+import type { CopyPolicy } from '../copy/done.ts';
+import { planCopy } from '../copy/plan.ts';
+import { copyWal } from '../copy/wal.ts';
+import type { RetentionPolicy } from '../expire/policy.ts';
+import { contentUpTo, type Mark, positionAt } from './mirror-position.ts';
+
+const PAUSE_MS_MIN = 500;
+const PAUSE_MS_MAX = 30_000;
+/** How long the end of a receiver waits for places that are not behind. */
+const END_WITHIN_MS = 10_000;
+const MARKS_MAX = 100_000;
+
+export interface MirrorPlace {
+  readonly name: string;
+  readonly location: StorageLocation;
+  readonly required: boolean;
+  /** What the place keeps: older WAL is not brought to it. */
+  readonly retention: RetentionPolicy;
+}
+
+export interface MirrorOptions {
+  readonly repository: Repository;
+  readonly cluster: string;
+  readonly places: readonly MirrorPlace[];
+  readonly policy: CopyPolicy;
+  readonly signal: AbortSignal;
+  readonly report: Report;
+}
+
+interface Step {
+  readonly number: number;
+  readonly verb: 'put' | 'remove';
+  readonly name: string;
+}
+
+export class WalMirror implements AsyncDisposable {
+  /** The first place, whose WAL is passed on. */
+  readonly repository: Repository;
+  /** Called when `confirmed` may have moved. */
+  onMoved: () => void = () => undefined;
+  readonly #options: MirrorOptions;
+  readonly #followers: readonly Follower[];
+  readonly #stopped = new AbortController();
+  #number = 0;
+  #marks: Mark[] = [];
+
+  constructor(options: MirrorOptions) {
+    this.#options = options;
+    const { repository } = options;
+    this.repository = new Repository(repository.handle, this.#observed(repository.storage));
+    this.#followers = options.places.map(
+      (place) => new Follower(options, place, this.#stopped.signal, () => this.onMoved()),
+    );
+  }
+
+  /** A new stream begins, and all before `position` is stored: positions of the one before say nothing any more. */
+  begin(position: Lsn): void {
+    this.#marks = [{ number: this.#number, durable: position }];
+  }
+
+  /** At the first place all up to `durable` is stored. */
+  mark(durable: Lsn): void {
+    // Of marks that no place has passed for very long the older ones are not needed to be exact.
+    if (this.#marks.length >= MARKS_MAX) this.#marks = this.#marks.filter((_, at) => at % 2 === 1);
+    this.#marks.push({ number: this.#number, durable });
+  }
+
+  /** What the policy lets the server forget; undefined for nothing yet. */
+  get confirmed(): Lsn | undefined {
+    const taken = this.#followers.filter(({ place }) => place.required).map((follower) => follower.taken);
+    const number = contentUpTo(this.#options.policy, this.#number, taken);
+    const position = positionAt(this.#marks, number);
+    const passed = this.#marks.findLastIndex((mark) => mark.number <= number);
+    if (passed > 0) this.#marks = this.#marks.slice(passed);
+    return position;
+  }
+
+  /** Waits a bounded while for places that are in step, and says which are not. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const late = AbortSignal.timeout(END_WITHIN_MS);
+    await Promise.all(this.#followers.map((follower) => follower.settled(late)));
+    this.#stopped.abort();
+    await Promise.all(this.#followers.map(({ ended }) => ended));
+    for (const { place, missing } of this.#followers.filter((follower) => follower.missing > 0)) {
+      const message = `The place ${place.name} lacks the newest WAL (${missing} objects). Next: spillway copy ${place.name}`;
+      this.#options.report({ type: 'notice', level: 'warning', message });
+    }
+  }
+
+  #observed(storage: Storage): Storage {
+    const note = (verb: Step['verb'], name: string): void => {
+      if (!/^clusters\/[^/]+\/(?:wal|systems)\//.test(name)) return;
+      const step = { number: ++this.#number, verb, name };
+      for (const follower of this.#followers) follower.add(step);
+    };
+    return {
+      description: storage.description,
+      get: (name, options) => storage.get(name, options),
+      stat: (name, options) => storage.stat(name, options),
+      list: (prefix, options) => storage.list(prefix, options),
+      put: async (name, parts, options) => {
+        const outcome = await storage.put(name, parts, options);
+        note('put', name);
+        return outcome;
+      },
+      remove: async (name, options) => {
+        await storage.remove(name, options);
+        note('remove', name);
+      },
+    };
+  }
+}
+
+/** One place, and how far it has come. */
+class Follower {
+  readonly place: MirrorPlace;
+  readonly ended: Promise<void>;
+  /** All up to this number is there; -1 before it has caught up. */
+  taken = -1;
+  readonly #options: MirrorOptions;
+  readonly #stop: AbortSignal;
+  readonly #onMoved: () => void;
+  readonly #waiting: Step[] = [];
+  #behind = false;
+  #changed = Promise.withResolvers<void>();
+
+  constructor(options: MirrorOptions, place: MirrorPlace, stop: AbortSignal, onMoved: () => void) {
+    this.#options = options;
+    this.place = place;
+    this.#stop = stop;
+    this.#onMoved = onMoved;
+    stop.addEventListener('abort', () => this.#wake(), { once: true });
+    this.ended = this.#follow();
+  }
+
+  get missing(): number {
+    return this.#waiting.length + (this.taken < 0 ? 1 : 0);
+  }
+
+  add(step: Step): void {
+    this.#waiting.push(step);
+    this.#wake();
+  }
+
+  /** Until nothing waits, or it turns out to be behind. */
+  async settled(late: AbortSignal): Promise<void> {
+    late.addEventListener('abort', () => this.#wake(), { once: true });
+    while (this.missing > 0 && !this.#behind && !late.aborted) await this.#changed.promise;
+  }
+
+  async #follow(): Promise<void> {
+    const target = await this.#insistently(() => this.#catchUp());
+    if (target === undefined) return;
+    this.#moveTo(0);
+    while (!this.#stop.aborted) {
+      const [step] = this.#waiting;
+      if (step === undefined) {
+        await this.#changed.promise;
+        continue;
+      }
+      if ((await this.#insistently(async () => this.#take(target, step))) === undefined) return;
+      this.#waiting.shift();
+      this.#moveTo(step.number);
+    }
+  }
+
+  #moveTo(number: number): void {
+    this.taken = number;
+    this.#wake();
+    this.#onMoved();
+  }
+
+  /** Does it, again and again; undefined where it is stopped first. */
+  async #insistently<T>(act: () => Promise<T>): Promise<T | undefined> {
+    const { report, cluster } = this.#options;
+    for (let pauseMs = PAUSE_MS_MIN; !this.#stop.aborted; pauseMs = Math.min(PAUSE_MS_MAX, pauseMs * 2)) {
+      try {
+        const done = await act();
+        if (this.#behind) {
+          this.#behind = false;
+          report({
+            type: 'notice',
+            level: 'info',
+            message: `WAL of ${cluster} goes to the place ${this.place.name} again.`,
+          });
+        }
+        return done;
+      } catch (error) {
+        if (this.#stop.aborted) return undefined;
+        const why = isSpillwayError(error)
+          ? `${error.message}${error.why === undefined ? '' : `: ${error.why}`}`
+          : String(error);
+        if (!this.#behind) {
+          const message = `The place ${this.place.name} is behind with the WAL of ${cluster}: ${why}. It is tried again for as long as this runs.`;
+          report({ type: 'notice', level: 'warning', message, fields: { place: this.place.name } });
+        }
+        this.#behind = true;
+        this.#wake();
+        await wait(pauseMs * (0.5 + Math.random() / 2), undefined, { signal: this.#stop }).catch(() => undefined);
+      }
+    }
+    return undefined;
+  }
+
+  /** All WAL that the place lacks and would keep. */
+  async #catchUp(): Promise<Repository> {
+    const { repository: source, cluster, report } = this.#options;
+    const { repository: target } = await preparePlace(source, this.place.location, { signal: this.#stop });
+    await using lock = await takeLock(target, copyLock(cluster), {
+      holder: `WAL of cluster ${cluster}`,
+      waitMs: LOCK_WAIT_MS,
+      passing: () => true,
+      signal: this.#stop,
+    });
+    const signal = AbortSignal.any([this.#stop, lock.lost]);
+    for await (const { name } of source.storage.list(systemName(cluster, ''), { signal })) {
+      const bytes = await source.storage.get(name, { signal });
+      proveObject(source, name, bytes);
+      await target.storage.put(name, [bytes], { signal });
+    }
+    const now = new Date();
+    const { wal } = await planCopy({ source, target, cluster, policy: this.place.retention, now, signal });
+    for (const planned of wal) {
+      const quiet: Report = (event) => void (event.type === 'notice' && report(event));
+      await copyWal({ source, target, cluster, workers: 1, dryRun: false, signal, report: quiet }, planned);
+    }
+    return target;
+  }
+
+  async #take(target: Repository, { verb, name }: Step): Promise<true> {
+    const { repository: source } = this.#options;
+    const signal = this.#stop;
+    if (verb === 'remove') {
+      await target.storage.remove(name, { signal });
+      return true;
+    }
+    let bytes: Uint8Array;
+    try {
+      bytes = await source.storage.get(name, { signal });
+    } catch (error) {
+      if (isSpillwayError(error, 'SPW_OBJECT_MISSING')) return true;
+      throw error;
+    }
+    proveObject(source, name, bytes);
+    await target.storage.put(name, [bytes], { signal });
+    return true;
+  }
+
+  #wake(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers<void>();
+  }
+}
