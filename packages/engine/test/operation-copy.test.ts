@@ -15,6 +15,8 @@ import {
   expire,
   initRepository,
   openRepository,
+  type PushSummary,
+  pushToPlaces,
   type RepairOptions,
   type RepairSummary,
   removeKeySlot,
@@ -479,6 +481,12 @@ test('WAL goes to every place, the server waits for what the policy says, and a 
   const strict = stage.receive({ places, copyPolicy: 'all' });
   await waitFor('the slot', async () => (await slotPosition()) > 0n);
   const held = await slotPosition();
+  // A piece, which the segment replaces afterwards at every place.
+  await stage.cluster.query('INSERT INTO kept VALUES (0)');
+  await stage.caughtUp(strict);
+  await waitFor('the near place to have it', async () =>
+    isDeepStrictEqual(await walOf(near), await walOf(stage.repository)),
+  );
   await stage.cluster.query('INSERT INTO kept SELECT generate_series(1, 20000)');
   await stage.cluster.query('SELECT pg_switch_wal()');
   await stage.cluster.query('INSERT INTO kept VALUES (1)');
@@ -512,4 +520,37 @@ test('WAL goes to every place, the server waits for what the policy says, and a 
   await waitFor('the server not to wait', async () => (await slotPosition()) >= reached);
   await best.stop();
   assert.ok(best.events.some((event) => event.type === 'notice' && event.message.startsWith('The place far lacks')));
+});
+
+test('a file is pushed to every place before the push is a success', async () => {
+  const near = await newPlace();
+  const away = { kind: 'filesystem', path: join(stage.folder, 'not-there') } as const;
+  const places = [
+    { name: 'near', location: near.location, required: true },
+    { name: 'away', location: away, required: true },
+  ];
+  const [row] = await stage.cluster.query<{ name: string }>('SELECT pg_walfile_name(pg_switch_wal()) AS name');
+  const path = join(stage.cluster.dataDirectory, 'pg_wal', row?.name ?? '');
+  const told: string[] = [];
+  const push = (copyPolicy: 'all' | 'quorum' | 'best-effort'): Promise<PushSummary> =>
+    pushToPlaces({
+      repository: stage.repository,
+      cluster: stage.name,
+      path,
+      dataDirectory: stage.cluster.dataDirectory,
+      ahead: 0,
+      places,
+      copyPolicy,
+      report: (event) => void (event.type === 'notice' && told.push(event.message)),
+    });
+  await assert.rejects(push('all'), { code: 'SPW_STORAGE_UNREACHABLE', why: /^away: / });
+  assert.equal((await push('quorum')).outcome, 'there');
+  assert.match(told.join(), /is not at every place: away: /);
+  const names = (await walOf(near)).filter((name) => name.endsWith(row?.name ?? ''));
+  assert.equal(names.length, 1);
+  const [all, there] = [await objectsOf(stage.repository), await objectsOf(near)];
+  for (const [name, bytes] of there) assert.equal(bytes, all.get(name), name);
+  await mkdir(away.path);
+  await push('all');
+  assert.deepEqual(await walOf(new Repository({ ...near.handle, location: away })), names);
 });

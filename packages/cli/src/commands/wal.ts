@@ -68,13 +68,17 @@ export const push: Command<{ readonly ahead?: number; readonly newSystem?: boole
       ? {}
       : { spoolDirectory: loaded.resolvePath(['clusters', cluster, 'wal', 'spool_directory'], spool) }),
   };
+  const places = furtherPlaces(context, loaded, cluster);
   let document: WalPushDocument;
-  if (await engine.wasPushed({ ...file, location: locationOf(loaded, context.options.repository) })) {
+  const location = locationOf(loaded, context.options.repository);
+  if (await engine.wasPushedToAll({ ...file, location }, places)) {
     const nothing = { ahead: 0, waiting_files: 0, waiting_bytes: 0, waiting_seconds: 0 };
     document = { file: basename(path), outcome: 'pushed-ahead', ...nothing };
   } else {
-    document = await engine.pushWal({
+    document = await engine.pushToPlaces({
       ...file,
+      places,
+      copyPolicy: loaded.configuration.copy_policy,
       repository: await openConfigured(context, loaded),
       // PostgreSQL calls it in the data directory.
       dataDirectory: context.directory,

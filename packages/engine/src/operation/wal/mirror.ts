@@ -12,19 +12,19 @@
 
 import { setTimeout as wait } from 'node:timers/promises';
 import { isSpillwayError, type Report } from '@spillway/contract';
-import { systemName } from '../../format/names.ts';
 import type { Lsn } from '../../postgres/lsn.ts';
 import { copyLock } from '../../repository/hold.ts';
 import { LOCK_WAIT_MS, takeLock } from '../../repository/lock.ts';
 import { preparePlace } from '../../repository/place.ts';
-import { proveObject } from '../../repository/prove-object.ts';
 import { Repository } from '../../repository/repository.ts';
-import type { Storage, StorageLocation } from '../../storage/port.ts';
+import type { StorageLocation } from '../../storage/port.ts';
 import type { CopyPolicy } from '../copy/done.ts';
 import { planCopy } from '../copy/plan.ts';
 import { copyWal } from '../copy/wal.ts';
 import type { RetentionPolicy } from '../expire/policy.ts';
 import { contentUpTo, type Mark, positionAt } from './mirror-position.ts';
+import { observed } from './observed.ts';
+import { passOn, passOnSystems } from './pass-on.ts';
 
 const PAUSE_MS_MIN = 500;
 const PAUSE_MS_MAX = 30_000;
@@ -69,7 +69,11 @@ export class WalMirror implements AsyncDisposable {
   constructor(options: MirrorOptions) {
     this.#options = options;
     const { repository } = options;
-    this.repository = new Repository(repository.handle, this.#observed(repository.storage));
+    const storage = observed(repository.storage, (verb, name) => {
+      const step = { number: ++this.#number, verb, name };
+      for (const follower of this.#followers) follower.add(step);
+    });
+    this.repository = new Repository(repository.handle, storage);
     this.#followers = options.places.map(
       (place) => new Follower(options, place, this.#stopped.signal, () => this.onMoved()),
     );
@@ -107,29 +111,6 @@ export class WalMirror implements AsyncDisposable {
       const message = `The place ${place.name} lacks the newest WAL (${missing} objects). Next: spillway copy ${place.name}`;
       this.#options.report({ type: 'notice', level: 'warning', message });
     }
-  }
-
-  #observed(storage: Storage): Storage {
-    const note = (verb: Step['verb'], name: string): void => {
-      if (!/^clusters\/[^/]+\/(?:wal|systems)\//.test(name)) return;
-      const step = { number: ++this.#number, verb, name };
-      for (const follower of this.#followers) follower.add(step);
-    };
-    return {
-      description: storage.description,
-      get: (name, options) => storage.get(name, options),
-      stat: (name, options) => storage.stat(name, options),
-      list: (prefix, options) => storage.list(prefix, options),
-      put: async (name, parts, options) => {
-        const outcome = await storage.put(name, parts, options);
-        note('put', name);
-        return outcome;
-      },
-      remove: async (name, options) => {
-        await storage.remove(name, options);
-        note('remove', name);
-      },
-    };
   }
 }
 
@@ -235,11 +216,7 @@ class Follower {
       signal: this.#stop,
     });
     const signal = AbortSignal.any([this.#stop, lock.lost]);
-    for await (const { name } of source.storage.list(systemName(cluster, ''), { signal })) {
-      const bytes = await source.storage.get(name, { signal });
-      proveObject(source, name, bytes);
-      await target.storage.put(name, [bytes], { signal });
-    }
+    await passOnSystems(source, target, cluster, signal);
     const now = new Date();
     const { wal } = await planCopy({ source, target, cluster, policy: this.place.retention, now, signal });
     for (const planned of wal) {
@@ -249,22 +226,8 @@ class Follower {
     return target;
   }
 
-  async #take(target: Repository, { verb, name }: Step): Promise<true> {
-    const { repository: source } = this.#options;
-    const signal = this.#stop;
-    if (verb === 'remove') {
-      await target.storage.remove(name, { signal });
-      return true;
-    }
-    let bytes: Uint8Array;
-    try {
-      bytes = await source.storage.get(name, { signal });
-    } catch (error) {
-      if (isSpillwayError(error, 'SPW_OBJECT_MISSING')) return true;
-      throw error;
-    }
-    proveObject(source, name, bytes);
-    await target.storage.put(name, [bytes], { signal });
+  async #take(target: Repository, step: Step): Promise<true> {
+    await passOn(this.#options.repository, target, step, this.#stop);
     return true;
   }
 
