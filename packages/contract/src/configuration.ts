@@ -215,7 +215,7 @@ const configuration = z
       .refine((copies) => !Object.hasOwn(copies, FIRST_PLACE), {
         error: `must not have one called ${FIRST_PLACE}, which names the first place`,
       }),
-    /** Where a backup must be to count as done: at all required places, at most of them, or at the first. */
+    /** Where backups and WAL must be to count as done: at all required places, at most of them, or at the first. */
     copy_policy: z
       .enum(['all', 'quorum', 'best-effort'], { error: 'must be all, quorum or best-effort' })
       .default('all'),
