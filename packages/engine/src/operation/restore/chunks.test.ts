@@ -27,7 +27,7 @@ test('what is left out and pg_control take their numbers, and are not laid', () 
     file('global/pg_control', 8192),
     file('global/1', 5),
   ];
-  const files = laidFiles({ entries }, layout, nothing, new Map([['/data/global/1', 3]]));
+  const files = [...laidFiles({ entries }, layout, nothing, new Map([['/data/global/1', 3]]))];
   assert.deepEqual(
     files.map(({ path, chunk, old }) => [path, chunk, old]),
     [
@@ -52,7 +52,7 @@ test('every chunk is fetched anyway, or compared, and never both; a shell neithe
         all.flatMap(({ old }, i) => (old === undefined ? [] : [[`/data/base/1/${i}`, old] as const])),
       );
       const isShell = ({ path }: FileEntry): boolean => all[Number(path.slice('base/1/'.length))]?.shell === true;
-      const files = laidFiles({ entries }, layout, { isShell }, there);
+      const files = [...laidFiles({ entries }, layout, { isShell }, there)];
       const chunks = all.reduce((sum, { bytes }) => sum + chunkCount(bytes), 0);
       const wanted = wantedChunks(files, chunks);
       const compared = new Uint8Array(chunks);

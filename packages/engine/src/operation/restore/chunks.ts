@@ -1,5 +1,8 @@
 // Which files a restore lays, and which of their chunks it fetches. Pure.
 //
+// There may be millions of files: whoever wants them walks over them, as the packed entries of the manifest are walked, and
+// what is kept of each is a few bytes in typed arrays.
+//
 // A file that is made anew wants all its chunks but the zeros, which its empty length is already. One that is there is
 // compared as far as it reaches, and wants what differs and what lies beyond. A shell wants nothing.
 
@@ -13,6 +16,7 @@ import type { CompareItem, CompareTask } from './compare-worker.ts';
 import type { LayTask } from './lay-worker.ts';
 import { type Layout, pathOf } from './layout.ts';
 import { MARKER_FILE } from './marker.ts';
+import type { PathTable } from './path-table.ts';
 import type { Selection } from './selection.ts';
 
 /** Laid last, and not with the others. */
@@ -38,29 +42,31 @@ export interface LaidFile {
   readonly old: number | undefined;
 }
 
-/** All but pg_control and what is left out. `there`: sizes of the files that stay, by path. */
+/** All but pg_control and what is left out, made anew at each walk. `there`: sizes of the files that stay, by path. */
 export function laidFiles(
   { entries }: Pick<Manifest, 'entries'>,
   layout: Layout,
   selection: Pick<Selection, 'isShell'>,
   there: ReadonlyMap<string, number>,
-): readonly LaidFile[] {
-  const files: LaidFile[] = [];
-  let chunk = 0;
-  for (const entry of entries) {
-    if (entry.kind !== 'file') continue;
-    if (!LEFT_OUT.has(entry.path) && entry.path !== CONTROL_FILE) {
-      const path = pathOf(layout, entry);
-      const shell = selection.isShell(entry);
-      files.push({ entry, path, chunk, shell, old: shell ? undefined : there.get(path) });
-    }
-    chunk += chunkCount(entry.bytes);
-  }
-  return files;
+): Iterable<LaidFile> {
+  return {
+    *[Symbol.iterator]() {
+      let chunk = 0;
+      for (const entry of entries) {
+        if (entry.kind !== 'file') continue;
+        if (!LEFT_OUT.has(entry.path) && entry.path !== CONTROL_FILE) {
+          const path = pathOf(layout, entry);
+          const shell = selection.isShell(entry);
+          yield { entry, path, chunk, shell, old: shell ? undefined : there.get(path) };
+        }
+        chunk += chunkCount(entry.bytes);
+      }
+    },
+  };
 }
 
 /** A byte a chunk of the backup: 1 for those that are fetched whatever the comparison says. */
-export function wantedChunks(files: readonly LaidFile[], chunks: number): Uint8Array {
+export function wantedChunks(files: Iterable<LaidFile>, chunks: number): Uint8Array {
   const wanted = new Uint8Array(chunks);
   for (const { entry, chunk, shell, old } of files) {
     if (shell) continue;
@@ -112,29 +118,87 @@ interface Destined {
   readonly destinations: number[];
 }
 
-/** The wanted chunks with where they go, in the order in which packs hold them. */
+interface Packs {
+  readonly table: RepositoryIndex['table'];
+  readonly packs: readonly PackReference[];
+}
+
+/** The wanted chunks with where they go, in the order in which packs hold them. `paths`: those of `files`, by number. */
 export function* layTasks(
-  files: readonly LaidFile[],
+  files: Iterable<LaidFile>,
+  paths: PathTable,
   wanted: Uint8Array,
   ids: Uint8Array,
-  { table, packs }: { readonly table: RepositoryIndex['table']; readonly packs: readonly PackReference[] },
+  { table, packs }: Packs,
 ): Iterable<LayTask> {
-  const placed = new Map<number, Map<number, Destined>>();
-  for (const [number, { entry, chunk }] of files.entries()) {
+  for (const { chunks, ...stretch } of stretches<Destined>(byPack(files, wanted, ids, { table, packs }), packs)) {
+    const numbers = new Map<number, number>();
+    const placeOf = (file: number): number => {
+      const known = numbers.get(file);
+      if (known === undefined) numbers.set(file, numbers.size);
+      return known ?? numbers.size - 1;
+    };
+    const wantedHere = chunks.map(({ place, destinations }) => ({
+      offset: place.offset,
+      destinations: destinations.map((value, i) => (i % 2 === 0 ? placeOf(value) : value)),
+    }));
+    yield { ...stretch, chunks: wantedHere, paths: [...numbers.keys()].map((file) => paths.at(file)) };
+  }
+}
+
+/** Packs in the order in which the files first want something of them. */
+function* byPack(
+  files: Iterable<LaidFile>,
+  wanted: Uint8Array,
+  ids: Uint8Array,
+  { table, packs }: Packs,
+): Iterable<readonly [pack: number, chunks: Iterable<Destined>]> {
+  const most = wanted.reduce((sum, each) => sum + each, 0);
+  const [slots, numbers, nths] = [new Uint32Array(most), new Uint32Array(most), new Uint32Array(most)];
+  const ends = new Float64Array(packs.length);
+  const inOrder: number[] = [];
+  let count = 0;
+  let number = 0;
+  for (const { entry, chunk } of files) {
     for (let i = 0; i < chunkCount(entry.bytes); i++) {
       if (wanted[chunk + i] === 0) continue;
-      const place = table.find(ids, (chunk + i) * CHUNK_ID_BYTES);
+      const slot = table.slotOf(ids, (chunk + i) * CHUNK_ID_BYTES);
       // Not found is a chunk of zeros: that all others are there was seen when the plan was made.
-      if (place === undefined) continue;
-      let ofPack = placed.get(place.pack);
-      if (ofPack === undefined) placed.set(place.pack, (ofPack = new Map()));
-      const known = ofPack.get(place.offset);
-      if (known === undefined) ofPack.set(place.offset, { place, destinations: [number, i * CHUNK_BYTES] });
-      else known.destinations.push(number, i * CHUNK_BYTES);
+      if (slot < 0) continue;
+      const { pack } = table.placeIn(slot);
+      if (ends[pack] === 0) inOrder.push(pack);
+      ends[pack] = (ends[pack] ?? 0) + 1;
+      slots[count] = slot;
+      numbers[count] = number;
+      nths[count++] = i;
     }
+    number++;
   }
-  const byPack = [...placed].map(([pack, chunks]) => [pack, chunks.values()] as const);
-  for (const { chunks, ...stretch } of stretches<Destined>(byPack, packs)) {
-    yield { ...stretch, chunks: chunks.map(({ place, destinations }) => ({ offset: place.offset, destinations })) };
+  // Sorted by counting: the numbers of each pack together, in the order in which they came.
+  let end = 0;
+  const next = new Float64Array(packs.length);
+  for (const pack of inOrder) {
+    next[pack] = end;
+    end += ends[pack] ?? 0;
+    ends[pack] = end;
+  }
+  const sorted = new Uint32Array(count);
+  for (let at = 0; at < count; at++) {
+    const { pack } = table.placeIn(slots[at] ?? 0);
+    const to = next[pack] ?? 0;
+    sorted[to] = at;
+    next[pack] = to + 1;
+  }
+  let start = 0;
+  for (const pack of inOrder) {
+    const chunks = new Map<number, Destined>();
+    for (const at of sorted.subarray(start, ends[pack])) {
+      const slot = slots[at] ?? 0;
+      let chunk = chunks.get(slot);
+      if (chunk === undefined) chunks.set(slot, (chunk = { place: table.placeIn(slot), destinations: [] }));
+      chunk.destinations.push(numbers[at] ?? 0, (nths[at] ?? 0) * CHUNK_BYTES);
+    }
+    start = ends[pack] ?? start;
+    yield [pack, chunks.values()];
   }
 }

@@ -15,7 +15,7 @@ export interface Comparison {
 /** Sets the chunks that differ in `wanted`; with `mend`, what is to be zeros becomes so. */
 export async function compareFiles(options: {
   readonly repository: Repository;
-  readonly files: readonly LaidFile[];
+  readonly files: Iterable<LaidFile>;
   readonly ids: Uint8Array;
   readonly wanted: Uint8Array;
   readonly mend: boolean;
@@ -24,7 +24,7 @@ export async function compareFiles(options: {
   readonly report: Report;
 }): Promise<Comparison> {
   const { files, wanted, report } = options;
-  const staying = files.filter(({ old }) => old !== undefined && old > 0);
+  const staying = [...stayingOf(files)];
   if (staying.length === 0) return { comparedBytes: 0, differentBytes: 0 };
   const total = staying.reduce((sum, { entry, old }) => sum + Math.min(entry.bytes, old ?? 0), 0);
   let comparedBytes = 0;
@@ -48,4 +48,8 @@ export async function compareFiles(options: {
     signal: options.signal,
   });
   return { comparedBytes, differentBytes };
+}
+
+function* stayingOf(files: Iterable<LaidFile>): Iterable<LaidFile> {
+  for (const file of files) if (file.old !== undefined && file.old > 0) yield file;
 }

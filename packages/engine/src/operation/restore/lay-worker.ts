@@ -18,8 +18,6 @@ const OPEN_FILES_MAX = 128;
 
 export interface LayData {
   readonly repository: RepositoryHandle;
-  /** Absolute paths by number. */
-  readonly paths: readonly string[];
 }
 
 export interface LayTask {
@@ -28,9 +26,11 @@ export interface LayTask {
   readonly bytes: number;
   readonly chunks: readonly {
     readonly offset: number;
-    /** File number and position, in turns. */
+    /** Number of the path and position, in turns. */
     readonly destinations: readonly number[];
   }[];
+  /** Absolute, of the files that these chunks go into. */
+  readonly paths: readonly string[];
 }
 
 export interface LayResult {
@@ -41,10 +41,10 @@ export interface LayResult {
 
 serveCrew<LayData, LayTask, LayResult, undefined>((data) => {
   const repository = new Repository(data.repository);
-  const open = new Map<number, number>();
+  const open = new Map<string, number>();
 
-  function fileFor(number: number): number {
-    const known = open.get(number);
+  function fileFor(path: string): number {
+    const known = open.get(path);
     if (known !== undefined) return known;
     if (open.size >= OPEN_FILES_MAX) {
       const [oldest] = open;
@@ -53,18 +53,18 @@ serveCrew<LayData, LayTask, LayResult, undefined>((data) => {
         open.delete(oldest[0]);
       }
     }
-    const file = openSync(data.paths[number] ?? '', 'r+');
-    open.set(number, file);
+    const file = openSync(path, 'r+');
+    open.set(path, file);
     return file;
   }
 
-  function write(number: number, bytes: Uint8Array, position: number): void {
+  function write(path: string, bytes: Uint8Array, position: number): void {
     try {
       for (let at = 0; at < bytes.byteLength; ) {
-        at += writeSync(fileFor(number), bytes, at, bytes.byteLength - at, position + at);
+        at += writeSync(fileFor(path), bytes, at, bytes.byteLength - at, position + at);
       }
     } catch (cause) {
-      throw new SpillwayError('SPW_RESTORE_FAILED', `${data.paths[number]} could not be written`, { cause });
+      throw new SpillwayError('SPW_RESTORE_FAILED', `${path} could not be written`, { cause });
     }
   }
 
@@ -80,7 +80,7 @@ serveCrew<LayData, LayTask, LayResult, undefined>((data) => {
   };
 
   /** Done again where a chunk turns out damaged: what was written by then is written once more, the same. */
-  async function lay({ pack, offset, bytes, chunks }: LayTask): Promise<Omit<LayResult, 'detours'>> {
+  async function lay({ pack, offset, bytes, chunks, paths }: LayTask): Promise<Omit<LayResult, 'detours'>> {
     const name = packName(pack.packId);
     const opener = packOpener(repository, pack);
     const stretch = await repository.storage.get(name, { range: { offset, bytes } });
@@ -89,7 +89,7 @@ serveCrew<LayData, LayTask, LayResult, undefined>((data) => {
     for (const chunk of chunks) {
       const { plain } = opener.open(stretch, chunk.offset - offset, chunk.offset, false);
       for (let i = 0; i < chunk.destinations.length; i += 2) {
-        write(chunk.destinations[i] ?? 0, plain, chunk.destinations[i + 1] ?? 0);
+        write(paths[chunk.destinations[i] ?? 0] ?? '', plain, chunk.destinations[i + 1] ?? 0);
         writtenBytes += plain.byteLength;
       }
       discard(plain);

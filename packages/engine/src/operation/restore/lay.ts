@@ -23,6 +23,7 @@ import type { Repository } from '../../repository/repository.ts';
 import type { Detour } from '../../storage/wrap/several.ts';
 import { Crew } from '../crew.ts';
 import { CONTROL_FILE, type LaidFile, laidFiles, layTasks, LEFT_OUT, wantedChunks } from './chunks.ts';
+import { PathTable } from './path-table.ts';
 import { compareFiles } from './compare.ts';
 import { RECOVERY_FOLDER } from './fetch-script.ts';
 import { layControl, type Owner, writeRecoveryFiles } from './finish.ts';
@@ -131,7 +132,7 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
 
 interface Laid {
   /** Every file and folder that must be synced. */
-  readonly paths: readonly string[];
+  readonly paths: Iterable<string>;
   readonly folders: readonly string[];
   /** They get their mode when they are written. */
   readonly readOnly: readonly LaidFile[];
@@ -145,19 +146,23 @@ async function layFiles(options: RestoreOptions, step: (phase: string) => void):
   const { planned, repository, report, signal, workers } = options;
   const { manifest, index, layout, plan } = planned;
   await using crew = new Crew(new URL('./lay-worker.ts', import.meta.url), workers);
-  const entries = [...manifest.entries].filter(({ path }) => !LEFT_OUT.has(path));
   const asRoot = process.getuid?.() === 0;
-  const owner = asRoot ? entries.find((entry): entry is FileEntry => entry.kind === 'file') : undefined;
+  const owner = asRoot ? firstFile(manifest.entries) : undefined;
   await makeRoots(planned, repository.id, owner);
   step('preparing the folder');
-  const there = plan.mode === 'fresh' ? NOTHING_THERE : await clear(planned, entries, signal, step);
-  const folders = await makeFolders(planned, entries, there, owner);
+  const there = plan.mode === 'fresh' ? NOTHING_THERE : await clear(planned, signal, step);
+  const folders = await makeFolders(planned, there, owner);
   const files = laidFiles(manifest, layout, planned.selection, there.files);
-  for (const [number, { path, entry, old, shell }] of files.entries()) {
-    if (number % FILES_BETWEEN_YIELDS === 0) await yieldToOthers(undefined, { signal });
+  const paths = new PathTable();
+  const readOnly: LaidFile[] = [];
+  for (const file of files) {
+    const { path, entry, old, shell } = file;
+    if (paths.length % FILES_BETWEEN_YIELDS === 0) await yieldToOthers(undefined, { signal });
     // A shell must be empty whatever was there.
     if (shell && there.files.has(path)) await rm(path);
     makeFile(path, entry, asRoot, old !== undefined);
+    paths.add(path);
+    if ((entry.mode & READ_WRITE) !== READ_WRITE) readOnly.push(file);
   }
   const wanted = wantedChunks(files, manifest.chunkIds.length / CHUNK_ID_BYTES);
   const ids = manifest.chunkIds;
@@ -170,10 +175,10 @@ async function layFiles(options: RestoreOptions, step: (phase: string) => void):
     reportDetours(found, told, report);
     for (const detour of found) detours.set(detour.object, detour);
   };
-  const data: LayData = { repository: repository.handle, paths: files.map(({ path }) => path) };
+  const data: LayData = { repository: repository.handle };
   await crew.run<LayTask, LayResult, undefined>({
     data,
-    tasks: layTasks(files, wanted, ids, index),
+    tasks: layTasks(files, paths, wanted, ids, index),
     onResult: ({ fetchedBytes, writtenBytes, detours: found }) => {
       tellOf(found);
       totals.fetched += fetchedBytes;
@@ -182,9 +187,8 @@ async function layFiles(options: RestoreOptions, step: (phase: string) => void):
     },
     signal,
   });
-  const readOnly = files.filter(({ entry }) => (entry.mode & READ_WRITE) !== READ_WRITE);
   return {
-    paths: data.paths,
+    paths,
     folders,
     readOnly,
     owner,
@@ -196,6 +200,11 @@ async function layFiles(options: RestoreOptions, step: (phase: string) => void):
       return [...detours.values()];
     },
   };
+}
+
+function firstFile(entries: Iterable<Entry>): FileEntry | undefined {
+  for (const entry of entries) if (entry.kind === 'file' && !LEFT_OUT.has(entry.path)) return entry;
+  return undefined;
 }
 
 /** Makes the folders that the backup goes into, and marks the first. */
@@ -258,8 +267,7 @@ async function close(directory: string): Promise<void> {
 
 /** Sets aside WAL that was never stored, and takes away all else that the backup does not have. */
 async function clear(
-  { layout, wal }: PlannedRestore,
-  entries: readonly Entry[],
+  { layout, wal, manifest }: PlannedRestore,
   signal: AbortSignal,
   step: (phase: string) => void,
 ): Promise<Survey> {
@@ -268,7 +276,7 @@ async function clear(
   await rm(join(directory, RECOVERY_FOLDER), { recursive: true, force: true });
   // Also where a restore is gone on with: it may have been broken off before it came to this.
   await keepWal(walPlace(layout), await findUnstoredWal(layout, wal));
-  const found = await survey(expectedPaths(entries, layout), layout, signal);
+  const found = await survey(expectedPaths(manifest.entries, layout), layout, signal);
   await removeAll(found.removed, signal);
   step('cleared');
   return found;
@@ -276,8 +284,7 @@ async function clear(
 
 /** Folders and links; those that were there get their modes and owners. Gives all folders. */
 async function makeFolders(
-  { layout }: PlannedRestore,
-  entries: readonly Entry[],
+  { layout, manifest }: PlannedRestore,
   there: Survey,
   owner: Owner | undefined,
 ): Promise<readonly string[]> {
@@ -287,7 +294,8 @@ async function makeFolders(
     await symlink(target, path);
     if (owner !== undefined) await lchown(path, owner.uid, owner.gid);
   };
-  for (const entry of entries) {
+  for (const entry of manifest.entries) {
+    if (LEFT_OUT.has(entry.path)) continue;
     const path = pathOf(layout, entry);
     if (entry.kind === 'link') await link(entry.target, path);
     if (entry.kind !== 'directory') continue;

@@ -17,7 +17,7 @@ import { listEvidence, verdicts } from '../../repository/evidence.ts';
 import { readManifest } from '../../repository/manifest-store.ts';
 import { listBackups } from '../backups.ts';
 import { type Candidate, explainUnreachable, findCandidates } from './candidate.ts';
-import { laidFiles, LEFT_OUT, storedBytes, wantedChunks } from './chunks.ts';
+import { type LaidFile, laidFiles, storedBytes, wantedChunks } from './chunks.ts';
 import { compareFiles } from './compare.ts';
 import { countMissing, readText } from './content.ts';
 import { chooseMode, type FolderState, inspectFolder, type RestoreMode, refuseForeignRoots } from './folder.ts';
@@ -145,7 +145,6 @@ async function finish(options: PlanOptions, chosen: Chosen): Promise<PlannedRest
   const unstored = state.kind === 'cluster' ? await findUnstoredWal(layout, wal) : [];
   const files = laidFiles(manifest, layout, selection, there.files);
   const wanted = wantedChunks(files, manifest.chunkIds.length / CHUNK_ID_BYTES);
-  const staying = files.filter(({ old }) => old !== undefined);
   const comparing = mode !== 'fresh' && options.compare !== undefined;
   const comparison = comparing
     ? await compareFiles({
@@ -158,25 +157,18 @@ async function finish(options: PlanOptions, chosen: Chosen): Promise<PlannedRest
         ...options.compare,
       })
     : undefined;
-  if (!comparing) for (const { entry, chunk } of staying) wanted.fill(1, chunk, chunk + chunkCount(entry.bytes));
+  const roots = [layout.directory, ...layout.tablespaces.values()];
+  const found = count(files, roots, comparing ? undefined : wanted);
 
   const steps = trimWay(way, wal, lastWanted(backup, reached.told));
   const walBytes = steps.length * wal.archive.segmentSize;
   const walAhead = Math.min(steps.length, SEGMENTS_AHEAD) * wal.archive.segmentSize + SPARE_BYTES;
-  // What files that stay take already is not needed again; shells take nothing.
-  const growth = (root: string): number =>
-    files.reduce((sum, { entry, path, shell, old }) => {
-      return shell || !isInside(path, root) ? sum : sum + Math.max(0, entry.bytes - (old ?? 0));
-    }, 0);
-  const needs = [
-    { path: layout.directory, bytes: growth(layout.directory) + (layout.walDirectory === undefined ? walAhead : 0) },
-    ...[...layout.tablespaces.values()].map((path) => ({ path, bytes: growth(path) })),
-    ...(layout.walDirectory === undefined ? [] : [{ path: layout.walDirectory, bytes: walAhead }]),
-  ];
+  const needs = roots.map((path, i) => ({ path, bytes: found.growth[i] ?? 0 }));
+  if (layout.walDirectory !== undefined) needs.push({ path: layout.walDirectory, bytes: walAhead });
+  else if (needs[0] !== undefined) needs[0].bytes += walAhead;
   const places = await reckonSpace(needs);
   const fetchBytes = storedBytes(wanted, manifest.chunkIds, index);
-  const toWrite =
-    comparison?.differentBytes ?? files.reduce((sum, { entry, shell }) => sum + (shell ? 0 : entry.bytes), 0);
+  const toWrite = comparison?.differentBytes ?? found.bytes;
   const backups = await listBackups({ ...options, ...(options.signal && { signal: options.signal }) });
   const expected = expectDuration(backups, toWrite, walBytes);
   const plan: RestorePlan = {
@@ -207,8 +199,8 @@ async function finish(options: PlanOptions, chosen: Chosen): Promise<PlannedRest
       mode === 'fresh'
         ? null
         : {
-            kept_files: staying.length,
-            new_files: files.length - staying.length,
+            kept_files: found.staying,
+            new_files: found.files - found.staying,
             removed: there.removed.length,
             compared: comparison !== undefined,
             different_bytes: comparison?.differentBytes ?? null,
@@ -243,8 +235,33 @@ async function finish(options: PlanOptions, chosen: Chosen): Promise<PlannedRest
   return { plan, told: reached.told, manifest, index, wal, way: { ...way, steps }, layout, selection, recovery };
 }
 
+interface Counted {
+  readonly files: number;
+  readonly staying: number;
+  readonly bytes: number;
+  /** By root, in bytes. What files that stay take already is not needed again; shells take nothing. */
+  readonly growth: readonly number[];
+}
+
+/** Sets all chunks of files that stay in `wanted`, where it is given. */
+function count(files: Iterable<LaidFile>, roots: readonly string[], wanted: Uint8Array | undefined): Counted {
+  let [all, staying, bytes] = [0, 0, 0];
+  const growth = roots.map(() => 0);
+  for (const { entry, path, chunk, shell, old } of files) {
+    all++;
+    if (old !== undefined) {
+      staying++;
+      wanted?.fill(1, chunk, chunk + chunkCount(entry.bytes));
+    }
+    if (shell) continue;
+    bytes += entry.bytes;
+    const more = Math.max(0, entry.bytes - (old ?? 0));
+    for (const [i, root] of roots.entries()) if (isInside(path, root)) growth[i] = (growth[i] ?? 0) + more;
+  }
+  return { files: all, staying, bytes, growth };
+}
+
 async function lookAt(options: PlanOptions, layout: Layout, { mode, manifest }: Chosen): Promise<Survey> {
   if (mode === 'fresh') return NOTHING_THERE;
-  const entries = [...manifest.entries].filter((entry) => !LEFT_OUT.has(entry.path));
-  return survey(expectedPaths(entries, layout), layout, options.signal ?? new AbortController().signal);
+  return survey(expectedPaths(manifest.entries, layout), layout, options.signal ?? new AbortController().signal);
 }

@@ -13,6 +13,7 @@ import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { SpillwayError } from '@spillway/contract';
 import type { Entry } from '../../format/entry.ts';
 import { parseWalFileName } from '../wal/file-name.ts';
+import { LEFT_OUT } from './chunks.ts';
 import { KEPT_WAL_FOLDER, walPlace } from './kept-wal.ts';
 import { type Layout, pathOf } from './layout.ts';
 import { MARKER_FILE } from './marker.ts';
@@ -34,9 +35,10 @@ export const NOTHING_THERE: Survey = { files: new Map(), folders: new Set(), lin
 /** What is to stand at an absolute path: `link` with its target. */
 export type Expected = { readonly kind: 'file' | 'directory' } | { readonly kind: 'link'; readonly target: string };
 
-export function expectedPaths(entries: readonly Entry[], layout: Layout): ReadonlyMap<string, Expected> {
+/** Without what is never laid as it was backed up. */
+export function expectedPaths(entries: Iterable<Entry>, layout: Layout): ReadonlyMap<string, Expected> {
   const expected = new Map<string, Expected>();
-  for (const entry of entries) expected.set(pathOf(layout, entry), entry);
+  for (const entry of entries) if (!LEFT_OUT.has(entry.path)) expected.set(pathOf(layout, entry), entry);
   for (const [oid, target] of layout.tablespaces) {
     expected.set(join(layout.directory, 'pg_tblspc', String(oid)), { kind: 'link', target });
   }

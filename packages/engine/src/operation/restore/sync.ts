@@ -10,12 +10,8 @@ export async function syncFolder(path: string): Promise<void> {
   await folder.sync();
 }
 
-export async function syncAll(
-  paths: readonly string[],
-  folders: readonly string[],
-  signal: AbortSignal,
-): Promise<void> {
-  const queue = paths[Symbol.iterator]();
+export async function syncAll(paths: Iterable<string>, folders: readonly string[], signal: AbortSignal): Promise<void> {
+  const queue = Iterator.from(paths);
   const syncOne = async (): Promise<void> => {
     for (const path of queue) {
       signal.throwIfAborted();
