@@ -18,7 +18,8 @@ import type { Concealed } from './configuration/concealed.ts';
 import { loadConfiguration, type LoadedConfiguration } from './configuration/load.ts';
 import { resolveSecret } from './configuration/secrets.ts';
 import type { Context } from './context.ts';
-import type { ClusterSource, Repository, Secret, StorageLocation } from '@spillway/engine';
+import { locationOf } from './location.ts';
+import type { ClusterSource, Repository, Secret } from '@spillway/engine';
 
 const WORKERS_MAX = 8;
 
@@ -28,11 +29,6 @@ export const loadFor = (context: Context): Promise<LoadedConfiguration> =>
     environment: context.environment,
     directory: context.directory,
   });
-
-export const locationOf = ({ configuration, resolvePath }: LoadedConfiguration): StorageLocation => ({
-  kind: 'filesystem',
-  path: resolvePath(['repository', 'path'], configuration.repository.path),
-});
 
 /** The name of the cluster that the command is about. Throws SPW_CLUSTER_UNKNOWN. */
 export function clusterName(context: Context, configuration: Configuration): string {
@@ -107,11 +103,15 @@ export async function clusterSource(
 export async function openConfigured(context: Context, loaded: LoadedConfiguration): Promise<Repository> {
   const secret = await repositorySecret(context, loaded);
   const { openRepository } = await import('@spillway/engine');
-  const location = locationOf(loaded);
+  const location = await locationOf(context, loaded);
   try {
     return await openRepository({ location, secret, signal: context.signal });
   } catch (error) {
-    if (isSpillwayError(error, 'SPW_STORAGE_UNREACHABLE') && !(await isFolder(location.path))) {
+    if (
+      location.kind === 'filesystem' &&
+      isSpillwayError(error, 'SPW_STORAGE_UNREACHABLE') &&
+      !(await isFolder(location.path))
+    ) {
       throw new SpillwayError('SPW_REPOSITORY_MISSING', `found no repository at ${location.path}`, {
         why: 'there is no such folder',
         hint: 'check the path and that its storage is mounted, or make a repository with: spillway init',

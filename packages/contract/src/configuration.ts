@@ -7,7 +7,8 @@
 // 4. `parseConfiguration` gives the whole configuration with its defaults, or every problem with its key path.
 
 import { z } from 'zod';
-import { type Milliseconds, parseDuration } from './quantity.ts';
+import { type Milliseconds, parseByteSize, parseDuration } from './quantity.ts';
+import { isS3Url, objectKinds, parseS3Url, s3Defaults } from './s3.ts';
 import { nearest } from './spelling.ts';
 
 export interface ConfigurationProblem {
@@ -177,17 +178,91 @@ const cluster = z.strictObject({
 
 const clusterNameForm = /^[a-z0-9][a-z0-9_-]{0,39}$/;
 
+const bandwidth = z
+  .string({ error: 'must be a size with its unit, such as 50MiB: so much a second' })
+  .transform((text, context) => {
+    const value = parseByteSize(text.replace(/\/s$/, ''));
+    if (value === undefined || value < 64 * 1024) {
+      context.addIssue({
+        code: 'custom',
+        message: 'must be a size with its unit, at least 64KiB a second, such as 50MiB',
+      });
+      return z.NEVER;
+    }
+    return value;
+  });
+
+const httpUrl = text.refine((given) => /^https?:\/\/[^/?#@]+\/?$/.test(given), {
+  error: 'must be http:// or https:// with a host, and a port if need be',
+});
+
+/** Classes whose objects must be brought back before they can be read cannot hold a repository. */
+const storageClass = z
+  .string()
+  .regex(/^(?!GLACIER$|DEEP_ARCHIVE$)[A-Z][A-Z0-9_-]{0,62}$/, {
+    error: 'must be a class that is read at once, such as STANDARD, STANDARD_IA or GLACIER_IR',
+  })
+  .optional();
+
+/** A bucket of S3, or of a server that speaks it. */
+const s3 = z
+  .strictObject({
+    region: text.optional(),
+    endpoint: httpUrl.optional(),
+    path_style: yesOrNo.optional(),
+    root_certificate_file: text.optional(),
+    access_key_id: secret('access key').optional(),
+    secret_access_key: secret('secret access key').optional(),
+    session_token: secret('session token').optional(),
+    encryption: z.enum(['sse-s3', 'sse-kms'], { error: 'must be sse-s3 or sse-kms' }).optional(),
+    kms_key: text.optional(),
+    storage_class: z
+      .strictObject(
+        Object.fromEntries(objectKinds.map((kind) => [kind, storageClass])) as Record<
+          (typeof objectKinds)[number],
+          typeof storageClass
+        >,
+      )
+      .optional(),
+    bandwidth_limit: bandwidth.optional(),
+    parallel_requests: wholeNumber(1, 64).default(s3Defaults.parallelRequests),
+    connect_timeout: duration(100, 5 * MINUTE, 'from 100ms to 5min').default(s3Defaults.connectTimeoutMs),
+    request_timeout: duration(1000, 60 * MINUTE, 'from 1s to 1h').default(s3Defaults.requestTimeoutMs),
+    retry_budget: duration(0, 60 * MINUTE, 'at most 1h').default(s3Defaults.retryBudgetMs),
+  })
+  .refine((given) => (given.access_key_id === undefined) === (given.secret_access_key === undefined), {
+    error: 'must have both access_key_id and secret_access_key, or neither',
+  })
+  .refine((given) => given.session_token === undefined || given.access_key_id !== undefined, {
+    error: 'has a session_token without access_key_id and secret_access_key',
+  })
+  .refine((given) => given.kms_key === undefined || given.encryption === 'sse-kms', {
+    error: 'has a kms_key, which goes with encryption: sse-kms alone',
+  });
+
 const configuration = z
   .strictObject({
     repository: z
       .strictObject({
-        path: text,
+        /** A folder, or `s3://bucket/prefix`. */
+        path: text.refine((path) => !isS3Url(path) || parseS3Url(path) !== undefined, {
+          error: 'must be s3://bucket or s3://bucket/prefix, in plain letters, digits and -_./',
+        }),
+        s3: s3.optional(),
         passphrase: secret('passphrase').optional(),
         recovery_key: secret('recovery key').optional(),
       })
       .refine((repository) => (repository.passphrase === undefined) !== (repository.recovery_key === undefined), {
         error: 'must have exactly one of passphrase and recovery_key',
-      }),
+      })
+      .refine((repository) => repository.s3 === undefined || isS3Url(repository.path), {
+        error: 'has s3, which goes with a path of s3://bucket/prefix alone',
+      })
+      .transform(({ s3: given, ...repository }) => ({
+        ...repository,
+        /** With its defaults, where the path is that of a bucket. */
+        s3: isS3Url(repository.path) ? (given ?? s3.parse({})) : undefined,
+      })),
     clusters: z.record(z.string().regex(clusterNameForm), cluster).default({}),
   })
   .transform((given) => ({
@@ -200,6 +275,8 @@ const configuration = z
     ),
   }));
 
+/** The settings of a bucket, defaults filled in. */
+export type S3Configuration = z.output<typeof s3>;
 /** The whole configuration, defaults filled in. */
 export type Configuration = z.output<typeof configuration>;
 export type ClusterConfiguration = Configuration['clusters'][string];

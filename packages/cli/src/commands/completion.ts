@@ -8,7 +8,8 @@ import { isSpillwayError, type CompletionDocument } from '@spillway/contract';
 import type { Command } from '../context.ts';
 import type { CommandDescription } from '../program/describe.ts';
 import { completionScript, shells } from '../reference/completion.ts';
-import { clusterName, loadFor, locationOf } from '../session.ts';
+import { locationOf } from '../location.ts';
+import { clusterName, loadFor } from '../session.ts';
 
 const COMPLETE_WITHIN_MS = 2000;
 
@@ -31,7 +32,11 @@ export const complete: Command<object> = async (context, _options, what) => {
     if (what === 'backups' || what === 'dumps') {
       const { listBackupIds, listDumpIds } = await import('@spillway/engine');
       const list = what === 'backups' ? listBackupIds : listDumpIds;
-      names = await list({ location: locationOf(loaded), cluster: clusterName(context, loaded.configuration), signal });
+      names = await list({
+        location: await locationOf(context, loaded),
+        cluster: clusterName(context, loaded.configuration),
+        signal,
+      });
     }
   } catch (error) {
     // Nothing to offer is the answer then; the command itself will say what is wrong.

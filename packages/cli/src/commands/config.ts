@@ -1,11 +1,19 @@
 // `spillway config check`, `config show` and `config schema`: is the configuration right, and what is in force, from where.
 // Secrets are never fetched here: what is shown is where each would come from.
 
-import type { ConfigCheckDocument, ConfigShowDocument, Configuration, SecretSource } from '@spillway/contract';
+import type {
+  ConfigCheckDocument,
+  ConfigShowDocument,
+  Configuration,
+  Milliseconds,
+  S3Configuration,
+  SecretSource,
+} from '@spillway/contract';
 import { formatDurationSetting } from '@spillway/contract';
 import { configurationSchema } from '@spillway/contract/schemas';
 import type { Command } from '../context.ts';
-import { defaultWorkers, loadFor, locationOf } from '../session.ts';
+import { placeOf } from '../location.ts';
+import { defaultWorkers, loadFor } from '../session.ts';
 import { renderTable } from '../ui/table.ts';
 
 export const check: Command<object> = async (context) => {
@@ -23,7 +31,7 @@ export const show: Command<object> = async (context) => {
   const loaded = await loadFor(context);
   const document: ConfigShowDocument = {
     file: loaded.file,
-    settings: [...settingsOf(loaded.configuration, locationOf(loaded).path)].map(({ path, value }) => ({
+    settings: [...settingsOf(loaded.configuration, placeOf(loaded))].map(({ path, value }) => ({
       path: path.join('.'),
       value,
       origin: loaded.originOf(path),
@@ -52,6 +60,7 @@ interface Setting {
 
 function* settingsOf({ repository, clusters }: Configuration, repositoryPath: string): Generator<Setting> {
   yield { path: ['repository', 'path'], value: repositoryPath };
+  yield* bucketSettings(repository.s3);
   yield* secret(['repository', 'passphrase'], repository.passphrase);
   yield* secret(['repository', 'recovery_key'], repository.recovery_key);
   for (const [name, { connection, data_directory: data, bin_directory: bin, wal, backup }] of Object.entries(
@@ -75,6 +84,22 @@ function* settingsOf({ repository, clusters }: Configuration, repositoryPath: st
     yield { path: [...at, 'backup', 'source'], value: backup.source };
     yield { path: [...at, 'backup', 'compression_level'], value: backup.compression_level };
     yield { path: [...at, 'backup', 'wal_timeout'], value: formatDurationSetting(backup.wal_timeout) };
+  }
+}
+
+function* bucketSettings(s3: S3Configuration | undefined): Generator<Setting> {
+  const at = ['repository', 's3'];
+  for (const [key, value] of Object.entries(s3 ?? {})) {
+    if (value === undefined) continue;
+    if (key === 'access_key_id' || key === 'secret_access_key' || key === 'session_token') {
+      yield* secret([...at, key], s3?.[key]);
+    } else if (key === 'storage_class') {
+      for (const [kind, name] of Object.entries(value)) yield { path: [...at, key, kind], value: String(name) };
+    } else if (key === 'connect_timeout' || key === 'request_timeout' || key === 'retry_budget') {
+      yield { path: [...at, key], value: formatDurationSetting(s3?.[key] ?? (0 as Milliseconds)) };
+    } else {
+      yield { path: [...at, key], value: key === 'bandwidth_limit' ? `${String(value)} B/s` : String(value) };
+    }
   }
 }
 

@@ -10,7 +10,8 @@ import {
 } from '@spillway/contract';
 import type { Command } from '../context.ts';
 import * as engine from '@spillway/engine';
-import { clusterName, clusterSource, loadFor, locationOf, openConfigured } from '../session.ts';
+import { clusterName, clusterSource, loadFor, openConfigured } from '../session.ts';
+import { locationOf } from '../location.ts';
 import type { Colours } from '../ui/colour.ts';
 import { formatBytes, formatCount, formatTime } from '../ui/format.ts';
 import { renderTable } from '../ui/table.ts';
@@ -64,7 +65,7 @@ export const push: Command<{ readonly ahead?: number; readonly newSystem?: boole
       : { spoolDirectory: loaded.resolvePath(['clusters', cluster, 'wal', 'spool_directory'], spool) }),
   };
   let document: WalPushDocument;
-  if (await engine.wasPushed({ ...file, location: locationOf(loaded) })) {
+  if (await engine.wasPushed({ ...file, location: await locationOf(context, loaded) })) {
     const nothing = { ahead: 0, waiting_files: 0, waiting_bytes: 0, waiting_seconds: 0 };
     document = { file: basename(path), outcome: 'pushed-ahead', ...nothing };
   } else {

@@ -24,6 +24,7 @@ import { type CompressionLevel, openFrames, openObject, sealObject } from '../co
 import { HEAD_NAME, keySlotName } from '../format/names.ts';
 import { FORMAT_VERSION, type ObjectKind } from '../format/object.ts';
 import { openStorage } from '../storage/open.ts';
+import { shareStorage } from '../storage/shared.ts';
 import type { ObjectName, Storage, StorageLocation } from '../storage/port.ts';
 
 /** Plain data from which a worker thread has the same repository without unlocking it again. */
@@ -49,12 +50,19 @@ export class Repository {
 
   constructor(handle: RepositoryHandle) {
     this.id = handle.id;
-    this.location = handle.location;
+    this.location = shareStorage(handle.location);
     this.keys = handle.keys;
-    this.storage = openStorage(handle.location);
+    this.storage = openStorage(this.location);
   }
 
+  /** For another process. */
   get handle(): RepositoryHandle {
+    const { shared: _, ...location } = this.location;
+    return { id: this.id, location, keys: this.keys };
+  }
+
+  /** For a thread of this process: it shares counters and bandwidth with this one. */
+  get threadHandle(): RepositoryHandle {
     return { id: this.id, location: this.location, keys: this.keys };
   }
 
@@ -129,7 +137,8 @@ export async function openRepository(options: {
   readonly secret: Secret;
   readonly signal?: AbortSignal;
 }): Promise<Repository> {
-  const { location, secret, signal } = options;
+  const { secret, signal } = options;
+  const location = shareStorage(options.location);
   const storage = openStorage(location);
   const head = await readHead(storage, signal);
   const keys = await unlock(storage, head.repository, secret, signal);

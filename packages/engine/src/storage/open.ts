@@ -2,9 +2,14 @@
 
 import { FilesystemStorage } from './filesystem.ts';
 import type { Storage, StorageLocation } from './port.ts';
+import { S3Storage } from './s3/storage.ts';
+import { SharedState, shareStorage } from './shared.ts';
+import { withCounts } from './wrap/count.ts';
 import { withFaults } from './wrap/fault.ts';
 
-export function openStorage(location: StorageLocation): Storage {
-  const storage = new FilesystemStorage(location.path);
-  return location.fault === undefined ? storage : withFaults(storage, location.fault);
+export function openStorage(given: StorageLocation): Storage {
+  const location = shareStorage(given);
+  const shared = new SharedState(location.shared ?? new SharedArrayBuffer(0));
+  const storage = location.kind === 's3' ? new S3Storage(location, { shared }) : new FilesystemStorage(location.path);
+  return withCounts(location.fault === undefined ? storage : withFaults(storage, location.fault), shared);
 }

@@ -155,7 +155,7 @@ async function layFiles(options: RestoreOptions, step: (phase: string) => void):
   await compareFiles({ repository, files, ids, wanted, mend: true, workers, signal, report });
 
   const totals = { fetched: 0, written: 0 };
-  const data: LayData = { repository: repository.handle, paths: files.map(({ path }) => path) };
+  const data: LayData = { repository: repository.threadHandle, paths: files.map(({ path }) => path) };
   await crew.run<LayTask, LayResult, undefined>({
     data,
     tasks: layTasks(files, wanted, ids, index),
