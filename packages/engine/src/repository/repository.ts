@@ -118,6 +118,15 @@ export async function initRepository(options: {
   ];
   const slots = await Promise.all(secrets.map((secret) => wrapKeyRing(ring, repositoryId, secret, createdAt)));
   for (const slot of slots) await storage.put(keySlotName(slot.slot), [encodeJson(slot)], signal && { signal });
+  // Everything rests on names that are given once. A second time the same bytes harm nothing where it does not hold.
+  for (const slot of slots) {
+    const again = await storage.put(keySlotName(slot.slot), [encodeJson(slot)], signal && { signal });
+    if (again === 'exists') continue;
+    throw new SpillwayError('SPW_STORAGE_UNREACHABLE', `no repository was made at ${storage.description}`, {
+      why: 'the storage overwrites what is there, though it was told not to (If-None-Match: *)',
+      hint: 'use a server that knows conditional requests: AWS S3, Ceph, or another that answers 412',
+    });
+  }
   const head: Head = {
     format: FORMAT_VERSION,
     repository: repositoryId,
