@@ -127,7 +127,10 @@ async function untilReady(child: ChildProcess, signal: AbortSignal | undefined):
   child.stdin?.on('error', () => undefined);
   const aborted = (): void => reject(signal?.reason);
   signal?.addEventListener('abort', aborted, { once: true });
-  const timer = setTimeout(() => failed(`it was not ready after ${START_WITHIN_MS / 1000} s: ${output.trim()}`), START_WITHIN_MS);
+  const timer = setTimeout(
+    () => failed(`it was not ready after ${START_WITHIN_MS / 1000} s: ${output.trim()}`),
+    START_WITHIN_MS,
+  );
   try {
     signal?.throwIfAborted();
     await promise;
@@ -136,7 +139,8 @@ async function untilReady(child: ChildProcess, signal: AbortSignal | undefined):
     signal?.removeEventListener('abort', aborted);
     // From here on it must not keep this process from ending.
     child.unref();
-    for (const pipe of child.stdio) if (pipe !== null && pipe !== undefined && 'unref' in pipe) (pipe as { unref(): void }).unref();
+    for (const pipe of child.stdio)
+      if (pipe !== null && pipe !== undefined && 'unref' in pipe) (pipe as { unref(): void }).unref();
   }
 }
 

@@ -26,10 +26,16 @@ test('no more run at a time than are allowed, and who waits comes in turn', asyn
   const all = [work(), work(), work(), work()];
   const ended = all.map(({ act }) => gate.run(act, isOverload));
   await settle();
-  assert.deepEqual(all.map(({ begun }) => begun()), [true, true, false, false]);
+  assert.deepEqual(
+    all.map(({ begun }) => begun()),
+    [true, true, false, false],
+  );
   all[1]?.end();
   await settle();
-  assert.deepEqual(all.map(({ begun }) => begun()), [true, true, true, false]);
+  assert.deepEqual(
+    all.map(({ begun }) => begun()),
+    [true, true, true, false],
+  );
   for (const one of all) one.end();
   await Promise.all(ended);
 });
@@ -45,7 +51,10 @@ test('many that fail together halve the width once, and answers widen it again u
   assert.equal(gate.width, 2);
   for (let i = 0; i < 3; i++) await assert.rejects(gate.run(() => Promise.reject(overload), isOverload));
   assert.equal(gate.width, 1);
-  await assert.rejects(gate.run(() => Promise.reject(new Error('other')), isOverload), /other/);
+  await assert.rejects(
+    gate.run(() => Promise.reject(new Error('other')), isOverload),
+    /other/,
+  );
   assert.equal(gate.width, 1);
   for (let i = 0; i < 100; i++) await gate.run(() => Promise.resolve(), isOverload);
   assert.equal(gate.width, 8);

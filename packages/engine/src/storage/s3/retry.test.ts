@@ -7,7 +7,9 @@ const policy = { budgetMs: 60_000 };
 const state = { failures: 1, sinceFirstFailureMs: 0, answered: true, random: 1 };
 
 test('the wait before each attempt has a bound that doubles up to twenty seconds', () => {
-  const waits = [1, 2, 3, 4, 7, 8, 9, 50].map((failures) => delayBeforeRetry({ budgetMs: 1e9 }, { ...state, failures }));
+  const waits = [1, 2, 3, 4, 7, 8, 9, 50].map((failures) =>
+    delayBeforeRetry({ budgetMs: 1e9 }, { ...state, failures }),
+  );
   assert.deepEqual(waits, [200, 400, 800, 1600, 12_800, 20_000, 20_000, 20_000]);
 });
 
