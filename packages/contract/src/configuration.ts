@@ -196,6 +196,20 @@ const httpUrl = text.refine((given) => /^https?:\/\/[^/?#@]+\/?$/.test(given), {
   error: 'must be http:// or https:// with a host, and a port if need be',
 });
 
+const PRICE = 'must be a number of US dollars, such as 0.005';
+const price = z
+  .union(
+    [
+      z.number(),
+      z
+        .string()
+        .regex(/^\d{1,6}(?:\.\d{1,9})?$/)
+        .transform(Number),
+    ],
+    { error: PRICE },
+  )
+  .refine((value) => value >= 0, { error: PRICE });
+
 /** Classes whose objects must be brought back before they can be read cannot hold a repository. */
 const storageClass = z
   .string()
@@ -224,6 +238,14 @@ const s3 = z
         >,
       )
       .optional(),
+    /** US dollars, for the estimate of `--stats`. */
+    prices: z
+      .strictObject({
+        put_1000: price.default(s3Defaults.putPer1000),
+        get_1000: price.default(s3Defaults.getPer1000),
+        out_gib: price.default(s3Defaults.outPerGib),
+      })
+      .prefault({}),
     bandwidth_limit: bandwidth.optional(),
     parallel_requests: wholeNumber(1, 64).default(s3Defaults.parallelRequests),
     connect_timeout: duration(100, 5 * MINUTE, 'from 100ms to 5min').default(s3Defaults.connectTimeoutMs),
@@ -261,7 +283,7 @@ const configuration = z
       .transform(({ s3: given, ...repository }) => ({
         ...repository,
         /** With its defaults, where the path is that of a bucket. */
-        s3: isS3Url(repository.path) ? (given ?? s3.parse({})) : undefined,
+        ...(isS3Url(repository.path) && { s3: given ?? s3.parse({}) }),
       })),
     clusters: z.record(z.string().regex(clusterNameForm), cluster).default({}),
   })

@@ -12,6 +12,10 @@ export const s3Defaults = {
   connectTimeoutMs: 5_000 as Milliseconds,
   requestTimeoutMs: 30_000 as Milliseconds,
   retryBudgetMs: 120_000 as Milliseconds,
+  // List prices of S3 Standard in us-east-1 as of 2025, in US dollars.
+  putPer1000: 0.005,
+  getPer1000: 0.0004,
+  outPerGib: 0.09,
 } as const;
 
 export interface S3Place {

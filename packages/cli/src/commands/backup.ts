@@ -5,9 +5,10 @@ import { errorTable, exitCodes, type BackupSummary, SpillwayError } from '@spill
 import type { Command } from '../context.ts';
 import * as engine from '@spillway/engine';
 import { clusterName, clusterSource, defaultWorkers, loadFor, openConfigured } from '../session.ts';
+import { renderStats, statsOf, type StatsOptions } from '../stats.ts';
 import { formatBytes, formatCount, formatDuration, formatRate, shortId } from '../ui/format.ts';
 
-export interface BackupOptions {
+export interface BackupOptions extends StatsOptions {
   /** By default what the configuration says. */
   readonly source?: 'local' | 'stream' | 'logical' | 'schema';
   /** Of a dump. */
@@ -49,7 +50,8 @@ export const backup: Command<BackupOptions> = async (context, options) => {
     signal: context.signal,
     report: context.output.report,
   });
-  context.output.result(summary, () => renderBackup(summary));
+  const stats = statsOf(options, loaded, repository);
+  context.output.result({ ...summary, ...stats }, () => renderBackup(summary) + renderStats(stats));
   if (summary.damaged_page_count === 0) return exitCodes.ok;
   context.output.warn(describeDamage(summary));
   return exitCodes.warnings;

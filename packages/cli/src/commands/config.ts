@@ -93,7 +93,7 @@ function* bucketSettings(s3: S3Configuration | undefined): Generator<Setting> {
     if (value === undefined) continue;
     if (key === 'access_key_id' || key === 'secret_access_key' || key === 'session_token') {
       yield* secret([...at, key], s3?.[key]);
-    } else if (key === 'storage_class') {
+    } else if (key === 'storage_class' || key === 'prices') {
       for (const [kind, name] of Object.entries(value)) yield { path: [...at, key, kind], value: String(name) };
     } else if (key === 'connect_timeout' || key === 'request_timeout' || key === 'retry_budget') {
       yield { path: [...at, key], value: formatDurationSetting(s3?.[key] ?? (0 as Milliseconds)) };

@@ -6,6 +6,7 @@ import * as engine from '@spillway/engine';
 import type { LoadedConfiguration } from '../configuration/load.ts';
 import type { Command, Context } from '../context.ts';
 import { clusterName, clusterSource, defaultWorkers, loadFor, openConfigured } from '../session.ts';
+import { renderStats, statsOf, type StatsOptions } from '../stats.ts';
 import {
   formatBytes,
   formatCount,
@@ -18,7 +19,7 @@ import {
 } from '../ui/format.ts';
 import { renderPairs, renderTable } from '../ui/table.ts';
 
-export interface DumpOptions {
+export interface DumpOptions extends StatsOptions {
   readonly source: 'logical' | 'schema';
   readonly database?: readonly string[];
   readonly workers?: number;
@@ -43,7 +44,8 @@ export const dump: Command<DumpOptions> = async (context, options) => {
     signal: context.signal,
     report: context.output.report,
   });
-  context.output.result(summary, () => renderMade(summary));
+  const stats = statsOf(options, loaded, repository);
+  context.output.result({ ...summary, ...stats }, () => renderMade(summary) + renderStats(stats));
   return 0;
 };
 

@@ -17,5 +17,6 @@ export * from './reference.ts';
 export * from './registry.ts';
 export * from './repository.ts';
 export * from './restore.ts';
+export * from './storage.ts';
 export * from './verification.ts';
 export * from './wal.ts';
