@@ -7,9 +7,13 @@
 // 4. `parseConfiguration` gives the whole configuration with its defaults, or every problem with its key path.
 
 import { z } from 'zod';
-import { type Milliseconds, parseByteSize, parseDuration } from './quantity.ts';
-import { isS3Url, objectKinds, parseS3Url, s3Defaults } from './s3.ts';
+import { s3 } from './bucket-settings.ts';
+import { isS3Url, parseS3Url } from './s3.ts';
+import { duration, milliseconds, MINUTE, secret, text, wholeNumber, yesOrNo } from './setting-forms.ts';
 import { nearest } from './spelling.ts';
+
+export type { S3Configuration } from './bucket-settings.ts';
+export type { SecretSource } from './setting-forms.ts';
 
 export interface ConfigurationProblem {
   /** The way to the key: `['clusters', 'main', 'wal', 'slot']`. */
@@ -23,81 +27,6 @@ export interface ConfigurationProblem {
 export type ConfigurationResult =
   | { readonly ok: true; readonly configuration: Configuration }
   | { readonly ok: false; readonly problems: readonly ConfigurationProblem[] };
-
-/** Where a secret comes from. */
-export type SecretSource =
-  | { readonly kind: 'file'; readonly file: string }
-  | { readonly kind: 'env'; readonly variable: string }
-  | { readonly kind: 'command'; readonly command: string };
-
-const MINUTE = 60_000;
-
-const duration = (least: number, most: number, range: string) =>
-  z
-    .string({ error: 'must be a duration with its unit, such as 5s or 10min' })
-    .transform((text, context): Milliseconds => {
-      const value = parseDuration(text);
-      if (value === undefined) {
-        context.addIssue({
-          code: 'custom',
-          message: 'must be a duration with its unit (ms, s, min, h, d), such as 5s',
-        });
-        return z.NEVER;
-      }
-      if (value < least || value > most) context.addIssue({ code: 'custom', message: `must be ${range}` });
-      return value;
-    });
-
-const milliseconds = (value: number): Milliseconds => value as Milliseconds;
-
-const wholeNumber = (least: number, most: number) => {
-  const error = `must be a whole number from ${least} to ${most}`;
-  return z
-    .union(
-      [
-        z.number(),
-        z
-          .string()
-          .regex(/^\d{1,9}$/)
-          .transform(Number),
-      ],
-      { error },
-    )
-    .refine((value) => Number.isInteger(value) && value >= least && value <= most, { error });
-};
-
-const text = z
-  .string({ error: (issue) => (issue.input === undefined ? 'is missing' : 'must be a text') })
-  .min(1, { error: 'must not be empty' });
-
-const secret = (what: string) =>
-  z
-    .strictObject(
-      { file: text.optional(), env: text.optional(), command: text.optional() },
-      {
-        error: (issue) =>
-          issue.code === 'invalid_type'
-            ? `says where the ${what} is, never the ${what} itself: { file: PATH }, { env: NAME } or { command: "..." }`
-            : undefined,
-      },
-    )
-    .transform((source, context): SecretSource => {
-      const sources: SecretSource[] = [];
-      if (source.file !== undefined) sources.push({ kind: 'file', file: source.file });
-      if (source.env !== undefined) sources.push({ kind: 'env', variable: source.env });
-      if (source.command !== undefined) sources.push({ kind: 'command', command: source.command });
-      const [only, second] = sources;
-      if (only === undefined || second !== undefined) {
-        context.addIssue({ code: 'custom', message: 'must have exactly one of file, env and command' });
-        return z.NEVER;
-      }
-      return only;
-    });
-
-/** A variable of the environment knows only text. */
-const yesOrNo = z
-  .union([z.boolean(), z.enum(['true', 'false'])], { error: 'must be true or false' })
-  .transform((value) => value === true || value === 'true');
 
 const isLocal = (host: string): boolean =>
   host.startsWith('/') || host === 'localhost' || host === '::1' || host.startsWith('127.');
@@ -178,90 +107,6 @@ const cluster = z.strictObject({
 
 const clusterNameForm = /^[a-z0-9][a-z0-9_-]{0,39}$/;
 
-const bandwidth = z
-  .string({ error: 'must be a size with its unit, such as 50MiB: so much a second' })
-  .transform((text, context) => {
-    const value = parseByteSize(text.replace(/\/s$/, ''));
-    if (value === undefined || value < 64 * 1024) {
-      context.addIssue({
-        code: 'custom',
-        message: 'must be a size with its unit, at least 64KiB a second, such as 50MiB',
-      });
-      return z.NEVER;
-    }
-    return value;
-  });
-
-const httpUrl = text.refine((given) => /^https?:\/\/[^/?#@]+\/?$/.test(given), {
-  error: 'must be http:// or https:// with a host, and a port if need be',
-});
-
-const PRICE = 'must be a number of US dollars, such as 0.005';
-const price = z
-  .union(
-    [
-      z.number(),
-      z
-        .string()
-        .regex(/^\d{1,6}(?:\.\d{1,9})?$/)
-        .transform(Number),
-    ],
-    { error: PRICE },
-  )
-  .refine((value) => value >= 0, { error: PRICE });
-
-/** Classes whose objects must be brought back before they can be read cannot hold a repository. */
-const storageClass = z
-  .string()
-  .regex(/^(?!GLACIER$|DEEP_ARCHIVE$)[A-Z][A-Z0-9_-]{0,62}$/, {
-    error: 'must be a class that is read at once, such as STANDARD, STANDARD_IA or GLACIER_IR',
-  })
-  .optional();
-
-/** A bucket of S3, or of a server that speaks it. */
-const s3 = z
-  .strictObject({
-    region: text.optional(),
-    endpoint: httpUrl.optional(),
-    path_style: yesOrNo.optional(),
-    root_certificate_file: text.optional(),
-    access_key_id: secret('access key').optional(),
-    secret_access_key: secret('secret access key').optional(),
-    session_token: secret('session token').optional(),
-    encryption: z.enum(['sse-s3', 'sse-kms'], { error: 'must be sse-s3 or sse-kms' }).optional(),
-    kms_key: text.optional(),
-    storage_class: z
-      .strictObject(
-        Object.fromEntries(objectKinds.map((kind) => [kind, storageClass])) as Record<
-          (typeof objectKinds)[number],
-          typeof storageClass
-        >,
-      )
-      .optional(),
-    /** US dollars, for the estimate of `--stats`. */
-    prices: z
-      .strictObject({
-        put_1000: price.default(s3Defaults.putPer1000),
-        get_1000: price.default(s3Defaults.getPer1000),
-        out_gib: price.default(s3Defaults.outPerGib),
-      })
-      .prefault({}),
-    bandwidth_limit: bandwidth.optional(),
-    parallel_requests: wholeNumber(1, 64).default(s3Defaults.parallelRequests),
-    connect_timeout: duration(100, 5 * MINUTE, 'from 100ms to 5min').default(s3Defaults.connectTimeoutMs),
-    request_timeout: duration(1000, 60 * MINUTE, 'from 1s to 1h').default(s3Defaults.requestTimeoutMs),
-    retry_budget: duration(0, 60 * MINUTE, 'at most 1h').default(s3Defaults.retryBudgetMs),
-  })
-  .refine((given) => (given.access_key_id === undefined) === (given.secret_access_key === undefined), {
-    error: 'must have both access_key_id and secret_access_key, or neither',
-  })
-  .refine((given) => given.session_token === undefined || given.access_key_id !== undefined, {
-    error: 'has a session_token without access_key_id and secret_access_key',
-  })
-  .refine((given) => given.kms_key === undefined || given.encryption === 'sse-kms', {
-    error: 'has a kms_key, which goes with encryption: sse-kms alone',
-  });
-
 const configuration = z
   .strictObject({
     repository: z
@@ -297,8 +142,6 @@ const configuration = z
     ),
   }));
 
-/** The settings of a bucket, defaults filled in. */
-export type S3Configuration = z.output<typeof s3>;
 /** The whole configuration, defaults filled in. */
 export type Configuration = z.output<typeof configuration>;
 export type ClusterConfiguration = Configuration['clusters'][string];

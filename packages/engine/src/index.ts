@@ -73,4 +73,4 @@ export {
 export { initRepository, openRepository, Repository } from './repository/repository.ts';
 export { type Cost, estimateCost, listPrices, type Prices } from './storage/cost.ts';
 export { folderOf, type S3Location, type StorageLocation } from './storage/port.ts';
-export { type Counters, countersOf, shareStorage } from './storage/shared.ts';
+export { type Counters, countersOf, shareStorage } from './storage/process-state.ts';

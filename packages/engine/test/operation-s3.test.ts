@@ -16,7 +16,7 @@ import {
 } from '@spillway/lab';
 import { expire, initRepository, listBackups, openRepository, Repository, verify } from '../src/index.ts';
 import type { S3Location } from '../src/storage/port.ts';
-import { countersOf } from '../src/storage/shared.ts';
+import { countersOf } from '../src/storage/process-state.ts';
 import { makeStage, type Stage } from './operation-stage.ts';
 
 const passphrase = 'a passphrase of more than 32 characters';

@@ -12,7 +12,7 @@ import { testConformance } from '../src/storage/conformance.ts';
 import { openStorage } from '../src/storage/open.ts';
 import type { S3Location, Storage, StorageLocation } from '../src/storage/port.ts';
 import { removeRemains } from '../src/storage/remains.ts';
-import { countersOf, shareStorage } from '../src/storage/shared.ts';
+import { countersOf, shareStorage } from '../src/storage/process-state.ts';
 import { waitFor } from './throwaway.ts';
 
 const DAY_MS = 86_400_000;

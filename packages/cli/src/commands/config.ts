@@ -5,7 +5,6 @@ import type {
   ConfigCheckDocument,
   ConfigShowDocument,
   Configuration,
-  Milliseconds,
   S3Configuration,
   SecretSource,
 } from '@spillway/contract';
@@ -88,17 +87,22 @@ function* settingsOf({ repository, clusters }: Configuration, repositoryPath: st
 }
 
 function* bucketSettings(s3: S3Configuration | undefined): Generator<Setting> {
+  if (s3 === undefined) return;
   const at = ['repository', 's3'];
-  for (const [key, value] of Object.entries(s3 ?? {})) {
-    if (value === undefined) continue;
-    if (key === 'access_key_id' || key === 'secret_access_key' || key === 'session_token') {
-      yield* secret([...at, key], s3?.[key]);
-    } else if (key === 'storage_class' || key === 'prices') {
-      for (const [kind, name] of Object.entries(value)) yield { path: [...at, key, kind], value: String(name) };
-    } else if (key === 'connect_timeout' || key === 'request_timeout' || key === 'retry_budget') {
-      yield { path: [...at, key], value: formatDurationSetting(s3?.[key] ?? (0 as Milliseconds)) };
-    } else {
-      yield { path: [...at, key], value: key === 'bandwidth_limit' ? `${String(value)} B/s` : String(value) };
+  const { access_key_id: id, secret_access_key: key, session_token: token, storage_class: classes, ...rest } = s3;
+  const { prices, bandwidth_limit: bandwidth, connect_timeout, request_timeout, retry_budget, ...plain } = rest;
+  yield* secret([...at, 'access_key_id'], id);
+  yield* secret([...at, 'secret_access_key'], key);
+  yield* secret([...at, 'session_token'], token);
+  for (const [name, value] of Object.entries({ ...plain, bandwidth_limit: bandwidth && `${bandwidth} B/s` })) {
+    if (value !== undefined) yield { path: [...at, name], value: String(value) };
+  }
+  for (const [name, value] of Object.entries({ connect_timeout, request_timeout, retry_budget })) {
+    yield { path: [...at, name], value: formatDurationSetting(value) };
+  }
+  for (const [group, values] of Object.entries({ storage_class: classes ?? {}, prices })) {
+    for (const [name, value] of Object.entries(values)) {
+      if (value !== undefined) yield { path: [...at, group, name], value: String(value) };
     }
   }
 }

@@ -235,7 +235,11 @@ function warnOfEnvironment({ output, environment }: Context, { configuration, fi
     if (secret?.kind !== 'env') continue;
     output.warn(`the restored server needs the variable ${secret.variable} in its environment to fetch WAL`);
   }
-  if (s3 !== undefined && s3.access_key_id === undefined && Object.keys(environment).some((key) => /^AWS_/.test(key))) {
+  if (
+    s3 !== undefined &&
+    s3.access_key_id === undefined &&
+    Object.keys(environment).some((key) => key.startsWith('AWS_'))
+  ) {
     output.warn('the restored server needs the AWS_ variables in its environment to fetch WAL, or a role of its own');
   }
   if (file === null) output.warn('the restored server needs the SPILLWAY_ variables in its environment to fetch WAL');

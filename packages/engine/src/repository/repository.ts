@@ -24,7 +24,7 @@ import { type CompressionLevel, openFrames, openObject, sealObject } from '../co
 import { HEAD_NAME, keySlotName } from '../format/names.ts';
 import { FORMAT_VERSION, type ObjectKind } from '../format/object.ts';
 import { openStorage } from '../storage/open.ts';
-import { shareStorage } from '../storage/shared.ts';
+import { shareStorage } from '../storage/process-state.ts';
 import type { ObjectName, Storage, StorageLocation } from '../storage/port.ts';
 
 /** Plain data from which a worker thread has the same repository without unlocking it again. */

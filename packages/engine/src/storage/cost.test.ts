@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { estimateCost, listPrices } from './cost.ts';
-import { counterNames, type Counters } from './shared.ts';
+import { counterNames, type Counters } from './process-state.ts';
 
 const nothing = Object.fromEntries(counterNames.map((name) => [name, 0])) as Counters;
 

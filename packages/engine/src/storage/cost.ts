@@ -4,7 +4,7 @@
 // twice as much a request); whoever pays something else configures it. Removals are free.
 
 import { s3Defaults } from '@spillway/contract';
-import type { Counters } from './shared.ts';
+import type { Counters } from './process-state.ts';
 
 /** In US dollars. */
 export interface Prices {

@@ -3,7 +3,7 @@
 import { FilesystemStorage } from './filesystem.ts';
 import type { Storage, StorageLocation } from './port.ts';
 import { S3Storage } from './s3/storage.ts';
-import { SharedState, shareStorage } from './shared.ts';
+import { SharedState, shareStorage } from './process-state.ts';
 import { withCounts } from './wrap/count.ts';
 import { withFaults } from './wrap/fault.ts';
 

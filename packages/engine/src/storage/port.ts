@@ -118,7 +118,7 @@ export type StorageVerb = (typeof storageVerbs)[number];
 
 export type StorageLocation = (FilesystemLocation | S3Location) & {
   readonly fault?: FaultPlan;
-  /** What all threads of the process share about the store (`shared.ts`); `shareStorage` puts it here. */
+  /** What all threads of the process share about the store (`process-state.ts`); `shareStorage` puts it here. */
   readonly shared?: SharedArrayBuffer;
 };
 

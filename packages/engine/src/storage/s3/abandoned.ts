@@ -2,7 +2,7 @@
 // objects shows them. Spillway itself uploads in one piece; these are left by copying programs and older tools.
 
 import type { S3Location } from '../port.ts';
-import { SharedState, shareStorage } from '../shared.ts';
+import { SharedState, shareStorage } from '../process-state.ts';
 import { classify } from './failure.ts';
 import { S3Requests } from './requests.ts';
 

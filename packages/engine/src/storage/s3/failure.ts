@@ -100,7 +100,7 @@ export function classify(error: unknown): Failure {
   const { name, Code, code, message, $metadata } = asFields(error);
   const status = $metadata?.httpStatusCode;
   const told = [Code, name, code].find((one) => one !== undefined && Object.hasOwn(byCode, one));
-  const own = [told, Code, code, name].find((one) => one !== undefined && !/^Unknown/.test(one));
+  const own = [told, Code, code, name].find((one) => one !== undefined && !one.startsWith('Unknown'));
   const shown = own ?? (status === undefined ? 'Error' : `HTTP ${status}`);
   // The SDK's word for an answer without one.
   const said = message === 'UnknownError' ? '' : (message ?? String(error));

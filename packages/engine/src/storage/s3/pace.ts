@@ -4,7 +4,7 @@
 // take at the limit, and waits until it. It never lags behind now by more than a tenth of a second: that is the burst.
 
 import { setTimeout as wait } from 'node:timers/promises';
-import type { SharedState } from '../shared.ts';
+import type { SharedState } from '../process-state.ts';
 
 const SECOND_NS = 1_000_000_000;
 const BURST_NS = 100_000_000n;

@@ -7,7 +7,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { s3Defaults, SpillwayError } from '@spillway/contract';
 import type { S3Location } from '../port.ts';
-import type { SharedState } from '../shared.ts';
+import type { SharedState } from '../process-state.ts';
 import type { Take } from './body.ts';
 import { connectS3, type Connected } from './client.ts';
 import { Deadline } from './deadline.ts';

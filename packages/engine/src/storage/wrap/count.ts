@@ -1,7 +1,7 @@
 // A store whose calls and bytes are counted, for all threads of the process together.
 
 import type { Storage } from '../port.ts';
-import type { SharedState } from '../shared.ts';
+import type { SharedState } from '../process-state.ts';
 
 export function withCounts(inner: Storage, shared: SharedState): Storage {
   return {
