@@ -1,9 +1,14 @@
 // The store in a bucket against a real S3 server, and behind a proxy that harms what passes.
 
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, mock, suite, test } from 'node:test';
+import { promisify } from 'node:util';
 import { CreateMultipartUploadCommand, HeadObjectCommand, S3Client, UploadPartCommand } from '@aws-sdk/client-s3';
 import { isSpillwayError, type SpillwayError } from '@spillway/contract';
 import { type FaultProxy, s3ServerInstalled, startFaultProxy, startS3Server, type WireFault } from '@spillway/lab';
@@ -205,46 +210,36 @@ async function testStore(): Promise<void> {
       });
     }
 
-    test('a put that was lost on its way while another took the name says so, though the bytes are the same', async () => {
-      fresh();
-      const direct = place();
-      const { location } = await through(() => undefined);
-      const storage = openStorage({ ...location, prefix: direct.prefix });
-      const put = Promise.withResolvers<void>();
-      let requests = 0;
-      proxy.plan = () => {
-        if (++requests > 1) return undefined;
-        void openStorage(direct)
-          .put('locks/a/1', [Buffer.from('same')])
-          .then(() => put.resolve(), put.reject);
-        return 'silence-after-done';
+    test('a put that never arrived finds the name taken by another, though the bytes are the same', async () => {
+      const { location, storage } = await through(() => undefined);
+      const direct = openStorage({ ...location, endpoint });
+      proxy.plan = async ({ number }) => {
+        if (number > 1) return undefined;
+        await direct.put('locks/a/1', [Buffer.from('same')]);
+        return 'reset';
       };
-      const outcome = storage.put('locks/a/1', [Buffer.from('same')]);
-      await put.promise;
-      // One of the two came first; the other hears that the name is taken.
-      const later = await openStorage(direct).put('locks/a/1', [Buffer.from('same')]);
-      assert.equal(later, 'exists');
-      assert.ok(['created', 'exists'].includes(await outcome));
+      assert.equal(await storage.put('locks/a/1', [Buffer.from('same')]), 'exists');
+      assert.ok(proxy.requests > 1);
     });
 
-    test('a put that was reset before it arrived finds the name taken by another', async () => {
-      fresh();
-      const { location, storage } = await through(first('PUT', 'reset'));
-      const direct = openStorage({ ...location, endpoint });
-      const taken = Promise.withResolvers<void>();
-      const plan = proxy.plan;
-      proxy.plan = (request) => {
-        const fault = plan(request);
-        if (fault !== undefined) void direct.put('locks/a/1', [Buffer.from('same')]).then(() => taken.resolve());
-        return fault;
-      };
-      const random = mock.method(Math, 'random', () => 0.99);
-      try {
-        const [outcome] = await Promise.all([storage.put('locks/a/1', [Buffer.from('same')]), taken.promise]);
-        assert.equal(outcome, 'exists');
-      } finally {
-        random.mock.restore();
-      }
+    test('connections are used again, and no more are open than requests may run', async () => {
+      const { storage } = await through(() => undefined, { parallelRequests: 3 });
+      await Promise.all(Array.from({ length: 24 }, (_, i) => storage.put(`a/${i}`, [Buffer.from('x')])));
+      for (let i = 0; i < 24; i++) await storage.get(`a/${i}`);
+      assert.ok(proxy.requests >= 48 && proxy.connections <= 3, `${proxy.connections} connections`);
+    });
+
+    test('a server with a certificate of its own authority is trusted where that is named, and only there', async () => {
+      const tls = await makeCertificate();
+      await using secure = await startFaultProxy({ target: endpoint, tls });
+      const location = place({ endpoint: secure.url });
+      await assert.rejects(openStorage(location).get('a'), (error) => {
+        return isSpillwayError(error, 'SPW_STORAGE_UNREACHABLE') && /root_certificate_file/.test(error.hint);
+      });
+      const storage = openStorage({ ...location, rootCertificate: tls.cert });
+      const parts = [randomBytes(100_000), randomBytes(1)];
+      assert.equal(await storage.put('a', parts), 'created');
+      assert.deepEqual(Buffer.from(await storage.get('a')), Buffer.concat(parts));
     });
 
     test('a body or an answer that was harmed on its way is sent again', async () => {
@@ -318,6 +313,19 @@ async function testStore(): Promise<void> {
       assert.ok(Object.values(proxy.happened).reduce((sum, count) => sum + count, 0) > 8);
     });
   });
+}
+
+async function makeCertificate(): Promise<{ readonly key: string; readonly cert: string }> {
+  const folder = await mkdtemp(join(tmpdir(), 'spillway-tls-'));
+  try {
+    const [key, cert] = [join(folder, 'key'), join(folder, 'cert')];
+    const words = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
+    words.push('-subj', '/CN=spillway', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert);
+    await promisify(execFile)('openssl', words);
+    return { key: await readFile(key, 'utf8'), cert: await readFile(cert, 'utf8') };
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }
 
 async function names(storage: Storage, prefix: string): Promise<string[]> {

@@ -7,6 +7,7 @@
 // What a fault does is named after what the client sees of it, and says whether the server did as it was asked.
 
 import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -44,13 +45,16 @@ export interface WireRequest {
   readonly path: string;
 }
 
-export type WirePlan = (request: WireRequest) => WireFault | undefined;
+/** One that takes its time holds the request back so long. */
+export type WirePlan = (request: WireRequest) => WireFault | undefined | Promise<WireFault | undefined>;
 
 export interface FaultProxyOptions {
   /** `http://host:port` of the server. */
   readonly target: string;
   readonly plan?: WirePlan;
   readonly delayMs?: number;
+  /** PEM: clients come by HTTPS; the server is reached by HTTP all the same. */
+  readonly tls?: { readonly key: string; readonly cert: string };
 }
 
 export interface FaultProxy extends AsyncDisposable {
@@ -59,6 +63,7 @@ export interface FaultProxy extends AsyncDisposable {
   /** What befalls requests from now on. */
   plan: WirePlan;
   readonly requests: number;
+  readonly connections: number;
   /** How often each fault happened. */
   readonly happened: Readonly<Record<WireFault, number>>;
   cut(): void;
@@ -77,23 +82,29 @@ export function seededPlan(random: Random, chances: Readonly<Partial<Record<Wire
   };
 }
 
-export async function startFaultProxy({ target, plan, delayMs = 50 }: FaultProxyOptions): Promise<FaultProxy> {
+export async function startFaultProxy({ target, plan, delayMs = 50, tls }: FaultProxyOptions): Promise<FaultProxy> {
   const { hostname, port } = new URL(target);
   const agent = new Agent({ keepAlive: true });
   const happened = Object.fromEntries(wireFaults.map((fault) => [fault, 0])) as Record<WireFault, number>;
   const sockets = new Set<Socket>();
   let requests = 0;
+  let connections = 0;
   let isCut = false;
 
-  const server = createServer({ requestTimeout: 0 }, (incoming, outgoing) => {
+  const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     // Whoever is cut off meanwhile has seen it already.
-    serve(incoming, outgoing).catch(() => incoming.socket.resetAndDestroy());
-  });
+    serve(incoming, outgoing).catch(() => incoming.socket.destroy());
+  };
+  const server =
+    tls === undefined
+      ? createServer({ requestTimeout: 0 }, onRequest)
+      : createTlsServer({ ...tls, requestTimeout: 0 }, onRequest);
   server.on('connection', (socket) => {
     if (isCut) {
       socket.resetAndDestroy();
       return;
     }
+    connections++;
     sockets.add(socket);
     socket.on('error', () => undefined);
     socket.once('close', () => sockets.delete(socket));
@@ -106,7 +117,7 @@ export async function startFaultProxy({ target, plan, delayMs = 50 }: FaultProxy
 
   async function serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const { method = 'GET', url: path = '/' } = incoming;
-    const fault = proxy.plan({ number: ++requests, method, path });
+    const fault = await proxy.plan({ number: ++requests, method, path });
     if (fault !== undefined) happened[fault]++;
     if (fault === 'delay') await pause(delayMs);
     if (fault === 'reset') {
@@ -156,10 +167,13 @@ export async function startFaultProxy({ target, plan, delayMs = 50 }: FaultProxy
   }
 
   const proxy: FaultProxy = {
-    url: `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`,
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`,
     plan: plan ?? (() => undefined),
     get requests() {
       return requests;
+    },
+    get connections() {
+      return connections;
     },
     happened,
     cut() {
