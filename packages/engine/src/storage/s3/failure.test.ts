@@ -41,6 +41,7 @@ test('each failure is what its code says, else what its status says, else what t
     [Object.assign(new Error('x'), { name: 'CredentialsProviderError' }), 'no-credentials', true, false],
     [system('SELF_SIGNED_CERT_IN_CHAIN'), 'certificate', false, false],
     [system('CERT_HAS_EXPIRED'), 'certificate', false, false],
+    [new Error('Region is missing'), 'wrong-region', false, false],
     ['not even an error', 'passing', true, true],
   ] as const;
   for (const [error, kind, again, doubtful] of cases) {

@@ -104,7 +104,9 @@ export function classify(error: unknown): Failure {
   const shown = own ?? (status === undefined ? 'Error' : `HTTP ${status}`);
   // The SDK's word for an answer without one.
   const said = message === 'UnknownError' ? '' : (message ?? String(error));
-  return { kind: kindOf(told, status, code), code: shown, status, message: said };
+  // The SDK has no name for what it finds wrong before it asks anybody.
+  const kind = /^Region (?:is missing|not accepted)/.test(said) ? 'wrong-region' : kindOf(told, status, code);
+  return { kind, code: shown, status, message: said };
 }
 
 export const isWorthAnotherTry = ({ kind }: Failure): boolean =>

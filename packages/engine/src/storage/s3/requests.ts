@@ -82,7 +82,10 @@ export class S3Requests {
   }
 
   async #attempt<T>(signal: AbortSignal | undefined, act: (attempt: Attempt) => Promise<T>): Promise<T> {
-    this.#connected ??= connectS3(this.location);
+    this.#connected ??= connectS3(this.location).catch((error: unknown) => {
+      this.#connected = undefined;
+      throw error;
+    });
     const connected = await this.#connected;
     const { connectTimeoutMs, requestTimeoutMs } = { ...s3Defaults, ...this.location };
     using deadline = new Deadline(connectTimeoutMs + requestTimeoutMs, signal);
