@@ -7,6 +7,8 @@ import type { Output } from './ui/output.ts';
 export interface GlobalOptions {
   readonly config?: string;
   readonly cluster?: string;
+  /** The place of the repository to work on: a name under `copies`. */
+  readonly repository?: string;
   readonly json?: boolean;
   readonly jsonLines?: boolean;
   readonly quiet?: boolean;

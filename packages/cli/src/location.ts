@@ -2,35 +2,62 @@
 
 import { readFile } from 'node:fs/promises';
 import {
+  type CopyConfiguration,
   formatS3Url,
-  isS3Url,
+  nearest,
   parseS3Url,
   type S3Configuration,
   type SecretSource,
   SpillwayError,
 } from '@spillway/contract';
+import { FIRST_PLACE } from '@spillway/contract/schemas';
 import type { StorageLocation } from '@spillway/engine';
 import type { LoadedConfiguration } from './configuration/load.ts';
 import { resolveSecret } from './configuration/secrets.ts';
 import type { Context } from './context.ts';
 
-/** The folder's absolute path, or the bucket's URL. */
-export function placeOf({ configuration, resolvePath }: LoadedConfiguration): string {
-  const { path } = configuration.repository;
-  const place = isS3Url(path) ? parseS3Url(path) : undefined;
-  return place === undefined ? resolvePath(['repository', 'path'], path) : formatS3Url(place);
+/** Undefined for the first place. Throws SPW_PLACE_UNKNOWN. */
+export function copyConfiguration(
+  { configuration }: LoadedConfiguration,
+  place: string,
+): CopyConfiguration | undefined {
+  if (place === FIRST_PLACE) return undefined;
+  const { copies } = configuration;
+  const found = Object.hasOwn(copies, place) ? copies[place] : undefined;
+  if (found !== undefined) return found;
+  const names = [FIRST_PLACE, ...Object.keys(copies)];
+  const meant = nearest(place, names);
+  throw new SpillwayError('SPW_PLACE_UNKNOWN', `no place of the repository is called ${place}`, {
+    why: `there are ${names.join(', ')}`,
+    ...(meant === undefined ? {} : { hint: `did you mean ${meant}?` }),
+  });
 }
 
-export async function locationOf(context: Context, loaded: LoadedConfiguration): Promise<StorageLocation> {
-  const { path, s3 } = loaded.configuration.repository;
-  const place = parseS3Url(path);
-  if (s3 === undefined || place === undefined) return { kind: 'filesystem', path: placeOf(loaded) };
-  const credentials = await credentialsOf(context, loaded, s3);
-  const rootCertificate = await certificateOf(context, loaded, s3);
+const settingsPath = (place: string): readonly string[] => (place === FIRST_PLACE ? [FIRST_PLACE] : ['copies', place]);
+
+/** The folder's absolute path, or the bucket's URL. Throws SPW_PLACE_UNKNOWN. */
+export function placeOf(loaded: LoadedConfiguration, place: string = FIRST_PLACE): string {
+  const { path } = copyConfiguration(loaded, place) ?? loaded.configuration.repository;
+  const url = parseS3Url(path);
+  return url === undefined ? loaded.resolvePath([...settingsPath(place), 'path'], path) : formatS3Url(url);
+}
+
+/** Where a place is: the first, or a copy by its name. Throws SPW_PLACE_UNKNOWN. */
+export async function locationOf(
+  context: Context,
+  loaded: LoadedConfiguration,
+  place: string = FIRST_PLACE,
+): Promise<StorageLocation> {
+  const { path, s3 } = copyConfiguration(loaded, place) ?? loaded.configuration.repository;
+  const url = parseS3Url(path);
+  if (s3 === undefined || url === undefined) return { kind: 'filesystem', path: placeOf(loaded, place) };
+  const at = [...settingsPath(place), 's3'];
+  const credentials = await credentialsOf(context, loaded, at, s3);
+  const rootCertificate = await certificateOf(context, loaded, at, s3);
   const storageClasses = Object.entries(s3.storage_class ?? {}).filter(([, value]) => value !== undefined);
   return {
     kind: 's3',
-    ...place,
+    ...url,
     ...(s3.region !== undefined && { region: s3.region }),
     ...(s3.endpoint !== undefined && { endpoint: s3.endpoint }),
     ...(s3.path_style !== undefined && { pathStyle: s3.path_style }),
@@ -49,11 +76,10 @@ export async function locationOf(context: Context, loaded: LoadedConfiguration):
   };
 }
 
-const SETTINGS = ['repository', 's3'] as const;
-
 async function credentialsOf(
   context: Context,
   loaded: LoadedConfiguration,
+  at: readonly string[],
   s3: S3Configuration,
 ): Promise<{ accessKeyId: string; secretAccessKey: string; sessionToken?: string } | undefined> {
   const { access_key_id: id, secret_access_key: key, session_token: token } = s3;
@@ -61,7 +87,7 @@ async function credentialsOf(
   const reveal = async (what: string, setting: string, source: SecretSource): Promise<string> => {
     const secret = await resolveSecret(what, source, {
       environment: context.environment,
-      resolvePath: (file) => loaded.resolvePath([...SETTINGS, setting, 'file'], file),
+      resolvePath: (file) => loaded.resolvePath([...at, setting, 'file'], file),
       warn: context.output.warn,
       signal: context.signal,
     });
@@ -79,10 +105,11 @@ async function credentialsOf(
 async function certificateOf(
   { signal }: Context,
   loaded: LoadedConfiguration,
+  at: readonly string[],
   { root_certificate_file: file }: S3Configuration,
 ): Promise<string | undefined> {
   if (file === undefined) return undefined;
-  const path = loaded.resolvePath([...SETTINGS, 'root_certificate_file'], file);
+  const path = loaded.resolvePath([...at, 'root_certificate_file'], file);
   try {
     return await readFile(path, { encoding: 'utf8', signal });
   } catch (error) {

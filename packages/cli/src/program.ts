@@ -7,6 +7,7 @@ import type { Command, Context, GlobalOptions } from './context.ts';
 import { backupCommands } from './program/backup.ts';
 import { SpillwayCommand } from './program/command.ts';
 import { configurationCommands } from './program/configuration.ts';
+import { copyCommands } from './program/copy.ts';
 import { dumpCommands } from './program/dump.ts';
 import { evidenceCommands } from './program/evidence.ts';
 import { expireCommands } from './program/expire.ts';
@@ -31,6 +32,7 @@ const branches: readonly Branch[] = [
   keyCommands,
   walCommands,
   expireCommands,
+  copyCommands,
   labCommands,
   configurationCommands,
   explainCommands,
@@ -50,6 +52,7 @@ export function createProgram(start: Start): CommanderCommand {
       'configuration file (else SPILLWAY_CONFIG, ./spillway.yaml, /etc/spillway/spillway.yaml)',
     )
     .option('--cluster <name>', 'cluster of the configuration (else SPILLWAY_CLUSTER, or the only one)')
+    .option('--repository <place>', 'the copy of the repository to work on, by its name under copies (else the first)')
     .option('--json', 'print the result as one JSON document')
     .option('--json-lines', 'as --json, and progress and notices as one JSON object a line on stderr')
     .option('-q, --quiet', 'no progress and no notices, only warnings and errors')

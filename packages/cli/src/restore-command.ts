@@ -16,11 +16,20 @@ export interface RestoreCommandOptions {
   /** Absolute; null where the environment alone configures. */
   readonly configurationFile: string | null;
   readonly cluster: string;
+  /** The place of the repository; undefined for the first. */
+  readonly repository?: string | undefined;
 }
 
-export function buildRestoreCommand({ node, main, configurationFile, cluster }: RestoreCommandOptions): string {
+export function buildRestoreCommand({
+  node,
+  main,
+  configurationFile,
+  cluster,
+  repository,
+}: RestoreCommandOptions): string {
   const words = [node, main];
   if (configurationFile !== null) words.push('--config', configurationFile);
+  if (repository !== undefined) words.push('--repository', repository);
   words.push('--cluster', cluster, '--quiet', 'wal', 'fetch', '--absent-code', String(ABSENT_CODE));
   const command = words.map((word) => shellQuoted(word).replaceAll('%', '%%')).join(' ');
   return (

@@ -13,13 +13,13 @@ import {
   type Configuration,
   type SecretSource,
 } from '@spillway/contract';
-import { isClusterName } from '@spillway/contract/schemas';
+import { FIRST_PLACE, isClusterName } from '@spillway/contract/schemas';
 import type { Concealed } from './configuration/concealed.ts';
 import { loadConfiguration, type LoadedConfiguration } from './configuration/load.ts';
 import { resolveSecret } from './configuration/secrets.ts';
 import type { Context } from './context.ts';
-import { locationOf } from './location.ts';
-import type { ClusterSource, Repository, Secret } from '@spillway/engine';
+import { copyConfiguration, locationOf } from './location.ts';
+import type { ClusterSource, Repository, RetentionPolicy, Secret } from '@spillway/engine';
 
 const WORKERS_MAX = 8;
 
@@ -29,6 +29,28 @@ export const loadFor = (context: Context): Promise<LoadedConfiguration> =>
     environment: context.environment,
     directory: context.directory,
   });
+
+/** What a place keeps of a cluster: its own retention, or that of the cluster. */
+export const retentionAt = (
+  loaded: LoadedConfiguration,
+  place: string | undefined,
+  cluster: string,
+): ClusterConfiguration['retention'] | undefined => {
+  const { clusters } = loaded.configuration;
+  const own = copyConfiguration(loaded, place ?? FIRST_PLACE)?.retention;
+  return own ?? (Object.hasOwn(clusters, cluster) ? clusters[cluster]?.retention : undefined);
+};
+
+export const policyOf = (retention: ClusterConfiguration['retention'] | undefined): RetentionPolicy => ({
+  minimumProven: retention?.minimum_proven ?? 1,
+  keepCount: retention?.keep_count,
+  keepDays: retention?.keep_days,
+  keepDaily: retention?.keep_daily,
+  keepWeekly: retention?.keep_weekly,
+  keepMonthly: retention?.keep_monthly,
+  keepYearly: retention?.keep_yearly,
+  pointInTimeMs: retention?.point_in_time,
+});
 
 /** The name of the cluster that the command is about. Throws SPW_CLUSTER_UNKNOWN. */
 export function clusterName(context: Context, configuration: Configuration): string {
@@ -99,11 +121,15 @@ export async function clusterSource(
   };
 }
 
-/** Opens the repository with the secret that the configuration names. */
-export async function openConfigured(context: Context, loaded: LoadedConfiguration): Promise<Repository> {
-  const secret = await repositorySecret(context, loaded);
+/** Opens a place of the repository with the secret that the configuration names; by default that of --repository. */
+export async function openConfigured(
+  context: Context,
+  loaded: LoadedConfiguration,
+  place: string = context.options.repository ?? FIRST_PLACE,
+): Promise<Repository> {
+  const secret = await repositorySecret(context, loaded, place);
   const { openRepository } = await import('@spillway/engine');
-  const location = await locationOf(context, loaded);
+  const location = await locationOf(context, loaded, place);
   try {
     return await openRepository({ location, secret, signal: context.signal });
   } catch (error) {
@@ -114,13 +140,62 @@ export async function openConfigured(context: Context, loaded: LoadedConfigurati
     ) {
       throw new SpillwayError('SPW_REPOSITORY_MISSING', `found no repository at ${location.path}`, {
         why: 'there is no such folder',
-        hint: 'check the path and that its storage is mounted, or make a repository with: spillway init',
+        hint: `check the path and that its storage is mounted, or make ${place === FIRST_PLACE ? 'a repository with: spillway init' : `the folder, then: spillway copy ${place}`}`,
         cause: error,
       });
     }
     throw error;
   }
 }
+
+export interface OpenForReading {
+  readonly repository: Repository;
+  /** Its name, where it is not the first place. */
+  readonly place: string | undefined;
+  /** Places that come before it and did not open. */
+  readonly skipped: readonly string[];
+}
+
+/**
+ * The first place that opens, or the one of --repository, with the others behind it for what it turns out to lack. Where
+ * none opens, the error of the first stands.
+ */
+export async function openForReading(context: Context, loaded: LoadedConfiguration): Promise<OpenForReading> {
+  const named = context.options.repository;
+  const all = [FIRST_PLACE, ...Object.keys(loaded.configuration.copies)];
+  const skipped: string[] = [];
+  let first: unknown;
+  for (const place of named === undefined ? all : [named]) {
+    try {
+      const opened = await openConfigured(context, loaded, place);
+      const others = all.filter((each) => each !== place && !skipped.includes(each));
+      const location = {
+        ...opened.location,
+        others: await Promise.all(others.map((each) => locationOf(context, loaded, each))),
+      };
+      for (const each of skipped) context.output.warn(`the place ${each} cannot be read; ${place} is read instead`);
+      const { Repository: OpenRepository } = await import('@spillway/engine');
+      return {
+        repository: others.length === 0 ? opened : new OpenRepository({ ...opened.handle, location }),
+        place: place === FIRST_PLACE ? undefined : place,
+        skipped,
+      };
+    } catch (error) {
+      first ??= error;
+      if (!isSpillwayError(error, ...CANNOT_BE_READ)) throw error;
+      skipped.push(place);
+    }
+  }
+  throw first;
+}
+
+/** Another place may open where one has these. */
+const CANNOT_BE_READ = [
+  'SPW_STORAGE_UNREACHABLE',
+  'SPW_REPOSITORY_MISSING',
+  'SPW_OBJECT_DAMAGED',
+  'SPW_KEY_WRONG',
+] as const;
 
 const isFolder = (path: string): Promise<boolean> =>
   stat(path).then(
@@ -142,14 +217,37 @@ export async function passphraseFor(context: Context, loaded: LoadedConfiguratio
 
 export const defaultWorkers = (): number => Math.min(availableParallelism(), WORKERS_MAX);
 
-/** What the configuration opens the repository with. */
-export async function repositorySecret(context: Context, loaded: LoadedConfiguration): Promise<Secret> {
-  const { recovery_key: recoveryKey } = loaded.configuration.repository;
-  if (recoveryKey === undefined) {
+/** What the configuration opens the place with: a copy has the secrets of the repository, unless it names its own. */
+export async function repositorySecret(
+  context: Context,
+  loaded: LoadedConfiguration,
+  place: string = context.options.repository ?? FIRST_PLACE,
+): Promise<Secret> {
+  const copy = copyConfiguration(loaded, place);
+  const own = copy?.passphrase !== undefined || copy?.recovery_key !== undefined ? copy : undefined;
+  const { passphrase, recovery_key: recoveryKey } = own ?? loaded.configuration.repository;
+  const at = own === undefined ? ['repository'] : ['copies', place];
+  if (recoveryKey !== undefined) {
+    const key = await secretAt(
+      context,
+      loaded,
+      own === undefined ? 'recovery key' : `recovery key of the copy ${place}`,
+      [...at, 'recovery_key'],
+      recoveryKey,
+    );
+    return { kind: 'recovery-key', recoveryKey: key.reveal() };
+  }
+  if (own === undefined || passphrase === undefined) {
     return { kind: 'passphrase', passphrase: (await passphraseFor(context, loaded)).reveal() };
   }
-  const key = await secretAt(context, loaded, 'recovery key', ['repository', 'recovery_key'], recoveryKey);
-  return { kind: 'recovery-key', recoveryKey: key.reveal() };
+  const revealed = await secretAt(
+    context,
+    loaded,
+    `passphrase of the copy ${place}`,
+    [...at, 'passphrase'],
+    passphrase,
+  );
+  return { kind: 'passphrase', passphrase: revealed.reveal() };
 }
 
 const secretAt = (

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type {
@@ -41,9 +41,12 @@ before(async () => {
   });
   // The server's account must get through to what is restored in here.
   await chmod(place.folder, 0o755);
+  await mkdir(join(place.folder, 'nas'));
   const yaml = `repository:
   path: repository
   passphrase: { file: passphrase }
+copies:
+  nas: { path: nas }
 clusters:
   main:
     connection: { host: 127.0.0.1, port: ${cluster.port}, user: ${cluster.user}, password: { file: password } }
@@ -128,6 +131,8 @@ test('a backup with its WAL, from init to restore, and the doctor at each step',
   const plain = await place.run(['evidence', 'export', record?.id.slice(0, 12) ?? '']);
   assert.deepEqual(JSON.parse(plain.stdout), exported);
   assert.match((await place.run(['evidence', 'export', 'none'])).stderr, /evidence list names them/);
+  await run('copy');
+  await run('repair');
   await run('key list');
   await run('dump list');
   await run('restore', '--into', 'planned', '--dry-run');

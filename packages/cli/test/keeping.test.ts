@@ -1,12 +1,13 @@
 // What keeps and proves backups, from the command line: expire, verify, key, and what backups and show tell of it.
 
 import assert from 'node:assert/strict';
-import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import {
   backupDocument,
   backupsDocument,
+  copyDocument,
   errorDocument,
   expireDocument,
   expiryPlanDocument,
@@ -14,6 +15,8 @@ import {
   keyListDocument,
   keyRemoveDocument,
   keyRotateDocument,
+  madeBackupDocument,
+  repairDocument,
   shownBackupDocument,
   verifyDocument,
 } from '@spillway/contract/schemas';
@@ -119,6 +122,121 @@ test('the last proven backup goes only by its own name, and what no rule keeps b
   assert.deepEqual(plan.backups[0]?.reasons, ['last proven']);
   assert.equal(collected?.packs_waiting, 0);
   assert.deepEqual(await ids(), [made[0], made[2]]);
+});
+
+test('copy brings the places up to date that are mounted, others by name, and every command works on either', async () => {
+  await failing('SPW_PLACE_UNKNOWN', 'copy');
+  const file = join(place.folder, 'spillway.yaml');
+  const copies = `copies:
+  nas: { path: nas, mounted: for-copy, retention: { keep_count: 1 } }
+  far: { path: far }
+`;
+  await writeFile(file, `${copies}${await readFile(file, 'utf8')}`);
+  await failing('SPW_PLACE_UNKNOWN', 'copy', 'nos');
+  await failing('SPW_USAGE', 'copy', 'nas', '--from', 'nas');
+  await failing('SPW_USAGE', '--repository', 'nas', 'init');
+  // A folder that is not there may be a disk that is not mounted.
+  const { hint } = await failing('SPW_STORAGE_UNREACHABLE', 'copy', 'nas');
+  assert.match(hint ?? '', /see that it is mounted.*copies\.nas\.path/);
+  assert.match(
+    (await failing('SPW_REPOSITORY_MISSING', '--repository', 'far', 'backups')).hint ?? '',
+    /spillway copy far/,
+  );
+  for (const name of ['nas', 'far']) await mkdir(join(place.folder, name));
+  const looked = await place.run(['copy', 'nas', '--dry-run']);
+  assert.match(looked.stdout, /MISSING[^]*To be copied: [^]*Nothing was done/);
+  const all = await json(copyDocument, 'copy');
+  assert.deepEqual(
+    all.places.map((each) => [
+      each.place,
+      each.error,
+      each.summary?.clusters[0]?.backups.map(({ outcome }) => outcome),
+    ]),
+    [['far', null, ['copied', 'copied']]],
+  );
+  const { code, stdout } = await place.run(['copy', 'nas']);
+  assert.equal(code, 0);
+  assert.match(stdout, /nas, at .*, a new copy[^]*main +backups +2 [^]*Copied .* in /);
+  assert.deepEqual(
+    (await json(backupsDocument, '--repository', 'nas', 'backups')).backups.map(({ id }) => id),
+    [made[0], made[2]],
+  );
+  // By its own retention; the last proven one stays there too.
+  const plan = await json(expiryPlanDocument, '--repository', 'nas', 'expire', '--dry-run');
+  assert.deepEqual(
+    plan.backups.map(({ reasons }) => reasons),
+    [['last proven'], ['newest', 'one of the newest 1']],
+  );
+  const back = await json(copyDocument, 'copy', 'repository', '--from', 'nas');
+  assert.deepEqual(back.places[0]?.summary?.clusters[0]?.packs, 0);
+
+  // The first place is gone: the next that opens is read, and the server that is restored is told to read it too.
+  await rename(join(place.folder, 'repository'), join(place.folder, 'gone'));
+  const restored = await place.run(['restore', '--into', 'restored', '--backup', made[2] ?? '', '--immediate']);
+  assert.equal(restored.code, 0, restored.stderr);
+  assert.match(restored.stderr, /the place repository cannot be read; nas is read instead/);
+  assert.match(restored.stdout, /Read from .*nas/);
+  const settings = await readFile(join(place.folder, 'restored/spillway_recovery/fetch'), 'utf8');
+  assert.match(settings, /--repository nas/);
+  const asked = await place.run(['wal', 'fetch', '0000000100000000000000F0', 'fetched']);
+  assert.equal(asked.code, 150);
+  assert.match(asked.stderr, /nobody knows whether there is a WAL file/);
+  assert.equal(
+    (await place.run(['--repository', 'nas', 'wal', 'fetch', '0000000100000000000000F0', 'fetched'])).code,
+    1,
+  );
+  await rename(join(place.folder, 'gone'), join(place.folder, 'repository'));
+
+  const manifest = join(place.folder, 'repository/clusters/main/backups', made[2] ?? '');
+  await chmod(manifest, 0o600);
+  await writeFile(manifest, 'nonsense');
+  const { stdout: told } = await place.run(['repair', '--dry-run']);
+  assert.match(told, /can be mended +clusters\/main\/backups\/.*whole at nas[^]*1 damaged/);
+  const mended = await json(repairDocument, 'repair', '--from', 'far');
+  assert.deepEqual(
+    mended.objects.map(({ outcome, from }) => [outcome, from]),
+    [['mended', 'far']],
+  );
+  assert.equal((await ids()).length, 2);
+  await failing('SPW_USAGE', 'repair', '--from', 'repository');
+  await failing('SPW_USAGE', 'repair', 'keys/any');
+
+  // A backup goes to every place that is always mounted, and counts as done by the policy.
+  const both = await json(madeBackupDocument, 'backup');
+  assert.deepEqual(both.places, [{ place: 'far', required: true, state: 'complete', problem: null }]);
+  assert.ok((await json(backupsDocument, '--repository', 'far', 'backups')).backups.some(({ id }) => id === both.id));
+  await rename(join(place.folder, 'far'), join(place.folder, 'away'));
+  assert.equal((await place.run(['copy'])).code, 21);
+  const behind = await place.run(['backup', '--json']);
+  assert.equal(behind.code, 21);
+  assert.match(
+    behind.stderr,
+    /far is behind: .*Next: spillway copy far[^]*does not count as done by copy_policy all: far lacks it/,
+  );
+  const { places } = madeBackupDocument.parse(JSON.parse(behind.stdout));
+  assert.deepEqual(
+    places.map(({ place: name, state }) => [name, state]),
+    [['far', 'behind']],
+  );
+  await writeFile(file, `copy_policy: best-effort\n${await readFile(file, 'utf8')}`);
+  const best = await place.run(['backup']);
+  assert.equal(best.code, 3);
+  assert.match(best.stdout, /NOT at far/);
+  await rename(join(place.folder, 'away'), join(place.folder, 'far'));
+  const later = await json(madeBackupDocument, 'backup');
+  assert.deepEqual(
+    later.places.map(({ state }) => state),
+    ['complete'],
+  );
+  // What it missed was brought along.
+  assert.deepEqual(
+    (await json(backupsDocument, '--repository', 'far', 'backups')).backups.map(({ id }) => id),
+    await ids(),
+  );
+  await writeFile(file, (await readFile(file, 'utf8')).replace(copies, '').replace('copy_policy: best-effort\n', ''));
+  for (const id of (await ids()).slice(2)) {
+    await json(expireDocument, 'expire', '--backup', id, '--yes', '--confirm', short(id));
+  }
 });
 
 test('key adds, lists, removes and rotates, and never takes the last way in', async () => {

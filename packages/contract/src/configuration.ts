@@ -7,7 +7,7 @@
 // 4. `parseConfiguration` gives the whole configuration with its defaults, or every problem with its key path.
 
 import { z } from 'zod';
-import { s3 } from './bucket-settings.ts';
+import { s3, type S3Configuration } from './bucket-settings.ts';
 import { isS3Url, parseS3Url } from './s3.ts';
 import { duration, milliseconds, MINUTE, secret, text, wholeNumber, yesOrNo } from './setting-forms.ts';
 import { nearest } from './spelling.ts';
@@ -107,14 +107,52 @@ const cluster = z.strictObject({
 
 const clusterNameForm = /^[a-z0-9][a-z0-9_-]{0,39}$/;
 
+const placePath = text.refine((path) => !isS3Url(path) || parseS3Url(path) !== undefined, {
+  error: 'must be s3://bucket or s3://bucket/prefix, in plain letters, digits and -_./',
+});
+
+const STRAY_BUCKET = 'has s3, which goes with a path of s3://bucket/prefix alone';
+const bucketHasUrl = (place: { readonly path: string; readonly s3?: unknown }): boolean =>
+  place.s3 === undefined || isS3Url(place.path);
+
+/** The settings of the bucket with their defaults, where the path is that of one. */
+const withBucket = <Place extends { readonly path: string; readonly s3?: S3Configuration | undefined }>(
+  place: Place,
+): Omit<Place, 's3'> & { readonly s3?: S3Configuration } => {
+  const { s3: given, ...rest } = place;
+  return { ...rest, ...(isS3Url(place.path) && { s3: given ?? s3.parse({}) }) };
+};
+
+/** Another place of the repository. */
+const copy = z
+  .strictObject({
+    path: placePath,
+    s3: s3.optional(),
+    /** By default what opens the repository. */
+    passphrase: secret('passphrase').optional(),
+    recovery_key: secret('recovery key').optional(),
+    /** Whether `copy_policy` counts it. */
+    policy: z.enum(['required', 'optional'], { error: 'must be required or optional' }).default('required'),
+    /** A place that is mounted for a copy alone is only copied to where it is named. */
+    mounted: z.enum(['always', 'for-copy'], { error: 'must be always or for-copy' }).default('always'),
+    /** By default that of the cluster. */
+    retention: retention.optional(),
+  })
+  .refine((given) => given.passphrase === undefined || given.recovery_key === undefined, {
+    error: 'must not have both passphrase and recovery_key',
+  })
+  .refine(bucketHasUrl, { error: STRAY_BUCKET })
+  .transform(withBucket);
+
+/** What the first place is called where a place is named. */
+export const FIRST_PLACE = 'repository';
+
 const configuration = z
   .strictObject({
     repository: z
       .strictObject({
         /** A folder, or `s3://bucket/prefix`. */
-        path: text.refine((path) => !isS3Url(path) || parseS3Url(path) !== undefined, {
-          error: 'must be s3://bucket or s3://bucket/prefix, in plain letters, digits and -_./',
-        }),
+        path: placePath,
         s3: s3.optional(),
         passphrase: secret('passphrase').optional(),
         recovery_key: secret('recovery key').optional(),
@@ -122,14 +160,18 @@ const configuration = z
       .refine((repository) => (repository.passphrase === undefined) !== (repository.recovery_key === undefined), {
         error: 'must have exactly one of passphrase and recovery_key',
       })
-      .refine((repository) => repository.s3 === undefined || isS3Url(repository.path), {
-        error: 'has s3, which goes with a path of s3://bucket/prefix alone',
-      })
-      .transform(({ s3: given, ...repository }) => ({
-        ...repository,
-        /** With its defaults, where the path is that of a bucket. */
-        ...(isS3Url(repository.path) && { s3: given ?? s3.parse({}) }),
-      })),
+      .refine(bucketHasUrl, { error: STRAY_BUCKET })
+      .transform(withBucket),
+    copies: z
+      .record(z.string().regex(clusterNameForm), copy)
+      .default({})
+      .refine((copies) => !Object.hasOwn(copies, FIRST_PLACE), {
+        error: `must not have one called ${FIRST_PLACE}, which names the first place`,
+      }),
+    /** Where a backup must be to count as done: at all required places, at most of them, or at the first. */
+    copy_policy: z
+      .enum(['all', 'quorum', 'best-effort'], { error: 'must be all, quorum or best-effort' })
+      .default('all'),
     clusters: z.record(z.string().regex(clusterNameForm), cluster).default({}),
   })
   .transform((given) => ({
@@ -144,6 +186,7 @@ const configuration = z
 
 /** The whole configuration, defaults filled in. */
 export type Configuration = z.output<typeof configuration>;
+export type CopyConfiguration = Configuration['copies'][string];
 export type ClusterConfiguration = Configuration['clusters'][string];
 
 /** The replication slot of a cluster for which none is configured. */

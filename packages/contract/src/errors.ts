@@ -70,6 +70,12 @@ export const errorTable = {
     'No cluster of that name is configured, or several are and none was named.',
     'name one of the configured clusters with --cluster',
   ),
+  SPW_PLACE_UNKNOWN: entry(
+    exitCodes.usage,
+    false,
+    'No place of the repository has that name, or several do and none was named.',
+    'name one of the places under copies, or repository for the first',
+  ),
   SPW_SECRET_UNREADABLE: entry(
     exitCodes.usage,
     false,

@@ -17,6 +17,16 @@ export {
   type WalGap,
 } from './operation/backups.ts';
 export { type CheckOptions, checkCluster, type Probe } from './operation/check.ts';
+export {
+  type CopiedCluster,
+  type CopiedItem,
+  type CopyOptions,
+  type CopySummary,
+  copy,
+  listClusters,
+} from './operation/copy/run.ts';
+export { type CopyPolicy, isDone, type PlaceState } from './operation/copy/done.ts';
+export { type FurtherPlace, type PlaceOutcome, type TeeOptions, throughPlaces } from './operation/copy/tee.ts';
 export { diagnose } from './operation/doctor/diagnose.ts';
 export type { Area, DoctorFacts, Failure, FileFacts } from './operation/doctor/facts.ts';
 export type { Finding as DoctorFinding } from './operation/doctor/finding.ts';
@@ -36,6 +46,7 @@ export { type DumpRestoreOptions, type DumpRestoreSummary, restoreDump } from '.
 export { type ExpiryOptions, type ExpiryPlan, planExpiry } from './operation/expire/plan.ts';
 export { isPolicy, type RetentionPolicy } from './operation/expire/policy.ts';
 export { type ExpireOptions, type ExpireSummary, expire, namesGone } from './operation/expire/run.ts';
+export { type Repaired, type RepairOptions, type RepairSummary, repair } from './operation/repair/run.ts';
 export { type HeldPlan, holdPlan } from './operation/restore/hold-plan.ts';
 export { type RestoreOptions, type RestoreSummary, restore } from './operation/restore/lay.ts';
 export { type PlannedRestore, type PlanOptions, planRestore, type RestorePlan } from './operation/restore/plan.ts';
@@ -49,6 +60,7 @@ export { type FetchOptions, fetchWal } from './operation/wal/fetch.ts';
 export { AHEAD_DEFAULT, type PushOptions, type PushSummary, pushWal, wasPushed } from './operation/wal/push.ts';
 export { type ReceiveOptions, type ReceivePosition, type ReceiveSummary, receiveWal } from './operation/wal/receive.ts';
 export type { ConnectionSettings } from './postgres/settings.ts';
+export { reportDetours, takeDetours } from './repository/elsewhere.ts';
 export {
   checkExportedEvidence,
   type EvidenceList,
@@ -70,6 +82,7 @@ export {
   removeKeySlot,
   rotatePassphrase,
 } from './repository/key-slots.ts';
+export { holdElsewhere } from './repository/hold.ts';
 export { initRepository, openRepository, Repository } from './repository/repository.ts';
 export { type Cost, estimateCost, listPrices, type Prices } from './storage/cost.ts';
 export { folderOf, type S3Location, type StorageLocation } from './storage/port.ts';

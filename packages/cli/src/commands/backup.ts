@@ -1,11 +1,13 @@
 // `spillway backup`: one backup, complete in itself, with the WAL it needs.
 // Damaged pages of the cluster are kept and told: the backup is there, and the exit code says that it has warnings.
 
-import { errorTable, exitCodes, type BackupSummary, SpillwayError } from '@spillway/contract';
+import { errorTable, exitCodes, type BackupSummary, type MadeBackup, SpillwayError } from '@spillway/contract';
 import type { Command } from '../context.ts';
 import * as engine from '@spillway/engine';
-import { clusterName, clusterSource, defaultWorkers, loadFor, openConfigured } from '../session.ts';
+import { makeAtPlaces } from '../places.ts';
+import { clusterName, clusterSource, defaultWorkers, loadFor } from '../session.ts';
 import { renderStats, statsOf, type StatsOptions } from '../stats.ts';
+import { renderPlaces } from '../ui/places.ts';
 import { formatBytes, formatCount, formatDuration, formatRate, shortId } from '../ui/format.ts';
 
 export interface BackupOptions extends StatsOptions {
@@ -35,29 +37,36 @@ export const backup: Command<BackupOptions> = async (context, options) => {
   const loaded = await loadFor(context);
   const name = clusterName(context, loaded.configuration);
   const { settings, ...cluster } = await clusterSource(context, loaded, name);
-  const repository = await openConfigured(context, loaded);
-  const summary = await engine.backup({
-    repository,
-    cluster,
-    source: source ?? settings.backup.source,
-    type: options.type,
-    workers: options.workers ?? settings.backup.workers ?? defaultWorkers(),
-    compressionLevel: options.compressionLevel ?? settings.backup.compression_level,
-    walTimeoutMs: settings.backup.wal_timeout,
-    slot: settings.wal.slot,
-    flushIntervalMs: settings.wal.flush_interval,
-    newSystem: options.newSystem === true,
-    signal: context.signal,
-    report: context.output.report,
-  });
-  const stats = statsOf(options, loaded, repository);
-  context.output.result({ ...summary, ...stats }, () => renderBackup(summary) + renderStats(stats));
-  if (summary.damaged_page_count === 0) return exitCodes.ok;
-  context.output.warn(describeDamage(summary));
-  return exitCodes.warnings;
+  const workers = options.workers ?? settings.backup.workers ?? defaultWorkers();
+  const {
+    made,
+    places,
+    exitCode,
+    repository: asked,
+  } = await makeAtPlaces(context, loaded, { cluster: name, workers }, (repository) =>
+    engine.backup({
+      repository,
+      cluster,
+      source: source ?? settings.backup.source,
+      type: options.type,
+      workers,
+      compressionLevel: options.compressionLevel ?? settings.backup.compression_level,
+      walTimeoutMs: settings.backup.wal_timeout,
+      slot: settings.wal.slot,
+      flushIntervalMs: settings.wal.flush_interval,
+      newSystem: options.newSystem === true,
+      signal: context.signal,
+      report: context.output.report,
+    }),
+  );
+  const document: MadeBackup = { ...made, places };
+  const stats = statsOf(options, loaded, asked);
+  context.output.result({ ...document, ...stats }, () => renderBackup(document) + renderStats(stats));
+  if (made.damaged_page_count > 0) context.output.warn(describeDamage(made));
+  return exitCode === exitCodes.ok && made.damaged_page_count > 0 ? exitCodes.warnings : exitCode;
 };
 
-export function renderBackup(summary: BackupSummary): string {
+export function renderBackup(summary: MadeBackup): string {
   const {
     id,
     cluster,
@@ -78,7 +87,7 @@ export function renderBackup(summary: BackupSummary): string {
   return `Backup ${shortId(id)} of ${cluster} is complete (${type}${standby}).
   ${formatBytes(bytes)} in ${formatCount(files, 'file')}, in ${formatDuration(seconds)}${rate}
   read ${formatBytes(read)}${summary.unchanged_by === null ? '' : unread[summary.unchanged_by]}
-  new ${formatBytes(added)}, stored as ${formatBytes(stored)}
+  new ${formatBytes(added)}, stored as ${formatBytes(stored)}${renderPlaces(summary.places)}
 
 Next: spillway backups`;
 }

@@ -33,7 +33,7 @@ export const complete: Command<object> = async (context, _options, what) => {
       const { listBackupIds, listDumpIds } = await import('@spillway/engine');
       const list = what === 'backups' ? listBackupIds : listDumpIds;
       names = await list({
-        location: await locationOf(context, loaded),
+        location: await locationOf(context, loaded, context.options.repository),
         cluster: clusterName(context, loaded.configuration),
         signal,
       });

@@ -1,15 +1,10 @@
 // `spillway config check`, `config show` and `config schema`: is the configuration right, and what is in force, from where.
 // Secrets are never fetched here: what is shown is where each would come from.
 
-import type {
-  ConfigCheckDocument,
-  ConfigShowDocument,
-  Configuration,
-  S3Configuration,
-  SecretSource,
-} from '@spillway/contract';
+import type { ConfigCheckDocument, ConfigShowDocument, S3Configuration, SecretSource } from '@spillway/contract';
 import { formatDurationSetting } from '@spillway/contract';
 import { configurationSchema } from '@spillway/contract/schemas';
+import type { LoadedConfiguration } from '../configuration/load.ts';
 import type { Command } from '../context.ts';
 import { placeOf } from '../location.ts';
 import { defaultWorkers, loadFor } from '../session.ts';
@@ -30,7 +25,7 @@ export const show: Command<object> = async (context) => {
   const loaded = await loadFor(context);
   const document: ConfigShowDocument = {
     file: loaded.file,
-    settings: [...settingsOf(loaded.configuration, placeOf(loaded))].map(({ path, value }) => ({
+    settings: [...settingsOf(loaded)].map(({ path, value }) => ({
       path: path.join('.'),
       value,
       origin: loaded.originOf(path),
@@ -57,11 +52,29 @@ interface Setting {
   readonly value: string | number;
 }
 
-function* settingsOf({ repository, clusters }: Configuration, repositoryPath: string): Generator<Setting> {
-  yield { path: ['repository', 'path'], value: repositoryPath };
-  yield* bucketSettings(repository.s3);
+function* settingsOf(loaded: LoadedConfiguration): Generator<Setting> {
+  const { repository, copies, copy_policy: policyOfCopies, clusters } = loaded.configuration;
+  yield { path: ['repository', 'path'], value: placeOf(loaded) };
+  yield* bucketSettings(['repository', 's3'], repository.s3);
   yield* secret(['repository', 'passphrase'], repository.passphrase);
   yield* secret(['repository', 'recovery_key'], repository.recovery_key);
+  if (Object.keys(copies).length > 0) yield { path: ['copy_policy'], value: policyOfCopies };
+  for (const [name, { passphrase, recovery_key: key, s3, mounted, policy, retention }] of Object.entries(copies)) {
+    const at = ['copies', name];
+    yield { path: [...at, 'path'], value: placeOf(loaded, name) };
+    yield* bucketSettings([...at, 's3'], s3);
+    yield* secret([...at, 'passphrase'], passphrase);
+    yield* secret([...at, 'recovery_key'], key);
+    yield { path: [...at, 'mounted'], value: mounted };
+    yield { path: [...at, 'policy'], value: policy };
+    const { point_in_time: window, grace, ...rules } = retention ?? {};
+    for (const [rule, value] of Object.entries(rules)) {
+      if (value !== undefined) yield { path: [...at, 'retention', rule], value };
+    }
+    for (const [rule, value] of Object.entries({ point_in_time: window, grace })) {
+      if (value !== undefined) yield { path: [...at, 'retention', rule], value: formatDurationSetting(value) };
+    }
+  }
   for (const [name, { connection, data_directory: data, bin_directory: bin, wal, backup }] of Object.entries(
     clusters,
   )) {
@@ -86,9 +99,8 @@ function* settingsOf({ repository, clusters }: Configuration, repositoryPath: st
   }
 }
 
-function* bucketSettings(s3: S3Configuration | undefined): Generator<Setting> {
+function* bucketSettings(at: readonly string[], s3: S3Configuration | undefined): Generator<Setting> {
   if (s3 === undefined) return;
-  const at = ['repository', 's3'];
   const { access_key_id: id, secret_access_key: key, session_token: token, storage_class: classes, ...rest } = s3;
   const { prices, bandwidth_limit: bandwidth, connect_timeout, request_timeout, retry_budget, ...plain } = rest;
   yield* secret([...at, 'access_key_id'], id);

@@ -1,10 +1,11 @@
 // `spillway dump list`, `show` and `verify`, and the making of dumps for `backup --source logical` and `--source schema`.
 
 import { delimiter } from 'node:path';
-import type { DumpsDocument, DumpSummary, VerifiedDumpDocument } from '@spillway/contract';
+import type { DumpsDocument, DumpSummary, MadeDump, VerifiedDumpDocument } from '@spillway/contract';
 import * as engine from '@spillway/engine';
 import type { LoadedConfiguration } from '../configuration/load.ts';
 import type { Command, Context } from '../context.ts';
+import { makeAtPlaces } from '../places.ts';
 import { clusterName, clusterSource, defaultWorkers, loadFor, openConfigured } from '../session.ts';
 import { renderStats, statsOf, type StatsOptions } from '../stats.ts';
 import {
@@ -17,6 +18,7 @@ import {
   formatVersion,
   shortId,
 } from '../ui/format.ts';
+import { renderPlaces } from '../ui/places.ts';
 import { renderPairs, renderTable } from '../ui/table.ts';
 
 export interface DumpOptions extends StatsOptions {
@@ -31,22 +33,30 @@ export const dump: Command<DumpOptions> = async (context, options) => {
   const loaded = await loadFor(context);
   const name = clusterName(context, loaded.configuration);
   const { settings, connection } = await clusterSource(context, loaded, name);
-  const repository = await openConfigured(context, loaded);
-  const summary = await engine.dump({
-    ...clientSearch(context, loaded, name),
-    repository,
-    cluster: { name, connection },
-    kind: options.source,
-    ...(options.database === undefined ? {} : { databases: options.database }),
-    workers: options.workers ?? settings.backup.workers ?? defaultWorkers(),
-    compressionLevel: options.compressionLevel ?? settings.backup.compression_level,
-    newSystem: options.newSystem === true,
-    signal: context.signal,
-    report: context.output.report,
-  });
-  const stats = statsOf(options, loaded, repository);
-  context.output.result({ ...summary, ...stats }, () => renderMade(summary) + renderStats(stats));
-  return 0;
+  const workers = options.workers ?? settings.backup.workers ?? defaultWorkers();
+  const {
+    made,
+    places,
+    exitCode,
+    repository: asked,
+  } = await makeAtPlaces(context, loaded, { cluster: name, workers }, (repository) =>
+    engine.dump({
+      ...clientSearch(context, loaded, name),
+      repository,
+      cluster: { name, connection },
+      kind: options.source,
+      ...(options.database === undefined ? {} : { databases: options.database }),
+      workers,
+      compressionLevel: options.compressionLevel ?? settings.backup.compression_level,
+      newSystem: options.newSystem === true,
+      signal: context.signal,
+      report: context.output.report,
+    }),
+  );
+  const document: MadeDump = { ...made, places };
+  const stats = statsOf(options, loaded, asked);
+  context.output.result({ ...document, ...stats }, () => renderMade(document) + renderStats(stats));
+  return exitCode;
 };
 
 export const list: Command<object> = async (context) => {
@@ -115,12 +125,12 @@ function clientSearch(
   };
 }
 
-function renderMade(summary: DumpSummary): string {
+function renderMade(summary: MadeDump): string {
   const { id, cluster, source, bytes, databases, duration_seconds: seconds } = summary;
   const rate = seconds > 0 ? `, ${formatRate(bytes / seconds)}` : '';
   return `Dump ${shortId(id)} of ${cluster} is complete (${source}).
   ${formatBytes(bytes)} of ${formatCount(databases.length, 'database')}, in ${formatDuration(seconds)}${rate}
-  new ${formatBytes(summary.new_bytes)}, stored as ${formatBytes(summary.stored_bytes)}
+  new ${formatBytes(summary.new_bytes)}, stored as ${formatBytes(summary.stored_bytes)}${renderPlaces(summary.places)}
 
 It restores databases into a server that runs; it cannot be rolled forward with WAL.
 Next: spillway dump list`;

@@ -13,7 +13,7 @@ import {
 } from '@spillway/contract';
 import * as engine from '@spillway/engine';
 import type { Command, Context } from '../context.ts';
-import { clusterName, loadFor, openConfigured } from '../session.ts';
+import { clusterName, loadFor, openConfigured, policyOf, retentionAt } from '../session.ts';
 import { renderStats, statsOf, type StatsOptions } from '../stats.ts';
 import type { Colours } from '../ui/colour.ts';
 import { confirmLoss } from '../ui/confirm.ts';
@@ -48,17 +48,9 @@ export const expire: Command<ExpireOptions> = async (context, options) => {
   const repackBytesMax = options.repackMax === undefined ? REPACK_BYTES : bytes('--repack-max', options.repackMax);
   const loaded = await loadFor(context);
   const cluster = clusterName(context, loaded.configuration);
-  const configured = loaded.configuration.clusters[cluster]?.retention;
-  const policy: engine.RetentionPolicy = {
-    minimumProven: flags.minimumProven ?? configured?.minimum_proven ?? 1,
-    keepCount: flags.keepCount ?? configured?.keep_count,
-    keepDays: flags.keepDays ?? configured?.keep_days,
-    keepDaily: flags.keepDaily ?? configured?.keep_daily,
-    keepWeekly: flags.keepWeekly ?? configured?.keep_weekly,
-    keepMonthly: flags.keepMonthly ?? configured?.keep_monthly,
-    keepYearly: flags.keepYearly ?? configured?.keep_yearly,
-    pointInTimeMs: flags.pointInTimeMs ?? configured?.point_in_time,
-  };
+  const configured = retentionAt(loaded, context.options.repository, cluster);
+  const given = Object.entries(flags).filter(([, value]) => value !== undefined);
+  const policy: engine.RetentionPolicy = { ...policyOf(configured), ...Object.fromEntries(given) };
   const repository = await openConfigured(context, loaded);
   const asked = {
     repository,

@@ -9,6 +9,12 @@ import { loadFor, passphraseFor } from '../session.ts';
 import type { Colours } from '../ui/colour.ts';
 
 export const init: Command<object> = async (context) => {
+  if (context.options.repository !== undefined) {
+    throw new SpillwayError('SPW_USAGE', 'init does not go together with --repository', {
+      why: 'a copy has the keys of the first repository, and is made by copying it',
+      hint: `spillway copy ${context.options.repository}`,
+    });
+  }
   const loaded = await loadFor(context);
   const location = await locationOf(context, loaded);
   const passphrase = await passphraseFor(context, loaded);

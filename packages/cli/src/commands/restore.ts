@@ -9,7 +9,7 @@ import type { LoadedConfiguration } from '../configuration/load.ts';
 import type { Command, Context } from '../context.ts';
 import * as engine from '@spillway/engine';
 import { buildRestoreCommand } from '../restore-command.ts';
-import { clusterName, clusterSource, defaultWorkers, loadFor, openConfigured } from '../session.ts';
+import { clusterName, clusterSource, defaultWorkers, loadFor, openForReading } from '../session.ts';
 import { renderStats, statsOf, type StatsOptions } from '../stats.ts';
 import { parseTarget, type TargetOptions } from '../target.ts';
 import { confirmLoss } from '../ui/confirm.ts';
@@ -49,7 +49,7 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
   const cluster = clusterName(context, loaded.configuration);
   // To see when the restored server is up, it is asked as the cluster is: with the user and password of its configuration.
   const source = options.start === true ? await clusterSource(context, loaded, cluster) : undefined;
-  const repository = await openConfigured(context, loaded);
+  const { repository, place } = await openForReading(context, loaded);
   const settings = Object.hasOwn(loaded.configuration.clusters, cluster)
     ? loaded.configuration.clusters[cluster]
     : undefined;
@@ -84,6 +84,13 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
   // Nobody may expire the backup or its WAL meanwhile, on whatever host.
   await using held = await engine.holdPlan(shown, { ...wishes, report: output.report });
   const { planned } = held;
+  await using _ = await engine.holdElsewhere({
+    repository,
+    cluster,
+    backupId: planned.plan.backup.id,
+    signal,
+    report: output.report,
+  });
   held.lost?.addEventListener('abort', () =>
     output.warn(
       `Backup ${plan.backup.id} is not marked as in use any more: let no spillway expire run until this ends.`,
@@ -98,6 +105,7 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
       main: fileURLToPath(new URL('../main.ts', import.meta.url)),
       configurationFile: loaded.file,
       cluster,
+      repository: place,
     }),
     signal,
     report: output.report,
@@ -120,6 +128,11 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
           ...(options.isolated === undefined ? {} : { isolated: options.isolated }),
           ...(options.log === undefined ? {} : { logFile: resolve(context.directory, options.log) }),
         });
+  engine.reportDetours(
+    engine.takeDetours(repository),
+    new Set(restored.detours.map(({ object }) => object)),
+    output.report,
+  );
   // Only where all of the backup was fetched: one laid over a cluster, or of some databases, leaves chunks unread.
   const whole = plan.mode !== 'delta' && plan.databases === null;
   if (recovery !== null && whole) await recordRestore(context, repository, planned.plan, recovery, began);

@@ -3,15 +3,17 @@
 import { basename, resolve } from 'node:path';
 import {
   exitCodes,
+  isSpillwayError,
   type ReceiveSummary,
+  SpillwayError,
   type WalFetchDocument,
   type WalPushDocument,
   type WalReport,
 } from '@spillway/contract';
 import type { Command } from '../context.ts';
 import * as engine from '@spillway/engine';
-import { clusterName, clusterSource, loadFor, openConfigured } from '../session.ts';
 import { locationOf } from '../location.ts';
+import { clusterName, clusterSource, loadFor, openConfigured, openForReading } from '../session.ts';
 import type { Colours } from '../ui/colour.ts';
 import { formatBytes, formatCount, formatTime } from '../ui/format.ts';
 import { renderTable } from '../ui/table.ts';
@@ -65,7 +67,7 @@ export const push: Command<{ readonly ahead?: number; readonly newSystem?: boole
       : { spoolDirectory: loaded.resolvePath(['clusters', cluster, 'wal', 'spool_directory'], spool) }),
   };
   let document: WalPushDocument;
-  if (await engine.wasPushed({ ...file, location: await locationOf(context, loaded) })) {
+  if (await engine.wasPushed({ ...file, location: await locationOf(context, loaded, context.options.repository) })) {
     const nothing = { ahead: 0, waiting_files: 0, waiting_bytes: 0, waiting_seconds: 0 };
     document = { file: basename(path), outcome: 'pushed-ahead', ...nothing };
   } else {
@@ -87,18 +89,29 @@ export const push: Command<{ readonly ahead?: number; readonly newSystem?: boole
 export const fetch: Command<{ readonly prefetch?: number }> = async (context, options, file = '', destination = '') => {
   const loaded = await loadFor(context);
   const cluster = clusterName(context, loaded.configuration);
-  const repository = await openConfigured(context, loaded);
+  const { repository, skipped } = await openForReading(context, loaded);
   const document: WalFetchDocument = { file, destination: resolve(context.directory, destination) };
-  await engine.fetchWal({
-    repository,
-    cluster,
-    fileName: file,
-    destination: document.destination,
-    // PostgreSQL calls it in the data directory.
-    dataDirectory: context.directory,
-    signal: context.signal,
-    ...(options.prefetch === undefined ? {} : { prefetch: options.prefetch }),
-  });
+  try {
+    await engine.fetchWal({
+      repository,
+      cluster,
+      fileName: file,
+      destination: document.destination,
+      // PostgreSQL calls it in the data directory.
+      dataDirectory: context.directory,
+      signal: context.signal,
+      ...(options.prefetch === undefined ? {} : { prefetch: options.prefetch }),
+    });
+  } catch (error) {
+    if (skipped.length === 0 || !isSpillwayError(error, 'SPW_WAL_ABSENT')) throw error;
+    // It may be at the place that does not answer: PostgreSQL must not take that for the end of WAL.
+    throw new SpillwayError('SPW_STORAGE_UNREACHABLE', `nobody knows whether there is a WAL file ${file}`, {
+      why: `${repository.storage.description} has none, and the place ${skipped.join(', ')} cannot be read`,
+      hint: 'to recover to the end of what is here: spillway --repository <place> restore',
+      cause: error,
+    });
+  }
+  engine.reportDetours(engine.takeDetours(repository), new Set(), context.output.report);
   context.output.result(document, () => '');
   return 0;
 };

@@ -82,7 +82,11 @@ function renderThen(plan: RestorePlan, start: PlannedStart | undefined): string 
 }
 
 export function renderRestore({ plan, restore: done, recovery, total_seconds: total }: RestoreDocument): string {
-  const files = `Restored ${formatBytes(done.bytes)} in ${formatCount(done.files, 'file')} into ${done.directory} in ${formatDuration(done.duration_seconds)}, ${formatRate(done.bytes_per_second)}; ${formatBytes(done.written_bytes)} written.`;
+  const elsewhere =
+    done.detours.length === 0
+      ? ''
+      : ` ${formatCount(done.detours.length, 'object')} of it came from another place: ${[...new Set(done.detours.map(({ instead }) => instead))].join(', ')}.`;
+  const files = `Restored ${formatBytes(done.bytes)} in ${formatCount(done.files, 'file')} into ${done.directory} in ${formatDuration(done.duration_seconds)}, ${formatRate(done.bytes_per_second)}; ${formatBytes(done.written_bytes)} written. Read from ${done.source}.${elsewhere}`;
   if (recovery === null) {
     const then = plan.standby ? 'it comes up as a standby' : `it recovers to ${describeTarget(plan.target)} by itself`;
     return `${files}\n\nNext: start the server there; ${then}:\n  pg_ctl -D ${done.directory} start`;

@@ -1,10 +1,11 @@
 // Backups: `backup`, `backups` and `show`.
 
 import { z } from 'zod';
+import { placesDocument } from './copy.ts';
 import { count, type Immutable, lsn, seconds, time } from './form.ts';
 import { recoveryWindowDocument } from './wal.ts';
 
-/** `backup`, and with more fields `show` and each element of `backups`. */
+/** A backup; with more fields `backup`, `show` and each element of `backups`. */
 export const backupDocument = z.object({
   /** Time and random: `20261123T181500Z-1a2b3c4d`. */
   id: z.string().regex(/^\d{8}T\d{6}Z-[0-9a-f]{8}$/),
@@ -47,6 +48,9 @@ export const backupDocument = z.object({
   tablespaces: z.array(z.object({ oid: z.int().positive(), path: z.string(), bytes: count })),
 });
 
+/** `backup`. */
+export const madeBackupDocument = backupDocument.extend({ places: placesDocument });
+
 /** What the evidence in the repository says of a backup. */
 const provenance = {
   /** When it was last shown that all its data can be had; null where it never was, or something failed since. */
@@ -67,5 +71,6 @@ export const backupsDocument = z.object({
 });
 
 export type BackupSummary = Immutable<z.infer<typeof backupDocument>>;
+export type MadeBackup = Immutable<z.infer<typeof madeBackupDocument>>;
 export type ShownBackup = Immutable<z.infer<typeof shownBackupDocument>>;
 export type BackupsDocument = Immutable<z.infer<typeof backupsDocument>>;

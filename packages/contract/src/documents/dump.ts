@@ -1,9 +1,10 @@
 // Dumps: `backup --source logical` and `--source schema`, and the group `dump`.
 
 import { z } from 'zod';
+import { placesDocument } from './copy.ts';
 import { count, type Immutable, lsn, seconds, time } from './form.ts';
 
-/** `backup --source logical|schema`, `dump show`, and each element of `dump list`. */
+/** `dump show`, and each element of `dump list`. */
 export const dumpDocument = z.object({
   /** Time and random: `20261123T181500Z-1a2b3c4d`. */
   id: z.string().regex(/^\d{8}T\d{6}Z-[0-9a-f]{8}$/),
@@ -98,6 +99,10 @@ export const dumpExportDocument = z.object({
   duration_seconds: seconds,
 });
 
+/** `backup --source logical|schema`. */
+export const madeDumpDocument = dumpDocument.extend({ places: placesDocument });
+
+export type MadeDump = Immutable<z.infer<typeof madeDumpDocument>>;
 export type DumpSummary = Immutable<z.infer<typeof dumpDocument>>;
 export type DumpsDocument = Immutable<z.infer<typeof dumpsDocument>>;
 export type VerifiedDumpDocument = Immutable<z.infer<typeof verifiedDumpDocument>>;

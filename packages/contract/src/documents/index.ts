@@ -6,6 +6,7 @@
 
 export * from './backup.ts';
 export * from './configuration.ts';
+export * from './copy.ts';
 export * from './dump.ts';
 export * from './doctor.ts';
 export * from './error.ts';
@@ -15,6 +16,7 @@ export * from './key.ts';
 export * from './lab.ts';
 export * from './reference.ts';
 export * from './registry.ts';
+export * from './repair.ts';
 export * from './repository.ts';
 export * from './restore.ts';
 export * from './storage.ts';

@@ -1,10 +1,18 @@
 // Which document each command prints with --json. A test walks the command tree and fails where one stands in neither list.
 
 import { z } from 'zod';
-import { backupDocument, backupsDocument, shownBackupDocument } from './backup.ts';
+import { backupsDocument, madeBackupDocument, shownBackupDocument } from './backup.ts';
 import { configCheckDocument, configShowDocument } from './configuration.ts';
+import { copyDocument } from './copy.ts';
 import { doctorDocument } from './doctor.ts';
-import { dumpDocument, dumpExportDocument, dumpRestoreDocument, dumpsDocument, verifiedDumpDocument } from './dump.ts';
+import {
+  dumpDocument,
+  dumpExportDocument,
+  dumpRestoreDocument,
+  dumpsDocument,
+  madeDumpDocument,
+  verifiedDumpDocument,
+} from './dump.ts';
 import { errorDocument, explainDocument } from './error.ts';
 import { evidenceExportDocument, evidenceListDocument } from './evidence.ts';
 import { keyAddDocument, keyListDocument, keyRemoveDocument, keyRotateDocument } from './key.ts';
@@ -12,6 +20,7 @@ import { expireDocument, expiryPlanDocument } from './expire.ts';
 import { labDocument, labsDocument } from './lab.ts';
 import { completionDocument, manualDocument } from './reference.ts';
 import { checkDocument, initDocument } from './repository.ts';
+import { repairDocument } from './repair.ts';
 import { restoreDocument, restorePlanDocument } from './restore.ts';
 import { withStorageStats } from './storage.ts';
 import { verifyDocument } from './verification.ts';
@@ -25,7 +34,7 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
   [
     'backup',
     z
-      .union([backupDocument.extend(withStorageStats), dumpDocument.extend(withStorageStats)])
+      .union([madeBackupDocument.extend(withStorageStats), madeDumpDocument.extend(withStorageStats)])
       .describe('the latter with --source logical or schema; storage with --stats'),
   ],
   ['backups', backupsDocument],
@@ -50,6 +59,8 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
       .union([expireDocument.extend(withStorageStats), expiryPlanDocument])
       .describe('the plan alone with --dry-run; storage with --stats'),
   ],
+  ['copy', copyDocument],
+  ['repair', repairDocument],
   ['key add', keyAddDocument],
   ['key list', keyListDocument],
   ['key remove', keyRemoveDocument],

@@ -74,6 +74,17 @@ export const restorePlanDocument = z.object({
 
 export const restoreSummaryDocument = z.object({
   directory: z.string(),
+  /** The place of the repository that was read. */
+  source: z.string(),
+  /** Objects that this place could not give, and the one that did. */
+  detours: z.array(
+    z.object({
+      object: z.string(),
+      problem: z.enum(['missing', 'damaged', 'unreachable']),
+      place: z.string(),
+      instead: z.string(),
+    }),
+  ),
   backup: z.string(),
   files: count,
   bytes: count,

@@ -56,3 +56,7 @@ export const condemnedHoldersName = (number: number): ObjectName => `${condemned
 /** Up to where WAL was expired on purpose; the highest number counts. */
 export const expiredWalName = (cluster: string, systemIdentifier: string, number?: number): ObjectName =>
   `clusters/${cluster}/expired/${systemIdentifier}/${number === undefined ? '' : String(number).padStart(12, '0')}`;
+
+/** What each place of a repository has for itself; all else is the same object at every place that has it. */
+export const isOfOnePlace = (name: ObjectName): boolean =>
+  /^(?:locks|condemned|index)\/|^clusters\/[^/]+\/expired\//.test(name);

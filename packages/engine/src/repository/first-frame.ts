@@ -2,17 +2,25 @@
 
 import { damaged, openObject } from '../codec/seal.ts';
 import { FRAME_HEADER_BYTES, HEAD_BYTES, type ObjectKind } from '../format/object.ts';
+import { elsewhere } from './elsewhere.ts';
 import type { Repository } from './repository.ts';
 
 /** Enough for the first frame of nearly every manifest; an object with a longer one is read again, whole. */
 const FIRST_READ_BYTES = 64 * 1024;
 
 /** `bytes` is the length of the object, as a list of the store tells it. */
-export async function readFirstFrame(
+export const readFirstFrame = (
+  repository: Repository,
+  kind: ObjectKind,
+  object: { readonly name: string; readonly bytes: number },
+  signal?: AbortSignal,
+): Promise<Uint8Array> => elsewhere(repository, object.name, () => readFrom(repository, kind, object, signal));
+
+async function readFrom(
   repository: Repository,
   kind: ObjectKind,
   { name, bytes }: { readonly name: string; readonly bytes: number },
-  signal?: AbortSignal,
+  signal: AbortSignal | undefined,
 ): Promise<Uint8Array> {
   const range = { offset: 0, bytes: Math.min(bytes, FIRST_READ_BYTES) };
   let start = await repository.storage.get(name, { range, ...(signal && { signal }) });

@@ -4,12 +4,15 @@
 //    crosses the end of its window begins the next.
 // 2. Where the object ends its length tells, so the last frame is known as the final one, and an object that was cut short
 //    is noticed, at its end.
-// 3. Frames between the first, which says what the object is, and those that are wanted are passed over unopened.
+// 3. What is damaged at one place goes on from another, where the repository is read from several.
+// 4. Frames between the first, which says what the object is, and those that are wanted are passed over unopened.
 
+import { isSpillwayError } from '@spillway/contract';
 import { discard } from '../codec/discard.ts';
 import { damaged, FrameOpener } from '../codec/seal.ts';
 import { FRAME_HEADER_BYTES, HEAD_BYTES, type ObjectKind, parseFrameHeader } from '../format/object.ts';
 import type { ObjectName } from '../storage/port.ts';
+import { avoid } from './elsewhere.ts';
 import type { Repository } from './repository.ts';
 
 /** An object of 16 MiB that does not compress fits, with its frames' heads. */
@@ -29,10 +32,46 @@ export interface Frame {
 export async function* readFrames(
   repository: Repository,
   kind: ObjectKind,
-  { name, bytes }: { readonly name: ObjectName; readonly bytes: number },
+  object: { readonly name: ObjectName; readonly bytes: number },
   options: { readonly skip?: number; readonly signal?: AbortSignal } = {},
 ): AsyncGenerator<Frame, void, undefined> {
-  const { skip = 0, signal } = options;
+  const { signal } = options;
+  let from = object;
+  let gaveFirst = false;
+  /** Up to where frames were given; nothing before it is given again, even where another place has cut it otherwise. */
+  let reached: number | undefined;
+  for (let failure: unknown; ; ) {
+    try {
+      const skip = reached ?? options.skip ?? 0;
+      for await (const { isFirst, offset, plain } of framesOf(repository, kind, from, { ...options, skip })) {
+        if (isFirst) {
+          if (!gaveFirst) yield { offset, plain };
+          gaveFirst = true;
+          continue;
+        }
+        const again = Math.max(0, (reached ?? 0) - offset);
+        if (again > 0 && again >= plain.byteLength) continue;
+        reached = offset + plain.byteLength;
+        yield { offset: offset + again, plain: plain.subarray(again) };
+      }
+      return;
+    } catch (error) {
+      failure ??= error;
+      if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED') || !avoid(repository, object.name)) throw failure;
+      const there = await repository.storage.stat(object.name, signal && { signal });
+      if (there === undefined) throw failure;
+      from = there;
+    }
+  }
+}
+
+async function* framesOf(
+  repository: Repository,
+  kind: ObjectKind,
+  { name, bytes }: { readonly name: ObjectName; readonly bytes: number },
+  options: { readonly skip: number; readonly signal?: AbortSignal },
+): AsyncGenerator<Frame & { readonly isFirst: boolean }, void, undefined> {
+  const { skip, signal } = options;
   let window = new Uint8Array();
   let windowAt = 0;
   /** Where `wanted` bytes from `at` on begin in the window. */
@@ -58,7 +97,7 @@ export async function* readFrames(
       final = at + frameBytes === bytes;
       if (final || index === 0 || offset + header.plainBytes > skip) {
         const { plain } = opener.open(window, await reach(at, frameBytes), at, final);
-        yield { offset, plain };
+        yield { isFirst: index === 0, offset, plain };
       }
       if (index > 0) offset += header.plainBytes;
       at += frameBytes;

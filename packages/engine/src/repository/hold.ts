@@ -2,6 +2,7 @@
 //
 //   locks/restore-<cluster>-<backup>-<random>/<n>    a lock of its own each, so that many may hold one backup
 //   locks/verify-<cluster>-<random>/<n>              a verification, which reads all WAL and looks at many backups
+//   locks/copying-<cluster>-<random>/<n>             a copy to another place, which reads the same
 //   locks/read-dump-<cluster>-<dump>-<random>/<n>    who reads a dump: any lock keeps the packs that are there
 //
 // 1. The reader takes its hold, then looks whether the backup is still there. Who expires removes the manifest, then looks
@@ -13,10 +14,11 @@ import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract'
 import { dumpName, lockPrefix, manifestName } from '../format/names.ts';
 import { isAtWork, type LookOptions } from './holder.ts';
 import { listHolders, type Lock, takeLock } from './lock.ts';
-import type { Repository } from './repository.ts';
+import { Repository } from './repository.ts';
 
 const PREFIX = 'restore-';
 const READING = 'verify-';
+const COPYING = 'copying-';
 const DUMP = 'read-dump-';
 const FORM = /^restore-(.+)-(\d{8}T\d{6}Z-[0-9a-f]{8})-[0-9a-f]{8}$/;
 const DUMP_FORM = /^read-dump-(.+)-\d{8}T\d{6}Z-[0-9a-f]{8}-[0-9a-f]{8}$/;
@@ -25,6 +27,9 @@ export interface Hold extends AsyncDisposable {
   /** Aborted where the hold was lost; undefined where the repository cannot be written to, so that there is none. */
   readonly lost: AbortSignal | undefined;
 }
+
+/** Who brings backups here from another place holds it: their WAL and packs are needed before they are listed. */
+export const copyLock = (cluster: string): string => `copy-${cluster}`;
 
 interface HoldOptions {
   readonly repository: Repository;
@@ -51,12 +56,37 @@ export async function holdBackup(options: HoldOptions & { readonly backupId: str
   });
 }
 
+/** The same at every further place that the repository is read from, where the backup is there too. */
+export async function holdElsewhere(options: HoldOptions & { readonly backupId: string }): Promise<AsyncDisposable> {
+  const { repository, cluster, backupId, signal } = options;
+  await using holds = new AsyncDisposableStack();
+  for (const location of repository.location.others ?? []) {
+    const place = new Repository({ ...repository.handle, location });
+    try {
+      if ((await place.storage.stat(manifestName(cluster, backupId), { signal })) === undefined) continue;
+      holds.use(await holdBackup({ ...options, repository: place }));
+    } catch (error) {
+      // One that does not answer is not read either, and one that has it no more is none to read it from.
+      if (!isSpillwayError(error, 'SPW_STORAGE_UNREACHABLE', 'SPW_BACKUP_UNKNOWN')) throw error;
+    }
+  }
+  return holds.move();
+}
+
 /** Holds all WAL of a cluster, and the packs that are there now; backups and dumps may go all the same. */
 export const holdCluster = (options: HoldOptions): Promise<Hold> =>
   take(options, {
     purpose: `${READING}${options.cluster}`,
     holder: `verification of cluster ${options.cluster}`,
     unheld: 'what is verified is not marked as in use: what spillway expire removes meanwhile will be missed',
+  });
+
+/** The same for a copy to another place. */
+export const holdForCopy = (options: HoldOptions): Promise<Hold> =>
+  take(options, {
+    purpose: `${COPYING}${options.cluster}`,
+    holder: `copy of cluster ${options.cluster} to another place`,
+    unheld: 'what is copied is not marked as in use: let no spillway expire run there until the copy is done',
   });
 
 /**
@@ -77,9 +107,9 @@ export async function holdDump(options: HoldOptions & { readonly dumpId: string 
   });
 }
 
-/** The cluster that is read under a lock of that purpose, as `holdCluster` takes it. */
+/** The cluster that is read under a lock of that purpose, as `holdCluster` and `holdForCopy` take it. */
 export const clusterRead = (purpose: string): string | undefined =>
-  new RegExp(`^${READING}(.+)-[0-9a-f]{8}$`).exec(purpose)?.[1];
+  new RegExp(`^(?:${READING}|${COPYING})(.+)-[0-9a-f]{8}$`).exec(purpose)?.[1];
 
 async function take(
   { repository, signal, report }: HoldOptions,

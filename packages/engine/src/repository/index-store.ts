@@ -19,6 +19,7 @@ import { SpillwayError } from '@spillway/contract';
 import { encodeHead } from '../format/object.ts';
 import { ChunkTable } from './chunk-table.ts';
 import { listCondemned } from './condemned.ts';
+import { elsewhere } from './elsewhere.ts';
 import { readPackFooter } from './pack-footer.ts';
 import type { Repository } from './repository.ts';
 
@@ -155,8 +156,10 @@ export async function readChunk(
   }
   const name = packName(pack.packId);
   const range = { offset: place.offset, bytes: place.storedBytes };
-  const frame = await repository.storage.get(name, { range, ...(signal && { signal }) });
-  return packOpener(repository, pack).open(frame, 0, place.offset, false).plain;
+  return elsewhere(repository, name, async () => {
+    const frame = await repository.storage.get(name, { range, ...(signal && { signal }) });
+    return packOpener(repository, pack).open(frame, 0, place.offset, false).plain;
+  });
 }
 
 /** Opens frames of a pack without reading its head: the index has what stands there. */

@@ -10,6 +10,7 @@ import {
   parseManifestHead,
 } from '../format/manifest.ts';
 import { manifestName } from '../format/names.ts';
+import { elsewhere } from './elsewhere.ts';
 import { readFirstFrame } from './first-frame.ts';
 import type { Repository } from './repository.ts';
 
@@ -32,13 +33,15 @@ export async function readManifest(
   signal?: AbortSignal,
 ): Promise<Manifest> {
   const name = manifestName(cluster, id);
-  const frames = await repository.readFrames('manifest', name, signal);
-  try {
-    return parseManifest(frames);
-  } catch (cause) {
-    if (isSpillwayError(cause)) throw cause;
-    throw new SpillwayError('SPW_OBJECT_DAMAGED', `${name} is damaged`, { cause });
-  }
+  return elsewhere(repository, name, async () => {
+    const frames = await repository.readFrames('manifest', name, signal);
+    try {
+      return parseManifest(frames);
+    } catch (cause) {
+      if (isSpillwayError(cause)) throw cause;
+      throw new SpillwayError('SPW_OBJECT_DAMAGED', `${name} is damaged`, { cause });
+    }
+  });
 }
 
 /** A manifest that cannot be read is listed with its error: it must not hide the others. */

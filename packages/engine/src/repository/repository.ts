@@ -26,6 +26,7 @@ import { FORMAT_VERSION, type ObjectKind } from '../format/object.ts';
 import { openStorage } from '../storage/open.ts';
 import { shareStorage } from '../storage/process-state.ts';
 import type { ObjectName, Storage, StorageLocation } from '../storage/port.ts';
+import { elsewhere } from './elsewhere.ts';
 
 /** Plain data from which a worker thread has the same repository without unlocking it again. */
 export interface RepositoryHandle {
@@ -34,7 +35,7 @@ export interface RepositoryHandle {
   readonly keys: KeyRing;
 }
 
-interface Head {
+export interface Head {
   readonly format: number;
   readonly repository: string;
   readonly created_at: string;
@@ -73,7 +74,9 @@ export class Repository {
 
   /** The frames of a whole object. */
   async read(kind: ObjectKind, name: ObjectName, signal?: AbortSignal): Promise<readonly Uint8Array[]> {
-    return openObject(this.keys, kind, name, await this.storage.get(name, signal && { signal }));
+    return elsewhere(this, name, async () =>
+      openObject(this.keys, kind, name, await this.storage.get(name, signal && { signal })),
+    );
   }
 
   /** Durable when it returns. `exists` where the name was taken: what is there was left as it is. */
@@ -159,7 +162,8 @@ export async function openRepository(options: {
   return new Repository({ id: head.repository, location, keys });
 }
 
-async function readHead(storage: Storage, signal: AbortSignal | undefined): Promise<Head> {
+/** Throws SPW_REPOSITORY_MISSING where the place has none. */
+export async function readHead(storage: Storage, signal: AbortSignal | undefined): Promise<Head> {
   let bytes: Uint8Array;
   try {
     bytes = await storage.get(HEAD_NAME, signal && { signal });

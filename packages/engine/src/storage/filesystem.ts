@@ -8,7 +8,7 @@
 // Files are made read-only (0400): what is written once has no reason to be opened for writing.
 
 import { constants, type Dirent } from 'node:fs';
-import { type FileHandle, link, mkdir, open, readdir, rm, stat, unlink } from 'node:fs/promises';
+import { copyFile, type FileHandle, link, mkdir, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { SpillwayError } from '@spillway/contract';
@@ -17,6 +17,8 @@ import { renameUnlessThere } from './reserve.ts';
 
 /** Where objects are written before they have their names. */
 export const INCOMING = '.incoming';
+/** What was damaged and has been replaced, for a person to look at, and to remove. */
+const ASIDE = '.damaged';
 
 export class FilesystemStorage implements Storage {
   readonly description: string;
@@ -96,6 +98,26 @@ export class FilesystemStorage implements Storage {
       } catch (error) {
         if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ENOTDIR') throw error;
         await this.#absent(undefined);
+      }
+    });
+  }
+
+  async replace(name: ObjectName, parts: readonly Uint8Array[], options: { signal?: AbortSignal } = {}): Promise<void> {
+    options.signal?.throwIfAborted();
+    await this.#told(`mending ${name}`, undefined, async () => {
+      const target = this.#path(name);
+      const own = `${process.pid}-${threadId}-${this.#sequence++}-${uniqueRun}`;
+      const incoming = join(this.#root, INCOMING, own);
+      const aside = join(this.#root, ASIDE, `${name.replaceAll('/', '_')}-${own}`);
+      for (const path of [incoming, aside, target]) await this.#makeFolder(dirname(path));
+      try {
+        await writeDurably(incoming, parts);
+        await keepAside(target, aside);
+        await syncFolder(dirname(aside));
+        await rename(incoming, target);
+        await syncFolder(dirname(target));
+      } finally {
+        await rm(incoming, { force: true });
       }
     });
   }
@@ -189,6 +211,16 @@ export class FilesystemStorage implements Storage {
       }
       throw unreachable(doing, this.#root, error);
     }
+  }
+}
+
+/** A second name, or where there are none a copy; nothing where there is no such file. */
+async function keepAside(path: string, aside: string): Promise<void> {
+  try {
+    await link(path, aside);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return;
+    await copyFile(path, aside);
   }
 }
 

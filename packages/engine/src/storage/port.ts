@@ -39,6 +39,11 @@ export interface Storage {
   stat(name: ObjectName, options?: { signal?: AbortSignal }): Promise<ObjectStat | undefined>;
   /** Removes the object; nothing where it is gone already. */
   remove(name: ObjectName, options?: { signal?: AbortSignal }): Promise<void>;
+  /**
+   * Puts a good object in the place of a damaged one, which is kept aside: for a repair alone. At every moment one of the
+   * two is there under the name. Absent where a store cannot do that.
+   */
+  replace?(name: ObjectName, parts: readonly Uint8Array[], options?: { signal?: AbortSignal }): Promise<void>;
 }
 
 /** Throws SPW_INTERNAL for what is no name of an object. */
@@ -120,6 +125,10 @@ export type StorageLocation = (FilesystemLocation | S3Location) & {
   readonly fault?: FaultPlan;
   /** What all threads of the process share about the store (`process-state.ts`); `shareStorage` puts it here. */
   readonly shared?: SharedArrayBuffer;
+  /** Further places of the same repository that packs are written to beside this one (`wrap/tee.ts`). */
+  readonly tee?: readonly StorageLocation[];
+  /** Further places of the same repository, for who only reads (`wrap/several.ts`). */
+  readonly others?: readonly StorageLocation[];
 };
 
 /** The folder of a store that is one; undefined for any other. */

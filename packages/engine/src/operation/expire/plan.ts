@@ -1,34 +1,21 @@
 // What `expire` will do: reads what there is, lets the policy judge (`policy.ts`, `window.ts`, `wal.ts`), changes nothing.
 
 import { isSpillwayError } from '@spillway/contract';
-import type { BackupSummary } from '../../format/manifest.ts';
 import { dumpName, manifestName } from '../../format/names.ts';
-import { timelineId } from '../../postgres/lsn.ts';
 import { chooseDump, listDumps } from '../../repository/dump-store.ts';
 import { listEvidence, verdicts } from '../../repository/evidence.ts';
-import { clusterRead, heldBackups } from '../../repository/hold.ts';
+import { clusterRead, copyLock, heldBackups } from '../../repository/hold.ts';
 import { isAtWork } from '../../repository/holder.ts';
 import { readIndex } from '../../repository/index-store.ts';
 import { listHolders } from '../../repository/lock.ts';
 import { chooseById, listManifests } from '../../repository/manifest-store.ts';
 import { listNeeds, mark } from '../../repository/mark.ts';
 import type { Repository } from '../../repository/repository.ts';
-import { readSystemWal, type SystemWal, wayFrom } from '../backups.ts';
-import { listSystems } from '../system.ts';
+import type { SystemWal } from '../backups.ts';
 import type { StoredObject } from '../wal/archive.ts';
-import {
-  type BackupFacts,
-  isPolicy,
-  type Judgement,
-  judgeBackups,
-  judgeDumps,
-  type RetentionPolicy,
-} from './policy.ts';
-import { NOTHING_EXPIRES, planWal, type WalPlan, type WalRange } from './wal.ts';
-import { besideExpired, type StoredBeside } from './wal-beside.ts';
-import { type Lineage, windowBases } from './window.ts';
-
-const DAY_MS = 86_400_000;
+import { findBases, type Placed, placed, planBeside, planLineage, readLineages } from './lineages.ts';
+import { isPolicy, type Judgement, judgeBackups, judgeDumps, type RetentionPolicy } from './policy.ts';
+import { NOTHING_EXPIRES, type WalPlan, type WalRange } from './wal.ts';
 
 export interface ExpiryOptions {
   readonly repository: Repository;
@@ -85,19 +72,7 @@ export async function planExpiry(options: ExpiryOptions): Promise<PlannedExpiry>
   const evidence = await listEvidence(repository, cluster, signal);
   const proofs = verdicts(evidence.records);
   for (const { name, why } of evidence.unreadable) notes.push(`${name} proves nothing: ${why}.`);
-  const backups = heads.map(({ summary }): Placed => {
-    const wal = lineages.find(({ lineage }) => lineage.systemIdentifier === summary.system_identifier);
-    const restorable =
-      wal !== undefined && [...wal.wal.ways.keys()].some((to) => wayFrom(wal.wal, summary, to) !== undefined);
-    const proof = proofs.get(summary.id);
-    return {
-      summary,
-      restorable,
-      usable: restorable && proof?.result !== 'failed',
-      proven: proof !== undefined && proof.provenAt !== null,
-      heldBy: held.get(summary.id),
-    };
-  });
+  const backups = heads.map(({ summary }) => placed(summary, lineages, proofs.get(summary.id), held.get(summary.id)));
   const dumps = await listDumps(repository, cluster, signal);
   const bases = policy.pointInTimeMs === undefined ? new Set<string>() : findBases(lineages, backups, policy, now);
   const judgedBackups = judgeBackups(backups, policy, bases, now);
@@ -174,115 +149,6 @@ export async function planExpiry(options: ExpiryOptions): Promise<PlannedExpiry>
   };
 }
 
-interface Placed extends BackupFacts {
-  readonly summary: BackupSummary;
-  /** Its own WAL is there, whatever the evidence says of its data. */
-  readonly restorable: boolean;
-}
-
-interface LineageWal {
-  readonly wal: SystemWal;
-  readonly lineage: Lineage;
-}
-
-/** Oldest system first. */
-async function readLineages(options: ExpiryOptions): Promise<readonly LineageWal[]> {
-  const { repository, cluster, signal } = options;
-  const found: LineageWal[] = [];
-  for (const system of await listSystems(repository, cluster, signal)) {
-    const wal = await readSystemWal({ repository, cluster, ...(signal && { signal }) }, system);
-    const lastAt = new Map<ReturnType<typeof timelineId>, Date>();
-    for (const [timeline, objects] of wal.catalog.objects) {
-      const last = objects.reduce((latest, object) => (object.end > latest.end ? object : latest));
-      // A receiver may replace the last piece while it is read: then there is newer WAL than can be told here.
-      const at = await wal.archive.readStamp(last, signal).then(
-        ({ sent_at: sent }) => new Date(sent),
-        (error: unknown) => {
-          if (!isSpillwayError(error, 'SPW_OBJECT_MISSING', 'SPW_OBJECT_DAMAGED')) throw error;
-          return options.now;
-        },
-      );
-      lastAt.set(timeline, at);
-    }
-    const lineage: Lineage = {
-      systemIdentifier: system.system_identifier,
-      segmentSize: wal.archive.segmentSize,
-      catalog: wal.catalog,
-      ways: wal.ways,
-      lastAt,
-    };
-    found.push({ wal, lineage });
-  }
-  return found;
-}
-
-/** Also those that the evidence calls damaged: they might be all there is for a moment. */
-function findBases(
-  lineages: readonly LineageWal[],
-  backups: readonly Placed[],
-  policy: RetentionPolicy,
-  now: Date,
-): ReadonlySet<string> {
-  const begin = new Date(now.getTime() - (policy.pointInTimeMs ?? 0));
-  const bases = new Set<string>();
-  for (const { lineage } of lineages) {
-    const own = backups.filter(
-      ({ summary, restorable }) => restorable && summary.system_identifier === lineage.systemIdentifier,
-    );
-    for (const some of [own, own.filter(({ usable }) => usable)]) {
-      for (const id of windowBases(
-        lineage,
-        some.map(({ summary }) => summary),
-        begin,
-      ))
-        bases.add(id);
-    }
-  }
-  return bases;
-}
-
-function planLineage(
-  lineage: Lineage,
-  backups: readonly Placed[],
-  kept: readonly Placed[],
-  bases: ReadonlySet<string>,
-  policy: RetentionPolicy,
-  now: Date,
-): WalPlan {
-  const own = kept.filter(({ summary }) => summary.system_identifier === lineage.systemIdentifier);
-  if (own.length === 0) {
-    const current = backups.at(-1)?.summary.system_identifier;
-    const days = policy.keepDays;
-    if (current === undefined || current === lineage.systemIdentifier || days === undefined) return NOTHING_EXPIRES;
-    const begin = now.getTime() - Math.max(days * DAY_MS, policy.pointInTimeMs ?? 0);
-    const over = [...lineage.lastAt.values()].every((at) => at.getTime() < begin);
-    return over ? planWal(lineage, [], []) : NOTHING_EXPIRES;
-  }
-  const begin = policy.pointInTimeMs === undefined ? Number.NEGATIVE_INFINITY : now.getTime() - policy.pointInTimeMs;
-  const newest = own.findLast(({ usable }) => usable) ?? own.at(-1);
-  const isOnward = (each: Placed): boolean =>
-    bases.has(each.summary.id) ||
-    each.heldBy !== undefined ||
-    each === newest ||
-    each === own.at(-1) ||
-    Date.parse(each.summary.finished_at) > begin;
-  const summaries = (some: readonly Placed[]): readonly BackupSummary[] => some.map(({ summary }) => summary);
-  return planWal(lineage, summaries(own.filter(isOnward)), summaries(own.filter((each) => !isOnward(each))));
-}
-
-async function planBeside(
-  { archive, catalog, expired }: SystemWal,
-  plan: WalPlan,
-  signal: AbortSignal | undefined,
-): Promise<readonly StoredObject[]> {
-  if (plan === NOTHING_EXPIRES) return [];
-  const files: StoredBeside[] = [];
-  for await (const file of archive.listBeside(signal)) if (file.kind !== 'walHistory') files.push(file);
-  const going = new Set(plan.expired);
-  const kept = [...catalog.objects.values()].flat().filter((object) => !going.has(object));
-  return besideExpired(files, kept, [plan.upTo, expired], archive.segmentSize);
-}
-
 /** Why no WAL goes, in a sentence, where it is not certain what is needed. */
 function whyAllWal(
   policy: RetentionPolicy,
@@ -301,11 +167,11 @@ export async function whyWalInUse(
 ): Promise<string | undefined> {
   const { repository, cluster, signal } = options;
   for (const holder of await listHolders(repository, signal)) {
-    const backs = holder.purpose === `backup-${cluster}`;
+    const backs = holder.purpose === `backup-${cluster}` || holder.purpose === copyLock(cluster);
     if (!backs && clusterRead(holder.purpose) !== cluster) continue;
     if (!(await isAtWork(repository, holder, options))) continue;
     return backs
-      ? 'All WAL is kept this time: a backup is running, and its WAL is not known yet.'
+      ? 'All WAL is kept this time: a backup is being made or copied, and its WAL is not known yet.'
       : `All WAL is kept this time: the ${holder.holder} on ${holder.host} reads it.`;
   }
   return undefined;

@@ -4,6 +4,7 @@
 import { chunkId, idKey } from '../../codec/keys.ts';
 import { damaged } from '../../codec/seal.ts';
 import { packName } from '../../format/names.ts';
+import { elsewhere } from '../../repository/elsewhere.ts';
 import { packOpener, type PackReference } from '../../repository/index-store.ts';
 import { Repository, type RepositoryHandle } from '../../repository/repository.ts';
 import { serveCrew } from '../crew.ts';
@@ -46,19 +47,23 @@ serveCrew<FetchData, FetchTask, FetchResult, undefined>((data) => {
         const { pack, offset } = first.place;
         const name = packName(pack.packId);
         const bytes = run.reduce((sum, { place }) => sum + (place?.storedBytes ?? 0), 0);
-        const stretch = await repository.storage.get(name, { range: { offset, bytes } });
-        if (stretch.byteLength !== bytes) throw damaged(name, 'it was cut short');
-        const opener = packOpener(repository, pack);
-        let from = 0;
-        for (const chunk of run) {
-          const { plain } = opener.open(stretch, from, offset + from, false);
-          if (plain.byteLength !== chunk.bytes || !chunkId(key, plain).equals(chunk.id)) {
-            throw damaged(name, `it holds another chunk at byte ${offset + from} than the index says`);
+        const begin = at;
+        at = await elsewhere(repository, name, async () => {
+          const stretch = await repository.storage.get(name, { range: { offset, bytes } });
+          if (stretch.byteLength !== bytes) throw damaged(name, 'it was cut short');
+          const opener = packOpener(repository, pack);
+          let [to, from] = [begin, 0];
+          for (const chunk of run) {
+            const { plain } = opener.open(stretch, from, offset + from, false);
+            if (plain.byteLength !== chunk.bytes || !chunkId(key, plain).equals(chunk.id)) {
+              throw damaged(name, `it holds another chunk at byte ${offset + from} than the index says`);
+            }
+            joined.set(plain, to);
+            to += chunk.bytes;
+            from += chunk.place?.storedBytes ?? 0;
           }
-          joined.set(plain, at);
-          at += chunk.bytes;
-          from += chunk.place?.storedBytes ?? 0;
-        }
+          return to;
+        });
       }
       return { result: { number, bytes: joined }, transfer: [joined.buffer] };
     },

@@ -8,8 +8,10 @@ import { SpillwayError } from '@spillway/contract';
 import { discard } from '../../codec/discard.ts';
 import { damaged } from '../../codec/seal.ts';
 import { packName } from '../../format/names.ts';
+import { elsewhere, takeDetours } from '../../repository/elsewhere.ts';
 import { packOpener, type PackReference } from '../../repository/index-store.ts';
 import { Repository, type RepositoryHandle } from '../../repository/repository.ts';
+import type { Detour } from '../../storage/wrap/several.ts';
 import { serveCrew } from '../crew.ts';
 
 const OPEN_FILES_MAX = 128;
@@ -34,6 +36,7 @@ export interface LayTask {
 export interface LayResult {
   readonly fetchedBytes: number;
   readonly writtenBytes: number;
+  readonly detours: readonly Detour[];
 }
 
 serveCrew<LayData, LayTask, LayResult, undefined>((data) => {
@@ -66,26 +69,32 @@ serveCrew<LayData, LayTask, LayResult, undefined>((data) => {
   }
 
   return {
-    async perform({ pack, offset, bytes, chunks }) {
-      const name = packName(pack.packId);
-      const opener = packOpener(repository, pack);
-      const stretch = await repository.storage.get(name, { range: { offset, bytes } });
-      if (stretch.byteLength !== bytes) throw damaged(name, 'it was cut short');
-      let writtenBytes = 0;
-      for (const chunk of chunks) {
-        const { plain } = opener.open(stretch, chunk.offset - offset, chunk.offset, false);
-        for (let i = 0; i < chunk.destinations.length; i += 2) {
-          write(chunk.destinations[i] ?? 0, plain, chunk.destinations[i + 1] ?? 0);
-          writtenBytes += plain.byteLength;
-        }
-        discard(plain);
-      }
-      discard(stretch);
-      return { result: { fetchedBytes: bytes, writtenBytes } };
+    async perform(task) {
+      const written = await elsewhere(repository, packName(task.pack.packId), () => lay(task));
+      return { result: { ...written, detours: takeDetours(repository) } };
     },
     async finish() {
       for (const file of open.values()) closeSync(file);
       return undefined;
     },
   };
+
+  /** Done again where a chunk turns out damaged: what was written by then is written once more, the same. */
+  async function lay({ pack, offset, bytes, chunks }: LayTask): Promise<Omit<LayResult, 'detours'>> {
+    const name = packName(pack.packId);
+    const opener = packOpener(repository, pack);
+    const stretch = await repository.storage.get(name, { range: { offset, bytes } });
+    if (stretch.byteLength !== bytes) throw damaged(name, 'it was cut short');
+    let writtenBytes = 0;
+    for (const chunk of chunks) {
+      const { plain } = opener.open(stretch, chunk.offset - offset, chunk.offset, false);
+      for (let i = 0; i < chunk.destinations.length; i += 2) {
+        write(chunk.destinations[i] ?? 0, plain, chunk.destinations[i + 1] ?? 0);
+        writtenBytes += plain.byteLength;
+      }
+      discard(plain);
+    }
+    discard(stretch);
+    return { fetchedBytes: bytes, writtenBytes };
+  }
 });

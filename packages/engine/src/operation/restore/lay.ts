@@ -18,7 +18,9 @@ import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { type ErrorCode, isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
 import { CHUNK_ID_BYTES } from '../../format/chunk.ts';
 import type { Entry, FileEntry } from '../../format/entry.ts';
+import { reportDetours, takeDetours } from '../../repository/elsewhere.ts';
 import type { Repository } from '../../repository/repository.ts';
+import type { Detour } from '../../storage/wrap/several.ts';
 import { Crew } from '../crew.ts';
 import { CONTROL_FILE, type LaidFile, laidFiles, layTasks, LEFT_OUT, wantedChunks } from './chunks.ts';
 import { compareFiles } from './compare.ts';
@@ -49,6 +51,10 @@ export interface RestoreOptions {
 
 export interface RestoreSummary {
   readonly directory: string;
+  /** The place of the repository that was read. */
+  readonly source: string;
+  /** What was read from another place instead, and why. */
+  readonly detours: readonly Detour[];
   readonly backup: string;
   readonly files: number;
   readonly bytes: number;
@@ -84,6 +90,8 @@ export async function restore(options: RestoreOptions): Promise<RestoreSummary> 
     const seconds = (performance.now() - began) / 1000;
     return {
       directory,
+      source: options.repository.storage.description,
+      detours: laid.detours(),
       backup: backup.id,
       files: backup.files,
       bytes: backup.bytes,
@@ -130,6 +138,7 @@ interface Laid {
   readonly owner: Owner | undefined;
   readonly fetchedBytes: number;
   readonly writtenBytes: number;
+  readonly detours: () => readonly Detour[];
 }
 
 async function layFiles(options: RestoreOptions, step: (phase: string) => void): Promise<Laid> {
@@ -155,11 +164,18 @@ async function layFiles(options: RestoreOptions, step: (phase: string) => void):
   await compareFiles({ repository, files, ids, wanted, mend: true, workers, signal, report });
 
   const totals = { fetched: 0, written: 0 };
+  const detours = new Map<string, Detour>();
+  const told = new Set<string>();
+  const tellOf = (found: readonly Detour[]): void => {
+    reportDetours(found, told, report);
+    for (const detour of found) detours.set(detour.object, detour);
+  };
   const data: LayData = { repository: repository.threadHandle, paths: files.map(({ path }) => path) };
   await crew.run<LayTask, LayResult, undefined>({
     data,
     tasks: layTasks(files, wanted, ids, index),
-    onResult: ({ fetchedBytes, writtenBytes }) => {
+    onResult: ({ fetchedBytes, writtenBytes, detours: found }) => {
+      tellOf(found);
       totals.fetched += fetchedBytes;
       totals.written += writtenBytes;
       report({ type: 'progress', phase: 'restoring files', done_bytes: totals.written, total_bytes: plan.bytes });
@@ -167,7 +183,19 @@ async function layFiles(options: RestoreOptions, step: (phase: string) => void):
     signal,
   });
   const readOnly = files.filter(({ entry }) => (entry.mode & READ_WRITE) !== READ_WRITE);
-  return { paths: data.paths, folders, readOnly, owner, fetchedBytes: totals.fetched, writtenBytes: totals.written };
+  return {
+    paths: data.paths,
+    folders,
+    readOnly,
+    owner,
+    fetchedBytes: totals.fetched,
+    writtenBytes: totals.written,
+    // Of this thread too, whatever was read last.
+    detours: () => {
+      tellOf(takeDetours(repository));
+      return [...detours.values()];
+    },
+  };
 }
 
 /** Makes the folders that the backup goes into, and marks the first. */

@@ -4,7 +4,6 @@
 // wants, and has the id that the manifest names when it is hashed anew. Damage is a result, not an error: the rest is
 // read all the same. A store that cannot be reached is an error, and ends the verification without a verdict.
 
-import { isSpillwayError, type SpillwayError } from '@spillway/contract';
 import { chunkId, idKey } from '../../codec/keys.ts';
 import { discard } from '../../codec/discard.ts';
 import { damaged } from '../../codec/seal.ts';
@@ -15,6 +14,7 @@ import { packOpener, type PackReference } from '../../repository/index-store.ts'
 import { readPackFooter } from '../../repository/pack-footer.ts';
 import { Repository, type RepositoryHandle } from '../../repository/repository.ts';
 import { serveCrew } from '../crew.ts';
+import { damageIn } from '../damage.ts';
 
 export interface StretchTask {
   readonly type: 'stretch';
@@ -114,15 +114,3 @@ serveCrew<RepositoryHandle, VerifyTask, VerifyResult, undefined>((handle) => {
     finish: async () => undefined,
   };
 });
-
-/** What is wrong, in a phrase; throws again what says nothing about the object. */
-function damageIn(error: unknown): string {
-  if (isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING', 'SPW_REPOSITORY_NEWER')) {
-    return error.code === 'SPW_OBJECT_MISSING' ? 'it is not there' : (error.why ?? error.message);
-  }
-  if (isSpillwayError(error) && isBadSector(error)) return 'the disk cannot read it';
-  throw error;
-}
-
-const isBadSector = (error: SpillwayError): boolean =>
-  (error.cause as NodeJS.ErrnoException | undefined)?.code === 'EIO';

@@ -31,6 +31,7 @@ export function withCounts(inner: Storage, shared: SharedState): Storage {
       shared.count('stat_calls');
       return inner.stat(name, options);
     },
+    ...(inner.replace !== undefined && { replace: inner.replace.bind(inner) }),
     async remove(name, options) {
       shared.count('remove_calls');
       return inner.remove(name, options);

@@ -48,6 +48,10 @@ export function withFaults(inner: Storage, plan: FaultPlan): Storage {
       count('remove', name);
       return inner.remove(name, options);
     },
+    async replace(name, parts, options) {
+      count('put', name);
+      await inner.replace?.(name, parts, options);
+    },
     async put(name, parts, options) {
       count('put', name);
       const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0);

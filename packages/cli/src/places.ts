@@ -1,0 +1,66 @@
+// Making a backup or dump at all places that are always mounted, and what of it decides the exit code.
+
+import { exitCodes, type PlacesDocument } from '@spillway/contract';
+import { FIRST_PLACE } from '@spillway/contract/schemas';
+import * as engine from '@spillway/engine';
+import type { LoadedConfiguration } from './configuration/load.ts';
+import type { Context } from './context.ts';
+import { locationOf } from './location.ts';
+import { openConfigured, policyOf, retentionAt } from './session.ts';
+
+export interface MadeAtPlaces<Made> {
+  readonly made: Made;
+  /** The first place, opened. */
+  readonly repository: engine.Repository;
+  readonly places: PlacesDocument;
+  /** What the places say: done, done with somebody behind, or not done by `copy_policy`. */
+  readonly exitCode: number;
+}
+
+/** With --repository at that place alone. */
+export async function makeAtPlaces<Made extends { readonly id: string }>(
+  context: Context,
+  loaded: LoadedConfiguration,
+  given: { readonly cluster: string; readonly workers: number },
+  make: (repository: engine.Repository) => Promise<Made>,
+): Promise<MadeAtPlaces<Made>> {
+  const { copies, copy_policy: policy } = loaded.configuration;
+  const repository = await openConfigured(context, loaded);
+  const alone = (context.options.repository ?? FIRST_PLACE) !== FIRST_PLACE;
+  const mounted = Object.entries(copies).filter(([, { mounted: when }]) => !alone && when === 'always');
+  const { made, places: outcomes } = await engine.throughPlaces(
+    {
+      repository,
+      ...given,
+      places: await Promise.all(
+        mounted.map(async ([name]) => ({
+          name,
+          location: await locationOf(context, loaded, name),
+          policy: policyOf(retentionAt(loaded, name, given.cluster)),
+        })),
+      ),
+      signal: context.signal,
+      report: context.output.report,
+    },
+    make,
+  );
+  const places = outcomes.map(({ place, failure }) => ({
+    place,
+    required: copies[place]?.policy === 'required',
+    state: failure === undefined ? ('complete' as const) : ('behind' as const),
+    problem: failure ?? null,
+  }));
+  const done = engine.isDone(policy, places);
+  const behind = places.filter(({ state }) => state === 'behind');
+  for (const { place, problem } of behind) {
+    context.output.warn(`${place} is behind: ${problem}. Next: spillway copy ${place}`);
+  }
+  if (!done) {
+    const required = behind.filter(({ required: counts }) => counts).map(({ place }) => place);
+    context.output.warn(
+      `${made.id} is at the first place, and does not count as done by copy_policy ${policy}: ${required.join(', ')} ${required.length === 1 ? 'lacks' : 'lack'} it`,
+    );
+  }
+  const exitCode = done ? (behind.length === 0 ? exitCodes.ok : exitCodes.warnings) : exitCodes.storageUnreachable;
+  return { made, repository, places, exitCode };
+}
