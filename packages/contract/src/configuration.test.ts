@@ -13,6 +13,8 @@ test('the shortest configuration gets every default', () => {
     ok: true,
     configuration: {
       repository: { path: '/srv/repository', passphrase: { kind: 'file', file: 'passphrase' } },
+      copies: {},
+      copy_policy: 'all',
       clusters: {
         main: {
           connection: { host: '127.0.0.1', port: 5432, user: 'spillway', database: 'postgres', ssl: 'disable' },
@@ -70,7 +72,7 @@ test('each mistake is one problem at its key, in words', () => {
     [null, '', /group of settings/],
     [[], '', /group of settings/],
     [{ repository, cluster: {} }, 'cluster', /did you mean clusters\?/],
-    [{ repository, retention: 3 }, 'retention', /known are repository, clusters/],
+    [{ repository, retention: 3 }, 'retention', /known are repository, copies, copy_policy, clusters/],
     [{ repository: { ...repository, pth: '/' } }, 'repository.pth', /did you mean path\?/],
     [{ repository: { path: '/x' } }, 'repository', /exactly one of passphrase and recovery_key/],
     [{ repository: { ...repository, recovery_key: { env: 'X' } } }, 'repository', /exactly one/],
