@@ -144,7 +144,7 @@ test('a copy that is killed at any call goes on, and ends as one that was not', 
   const fault = { verbs: ['put', 'remove'], what: 'kill' } as const;
   const counted = await copyElsewhere({
     ...order,
-    target: (await newPlace()).location,
+    target: (await newPlace()).handle.location,
     fault: { ...fault, call: 1e6 },
   });
   assert.equal(counted?.error, undefined);
@@ -153,7 +153,7 @@ test('a copy that is killed at any call goes on, and ends as one that was not', 
   assert.ok(calls > 20);
   for (let call = 1; call <= calls; call += Math.ceil(calls / 11)) {
     const place = await newPlace();
-    const end = await copyElsewhere({ ...order, target: place.location, fault: { ...fault, call } });
+    const end = await copyElsewhere({ ...order, target: place.handle.location, fault: { ...fault, call } });
     assert.equal(end, undefined, `not killed at call ${call}`);
     const there = await objectsOf(place);
     for (const [name, bytes] of there) assert.equal(bytes, whole.get(name), `${name} after call ${call}`);
@@ -171,7 +171,7 @@ test('a place that is full, does not answer, takes nothing or is another reposit
   ] as const) {
     const place = await newPlace();
     const verbs = ['put'] as const;
-    const end = await copyElsewhere({ ...order, target: place.location, fault: { verbs, what, call: 9 } });
+    const end = await copyElsewhere({ ...order, target: place.handle.location, fault: { verbs, what, call: 9 } });
     assert.equal(end?.error, code);
     assert.deepEqual((await copyTo(place)).clusters[0]?.damage, []);
     assert.deepEqual(await objectsOf(place), await objectsOf(stage.repository));
