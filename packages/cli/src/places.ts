@@ -5,30 +5,34 @@ import { FIRST_PLACE } from '@spillway/contract/schemas';
 import * as engine from '@spillway/engine';
 import type { LoadedConfiguration } from './configuration/load.ts';
 import type { Context } from './context.ts';
-import { locationOf, openConfigured, policyOf, retentionAt } from './session.ts';
+import { locationOf } from './location.ts';
+import { openConfigured, policyOf, retentionAt } from './session.ts';
 
 export interface MadeAtPlaces<Made> {
   readonly made: Made;
+  /** The first place, opened. */
+  readonly repository: engine.Repository;
   readonly places: PlacesDocument;
   /** What the places say: done, done with somebody behind, or not done by `copy_policy`. */
   readonly exitCode: number;
 }
 
 /** The places that are always mounted; none with --repository, which means that place alone. */
-export function furtherPlaces(
+export async function furtherPlaces(
   context: Context,
   loaded: LoadedConfiguration,
   cluster: string,
-): readonly (engine.FurtherPlace & { readonly required: boolean })[] {
+): Promise<readonly (engine.FurtherPlace & { readonly required: boolean })[]> {
   if ((context.options.repository ?? FIRST_PLACE) !== FIRST_PLACE) return [];
-  return Object.entries(loaded.configuration.copies)
-    .filter(([, { mounted }]) => mounted === 'always')
-    .map(([name, { policy }]) => ({
+  const mounted = Object.entries(loaded.configuration.copies).filter(([, copy]) => copy.mounted === 'always');
+  return Promise.all(
+    mounted.map(async ([name, { policy }]) => ({
       name,
       required: policy === 'required',
-      location: locationOf(loaded, name),
+      location: await locationOf(context, loaded, name),
       policy: policyOf(retentionAt(loaded, name, cluster)),
-    }));
+    })),
+  );
 }
 
 /** With --repository at that place alone. */
@@ -40,7 +44,7 @@ export async function makeAtPlaces<Made extends { readonly id: string }>(
 ): Promise<MadeAtPlaces<Made>> {
   const { copy_policy: policy } = loaded.configuration;
   const repository = await openConfigured(context, loaded);
-  const further = furtherPlaces(context, loaded, given.cluster);
+  const further = await furtherPlaces(context, loaded, given.cluster);
   const { made, places: outcomes } = await engine.throughPlaces(
     {
       repository,
@@ -69,5 +73,5 @@ export async function makeAtPlaces<Made extends { readonly id: string }>(
     );
   }
   const exitCode = done ? (behind.length === 0 ? exitCodes.ok : exitCodes.warnings) : exitCodes.storageUnreachable;
-  return { made, places, exitCode };
+  return { made, repository, places, exitCode };
 }

@@ -10,7 +10,6 @@ import {
   nearest,
   SpillwayError,
   type ClusterConfiguration,
-  type CopyConfiguration,
   type Configuration,
   type SecretSource,
 } from '@spillway/contract';
@@ -19,7 +18,8 @@ import type { Concealed } from './configuration/concealed.ts';
 import { loadConfiguration, type LoadedConfiguration } from './configuration/load.ts';
 import { resolveSecret } from './configuration/secrets.ts';
 import type { Context } from './context.ts';
-import type { ClusterSource, Repository, RetentionPolicy, Secret, StorageLocation } from '@spillway/engine';
+import { copyConfiguration, locationOf } from './location.ts';
+import type { ClusterSource, Repository, RetentionPolicy, Secret } from '@spillway/engine';
 
 const WORKERS_MAX = 8;
 
@@ -29,33 +29,6 @@ export const loadFor = (context: Context): Promise<LoadedConfiguration> =>
     environment: context.environment,
     directory: context.directory,
   });
-
-/** Where a place is: the first, or a copy by its name. Throws SPW_PLACE_UNKNOWN. */
-export function locationOf(loaded: LoadedConfiguration, place: string = FIRST_PLACE): StorageLocation {
-  const path = [...placePath(loaded, place), 'path'];
-  const { path: folder } = copyConfiguration(loaded, place) ?? loaded.configuration.repository;
-  return { kind: 'filesystem', path: loaded.resolvePath(path, folder) };
-}
-
-/** Undefined for the first place. Throws SPW_PLACE_UNKNOWN. */
-export function copyConfiguration(
-  { configuration }: LoadedConfiguration,
-  place: string,
-): CopyConfiguration | undefined {
-  if (place === FIRST_PLACE) return undefined;
-  const { copies } = configuration;
-  const found = Object.hasOwn(copies, place) ? copies[place] : undefined;
-  if (found !== undefined) return found;
-  const names = [FIRST_PLACE, ...Object.keys(copies)];
-  const meant = nearest(place, names);
-  throw new SpillwayError('SPW_PLACE_UNKNOWN', `no place of the repository is called ${place}`, {
-    why: `there are ${names.join(', ')}`,
-    ...(meant === undefined ? {} : { hint: `did you mean ${meant}?` }),
-  });
-}
-
-const placePath = (loaded: LoadedConfiguration, place: string): readonly string[] =>
-  copyConfiguration(loaded, place) === undefined ? ['repository'] : ['copies', place];
 
 /** What a place keeps of a cluster: its own retention, or that of the cluster. */
 export const retentionAt = (
@@ -154,13 +127,17 @@ export async function openConfigured(
   loaded: LoadedConfiguration,
   place: string = context.options.repository ?? FIRST_PLACE,
 ): Promise<Repository> {
-  const location = locationOf(loaded, place);
   const secret = await repositorySecret(context, loaded, place);
   const { openRepository } = await import('@spillway/engine');
+  const location = await locationOf(context, loaded, place);
   try {
     return await openRepository({ location, secret, signal: context.signal });
   } catch (error) {
-    if (isSpillwayError(error, 'SPW_STORAGE_UNREACHABLE') && !(await isFolder(location.path))) {
+    if (
+      location.kind === 'filesystem' &&
+      isSpillwayError(error, 'SPW_STORAGE_UNREACHABLE') &&
+      !(await isFolder(location.path))
+    ) {
       throw new SpillwayError('SPW_REPOSITORY_MISSING', `found no repository at ${location.path}`, {
         why: 'there is no such folder',
         hint: `check the path and that its storage is mounted, or make ${place === FIRST_PLACE ? 'a repository with: spillway init' : `the folder, then: spillway copy ${place}`}`,
@@ -192,7 +169,10 @@ export async function openForReading(context: Context, loaded: LoadedConfigurati
     try {
       const opened = await openConfigured(context, loaded, place);
       const others = all.filter((each) => each !== place && !skipped.includes(each));
-      const location = { ...opened.location, others: others.map((each) => locationOf(loaded, each)) };
+      const location = {
+        ...opened.location,
+        others: await Promise.all(others.map((each) => locationOf(context, loaded, each))),
+      };
       for (const each of skipped) context.output.warn(`the place ${each} cannot be read; ${place} is read instead`);
       const { Repository: OpenRepository } = await import('@spillway/engine');
       return {

@@ -27,6 +27,26 @@ test('the shortest configuration gets every default', () => {
   });
 });
 
+const bucket = { ...repository, path: 's3://bucket/prod' };
+
+test('a bucket gets every default, and a folder has nothing of it', () => {
+  const result = parseConfiguration({ repository: bucket });
+  assert.ok(result.ok);
+  assert.deepEqual(result.configuration.repository.s3, {
+    prices: { put_1000: 0.005, get_1000: 0.0004, out_gib: 0.09 },
+    parallel_requests: 8,
+    connect_timeout: 5000,
+    request_timeout: 30_000,
+    retry_budget: 120_000,
+  });
+  const s3 = { bandwidth_limit: '50MiB/s', path_style: 'true', parallel_requests: '4', prices: { put_1000: '0.01' } };
+  const given = parseConfiguration({ repository: { ...bucket, s3 } });
+  assert.ok(given.ok);
+  assert.equal(given.configuration.repository.s3?.bandwidth_limit, 50 * 2 ** 20);
+  assert.equal(given.configuration.repository.s3.path_style, true);
+  assert.equal(given.configuration.repository.s3.prices.put_1000, 0.01);
+});
+
 test('a server over the network is encrypted and checked unless told otherwise', () => {
   assert.equal(sslOf('/run/postgresql'), 'disable');
   assert.equal(sslOf('localhost'), 'disable');
@@ -59,6 +79,28 @@ test('each mistake is one problem at its key, in words', () => {
     [{ repository: { path: '/x', passphrase: {} } }, 'repository.passphrase', /exactly one of file, env/],
     [{ repository: { path: '/x', passphrase: { file: 'a', env: 'B' } } }, 'repository.passphrase', /exactly one/],
     [{ repository: { path: '/x', passphrase: { fiel: 'a' } } }, 'repository.passphrase.fiel', /did you mean file/],
+    [{ repository: { ...repository, path: 's3:/bucket' } }, 'repository.path', /s3:\/\/bucket\/prefix/],
+    [{ repository: { ...repository, s3: {} } }, 'repository', /goes with a path of s3/],
+    [{ repository: { ...bucket, s3: { regio: 'x' } } }, 'repository.s3.regio', /did you mean region\?/],
+    [{ repository: { ...bucket, s3: { endpoint: 'minio:9000' } } }, 'repository.s3.endpoint', /https:\/\//],
+    [{ repository: { ...bucket, s3: { endpoint: 'http://h/path' } } }, 'repository.s3.endpoint', /with a host/],
+    [{ repository: { ...bucket, s3: { access_key_id: { env: 'A' } } } }, 'repository.s3', /both access_key_id and/],
+    [{ repository: { ...bucket, s3: { session_token: { env: 'A' } } } }, 'repository.s3', /session_token without/],
+    [{ repository: { ...bucket, s3: { kms_key: 'k' } } }, 'repository.s3', /sse-kms alone/],
+    [{ repository: { ...bucket, s3: { encryption: 'aes' } } }, 'repository.s3.encryption', /sse-s3 or sse-kms/],
+    [
+      { repository: { ...bucket, s3: { storage_class: { packs: 'DEEP_ARCHIVE' } } } },
+      'repository.s3.storage_class.packs',
+      /read at once/,
+    ],
+    [
+      { repository: { ...bucket, s3: { storage_class: { locks: 'STANDARD' } } } },
+      'repository.s3.storage_class.locks',
+      /known are packs/,
+    ],
+    [{ repository: { ...bucket, s3: { bandwidth_limit: '1kB' } } }, 'repository.s3.bandwidth_limit', /at least 64KiB/],
+    [{ repository: { ...bucket, s3: { prices: { out_gib: -1 } } } }, 'repository.s3.prices.out_gib', /US dollars/],
+    [{ repository: { ...bucket, s3: { request_timeout: '1ms' } } }, 'repository.s3.request_timeout', /from 1s to 1h/],
     [{ repository, clusters: { Main: { connection } } }, 'clusters.Main', /lower-case/],
     [{ repository, clusters: { main: {} } }, 'clusters.main.connection', /is missing/],
     [withCluster({ conection: {} }), 'clusters.main.conection', /did you mean connection/],

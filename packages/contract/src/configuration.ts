@@ -7,8 +7,13 @@
 // 4. `parseConfiguration` gives the whole configuration with its defaults, or every problem with its key path.
 
 import { z } from 'zod';
-import { type Milliseconds, parseDuration } from './quantity.ts';
+import { s3, type S3Configuration } from './bucket-settings.ts';
+import { isS3Url, parseS3Url } from './s3.ts';
+import { duration, milliseconds, MINUTE, secret, text, wholeNumber, yesOrNo } from './setting-forms.ts';
 import { nearest } from './spelling.ts';
+
+export type { S3Configuration } from './bucket-settings.ts';
+export type { SecretSource } from './setting-forms.ts';
 
 export interface ConfigurationProblem {
   /** The way to the key: `['clusters', 'main', 'wal', 'slot']`. */
@@ -22,81 +27,6 @@ export interface ConfigurationProblem {
 export type ConfigurationResult =
   | { readonly ok: true; readonly configuration: Configuration }
   | { readonly ok: false; readonly problems: readonly ConfigurationProblem[] };
-
-/** Where a secret comes from. */
-export type SecretSource =
-  | { readonly kind: 'file'; readonly file: string }
-  | { readonly kind: 'env'; readonly variable: string }
-  | { readonly kind: 'command'; readonly command: string };
-
-const MINUTE = 60_000;
-
-const duration = (least: number, most: number, range: string) =>
-  z
-    .string({ error: 'must be a duration with its unit, such as 5s or 10min' })
-    .transform((text, context): Milliseconds => {
-      const value = parseDuration(text);
-      if (value === undefined) {
-        context.addIssue({
-          code: 'custom',
-          message: 'must be a duration with its unit (ms, s, min, h, d), such as 5s',
-        });
-        return z.NEVER;
-      }
-      if (value < least || value > most) context.addIssue({ code: 'custom', message: `must be ${range}` });
-      return value;
-    });
-
-const milliseconds = (value: number): Milliseconds => value as Milliseconds;
-
-const wholeNumber = (least: number, most: number) => {
-  const error = `must be a whole number from ${least} to ${most}`;
-  return z
-    .union(
-      [
-        z.number(),
-        z
-          .string()
-          .regex(/^\d{1,9}$/)
-          .transform(Number),
-      ],
-      { error },
-    )
-    .refine((value) => Number.isInteger(value) && value >= least && value <= most, { error });
-};
-
-const text = z
-  .string({ error: (issue) => (issue.input === undefined ? 'is missing' : 'must be a text') })
-  .min(1, { error: 'must not be empty' });
-
-const secret = (what: string) =>
-  z
-    .strictObject(
-      { file: text.optional(), env: text.optional(), command: text.optional() },
-      {
-        error: (issue) =>
-          issue.code === 'invalid_type'
-            ? `says where the ${what} is, never the ${what} itself: { file: PATH }, { env: NAME } or { command: "..." }`
-            : undefined,
-      },
-    )
-    .transform((source, context): SecretSource => {
-      const sources: SecretSource[] = [];
-      if (source.file !== undefined) sources.push({ kind: 'file', file: source.file });
-      if (source.env !== undefined) sources.push({ kind: 'env', variable: source.env });
-      if (source.command !== undefined) sources.push({ kind: 'command', command: source.command });
-      const [only, second] = sources;
-      if (only === undefined || second !== undefined) {
-        context.addIssue({ code: 'custom', message: 'must have exactly one of file, env and command' });
-        return z.NEVER;
-      }
-      return only;
-    });
-
-/** A variable of the environment knows only text. */
-const yesOrNo = z
-  .union([z.boolean(), z.enum(['true', 'false'])], { error: 'must be true or false' })
-  .transform((value) => value === true || value === 'true');
 
 const isLocal = (host: string): boolean =>
   host.startsWith('/') || host === 'localhost' || host === '::1' || host.startsWith('127.');
@@ -177,10 +107,27 @@ const cluster = z.strictObject({
 
 const clusterNameForm = /^[a-z0-9][a-z0-9_-]{0,39}$/;
 
+const placePath = text.refine((path) => !isS3Url(path) || parseS3Url(path) !== undefined, {
+  error: 'must be s3://bucket or s3://bucket/prefix, in plain letters, digits and -_./',
+});
+
+const STRAY_BUCKET = 'has s3, which goes with a path of s3://bucket/prefix alone';
+const bucketHasUrl = (place: { readonly path: string; readonly s3?: unknown }): boolean =>
+  place.s3 === undefined || isS3Url(place.path);
+
+/** The settings of the bucket with their defaults, where the path is that of one. */
+const withBucket = <Place extends { readonly path: string; readonly s3?: S3Configuration | undefined }>(
+  place: Place,
+): Omit<Place, 's3'> & { readonly s3?: S3Configuration } => {
+  const { s3: given, ...rest } = place;
+  return { ...rest, ...(isS3Url(place.path) && { s3: given ?? s3.parse({}) }) };
+};
+
 /** Another place of the repository. */
 const copy = z
   .strictObject({
-    path: text,
+    path: placePath,
+    s3: s3.optional(),
     /** By default what opens the repository. */
     passphrase: secret('passphrase').optional(),
     recovery_key: secret('recovery key').optional(),
@@ -193,7 +140,9 @@ const copy = z
   })
   .refine((given) => given.passphrase === undefined || given.recovery_key === undefined, {
     error: 'must not have both passphrase and recovery_key',
-  });
+  })
+  .refine(bucketHasUrl, { error: STRAY_BUCKET })
+  .transform(withBucket);
 
 /** What the first place is called where a place is named. */
 export const FIRST_PLACE = 'repository';
@@ -202,13 +151,17 @@ const configuration = z
   .strictObject({
     repository: z
       .strictObject({
-        path: text,
+        /** A folder, or `s3://bucket/prefix`. */
+        path: placePath,
+        s3: s3.optional(),
         passphrase: secret('passphrase').optional(),
         recovery_key: secret('recovery key').optional(),
       })
       .refine((repository) => (repository.passphrase === undefined) !== (repository.recovery_key === undefined), {
         error: 'must have exactly one of passphrase and recovery_key',
-      }),
+      })
+      .refine(bucketHasUrl, { error: STRAY_BUCKET })
+      .transform(withBucket),
     copies: z
       .record(z.string().regex(clusterNameForm), copy)
       .default({})

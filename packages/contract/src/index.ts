@@ -6,4 +6,5 @@ export type * from './documents/index.ts';
 export * from './errors.ts';
 export * from './progress.ts';
 export * from './quantity.ts';
+export * from './s3.ts';
 export * from './spelling.ts';

@@ -86,4 +86,6 @@ export {
 } from './repository/key-slots.ts';
 export { holdElsewhere } from './repository/hold.ts';
 export { initRepository, openRepository, Repository } from './repository/repository.ts';
-export type { StorageLocation } from './storage/port.ts';
+export { type Cost, estimateCost, listPrices, type Prices } from './storage/cost.ts';
+export { folderOf, type S3Location, type StorageLocation } from './storage/port.ts';
+export { type Counters, countersOf, shareStorage } from './storage/process-state.ts';

@@ -15,6 +15,7 @@ import { segmentSize } from '../src/postgres/lsn.ts';
 import type { Repository } from '../src/repository/repository.ts';
 import { makeRepository, makeStage, type Stage } from './operation-stage.ts';
 import { waitFor } from './throwaway.ts';
+import { folderOf } from '../src/storage/port.ts';
 
 const SIZE = segmentSize(1024 * 1024);
 
@@ -137,7 +138,7 @@ describe('a server with archive_command', () => {
     const name = middle.name.slice(-24);
     assert.deepEqual(await look(repository), []);
 
-    const place = join(repository.location.path, middle.name);
+    const place = join(folderOf(repository.location) ?? '', middle.name);
     await flipBit(place, 5000);
     assert.deepEqual(
       (await look(repository)).map(({ object }) => object),
@@ -165,7 +166,7 @@ describe('a server with archive_command', () => {
     const kept = repository;
     // A place where no repository is.
     repository = await makeRepository(stage.folder);
-    await rm(repository.location.path, { recursive: true });
+    await rm(folderOf(repository.location) ?? '', { recursive: true });
     const failedBefore = (await archiver()).failed;
     for (let i = 0; i < 12; i++) await fill(700);
     const last = await fill(700);

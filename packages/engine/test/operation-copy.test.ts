@@ -32,6 +32,9 @@ import { readKeySlots } from '../src/repository/repository.ts';
 import { copyElsewhere } from './copy-process.ts';
 import { makeStage, type Stage } from './operation-stage.ts';
 import { waitFor } from './throwaway.ts';
+import { folderOf as folderOfAny } from '../src/storage/port.ts';
+
+const folderOf = (location: StorageLocation): string => folderOfAny(location) ?? '';
 
 const signal = new AbortController().signal;
 const report = (): void => undefined;
@@ -83,7 +86,7 @@ test('a copy is the same objects in another place, and a second run copies nothi
   await verify({ repository: stage.repository, cluster: stage.name, level: 'data', workers: 2, signal, report });
   const place = await newPlace();
   const looked = await copyTo(place, { dryRun: true });
-  assert.deepEqual((await readdir(place.location.path)).length, 0);
+  assert.deepEqual((await readdir(folderOf(place.location))).length, 0);
   const made = await copyTo(place);
   assert.equal(made.made, true);
   assert.deepEqual(made.clusters[0]?.backups, [
@@ -120,7 +123,7 @@ test('the copy alone is enough to restore from, and what came since is brought a
   const { clusters } = await copyTo(place);
   assert.equal(clusters[0]?.backups.find(({ id }) => id === second.id)?.outcome, 'copied');
   const first = stage.repository;
-  await rename(first.location.path, `${first.location.path}.gone`);
+  await rename(folderOf(first.location), `${folderOf(first.location)}.gone`);
   try {
     stage.repository = place;
     const { cluster } = await stage.restore({ backupId: second.id });
@@ -137,7 +140,7 @@ test('the copy alone is enough to restore from, and what came since is brought a
     assert.deepEqual([verified.result, verified.notices], ['passed', []]);
   } finally {
     stage.repository = first;
-    await rename(`${first.location.path}.gone`, first.location.path);
+    await rename(`${folderOf(first.location)}.gone`, folderOf(first.location));
   }
 });
 
@@ -147,7 +150,7 @@ test('a copy that is killed at any call goes on, and ends as one that was not', 
   const fault = { verbs: ['put', 'remove'], what: 'kill' } as const;
   const counted = await copyElsewhere({
     ...order,
-    target: (await newPlace()).location,
+    target: (await newPlace()).handle.location,
     fault: { ...fault, call: 1e6 },
   });
   assert.equal(counted?.error, undefined);
@@ -156,7 +159,7 @@ test('a copy that is killed at any call goes on, and ends as one that was not', 
   assert.ok(calls > 20);
   for (let call = 1; call <= calls; call += Math.ceil(calls / 11)) {
     const place = await newPlace();
-    const end = await copyElsewhere({ ...order, target: place.location, fault: { ...fault, call } });
+    const end = await copyElsewhere({ ...order, target: place.handle.location, fault: { ...fault, call } });
     assert.equal(end, undefined, `not killed at call ${call}`);
     const there = await objectsOf(place);
     for (const [name, bytes] of there) assert.equal(bytes, whole.get(name), `${name} after call ${call}`);
@@ -174,7 +177,7 @@ test('a place that is full, does not answer, takes nothing or is another reposit
   ] as const) {
     const place = await newPlace();
     const verbs = ['put'] as const;
-    const end = await copyElsewhere({ ...order, target: place.location, fault: { verbs, what, call: 9 } });
+    const end = await copyElsewhere({ ...order, target: place.handle.location, fault: { verbs, what, call: 9 } });
     assert.equal(end?.error, code);
     assert.deepEqual((await copyTo(place)).clusters[0]?.damage, []);
     assert.deepEqual(await objectsOf(place), await objectsOf(stage.repository));
@@ -189,7 +192,7 @@ test('a place that is full, does not answer, takes nothing or is another reposit
   await assert.rejects(copyTo(other), { code: 'SPW_REPOSITORY_EXISTS', why: /it holds the repository/ });
   assert.deepEqual(await objectsOf(other), untouched);
   const used = await newPlace();
-  await writeFile(join(used.location.path, 'letters'), '');
+  await writeFile(join(folderOf(used.location), 'letters'), '');
   await assert.rejects(copyTo(used), { code: 'SPW_REPOSITORY_EXISTS', why: /letters lies there already/ });
 });
 
@@ -199,7 +202,7 @@ test('what is damaged at the source is not copied, and what is damaged at the pl
   const names = [...(await objectsOf(source)).keys()].filter((name) => name.startsWith('packs/'));
   const lengths = await Promise.all(names.map(async (name) => (await source.storage.stat(name))?.bytes ?? 0));
   const name = names[lengths.indexOf(Math.max(...lengths))] ?? '';
-  const path = join(source.location.path, name);
+  const path = join(folderOf(source.location), name);
   const good = await readFile(path);
   await chmod(path, 0o600);
   await writeFile(path, good.with(good.length >> 1, (good.at(good.length >> 1) ?? 0) ^ 1));
@@ -215,7 +218,7 @@ test('what is damaged at the source is not copied, and what is damaged at the pl
   assert.equal(await place.storage.stat(name), undefined);
   assert.deepEqual((await copyTo(place)).clusters[0]?.damage, []);
 
-  const own = join(place.location.path, name);
+  const own = join(folderOf(place.location), name);
   await chmod(own, 0o600);
   await truncate(own, 100);
   const newer = await stage.backup({ type: 'full' });
@@ -302,7 +305,7 @@ const reading = (first: Repository, ...others: readonly Repository[]): Repositor
   new Repository({ ...first.handle, location: { ...first.location, others: others.map(({ location }) => location) } });
 
 async function flip(repository: Repository, name: string): Promise<void> {
-  const path = join(repository.location.path, name);
+  const path = join(folderOf(repository.location), name);
   const good = await readFile(path);
   await chmod(path, 0o600);
   await writeFile(path, good.with(good.length >> 1, (good.at(good.length >> 1) ?? 0) ^ 1));
@@ -318,9 +321,9 @@ test('a restore reads elsewhere what is damaged, missing or cut short, and says 
   const [flipped = '', cut = '', gone = ''] = packs;
   const manifest = names.find((name) => name.endsWith(id)) ?? '';
   for (const name of [flipped, segment, manifest]) await flip(first, name);
-  await chmod(join(first.location.path, cut), 0o600);
-  await truncate(join(first.location.path, cut), 50);
-  await rm(join(first.location.path, gone));
+  await chmod(join(folderOf(first.location), cut), 0o600);
+  await truncate(join(folderOf(first.location), cut), 50);
+  await rm(join(folderOf(first.location), gone));
   const own = stage.repository;
   try {
     stage.repository = reading(first, second);
@@ -340,10 +343,10 @@ test('a restore reads elsewhere what is damaged, missing or cut short, and says 
       report,
     });
     for (const { object, problem, place, instead } of done.detours) {
-      assert.deepEqual([place, instead], [first.location.path, second.location.path]);
+      assert.deepEqual([place, instead], [folderOf(first.location), folderOf(second.location)]);
       found.set(object, problem);
     }
-    assert.equal(done.source, first.location.path);
+    assert.equal(done.source, folderOf(first.location));
     const expected = [flipped, cut, gone].filter((name) => found.has(name));
     // All of them, unless a pack holds no chunk of the files.
     assert.ok(expected.length >= 2, JSON.stringify([...found]));
@@ -389,7 +392,7 @@ test('a restore reads elsewhere what is damaged, missing or cut short, and says 
   );
   assert.deepEqual((await mend([second])).objects, []);
   assert.deepEqual(await objectsOf(first), await objectsOf(second));
-  assert.equal((await readdir(join(first.location.path, '.damaged'))).length, 4);
+  assert.equal((await readdir(join(folderOf(first.location), '.damaged'))).length, 4);
   const verified = await verify({
     repository: first,
     cluster: stage.name,

@@ -28,6 +28,7 @@ import { takeLock } from '../src/repository/lock.ts';
 import { initRepository, openRepository, type Repository } from '../src/repository/repository.ts';
 import { makeRepository } from './operation-stage.ts';
 import { waitFor } from './throwaway.ts';
+import { folderOf } from '../src/storage/port.ts';
 
 const run = promisify(execFile);
 const READER = fileURLToPath(new URL('../../../tools/independent-reader/read.mjs', import.meta.url));
@@ -241,7 +242,7 @@ if (existsSync(join(TOOLS, 'pg_dump'))) {
     );
     const other = await makeRepository(folder);
     const damaged = await dump(settings('logical', { repository: other, databases: [ODD] }));
-    const packs = join(other.location.path, 'packs');
+    const packs = join(folderOf(other.location) ?? '', 'packs');
     const [sub = ''] = await readdir(packs);
     const [pack = ''] = await readdir(join(packs, sub));
     const path = join(packs, sub, pack);

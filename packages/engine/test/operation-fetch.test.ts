@@ -16,6 +16,7 @@ import { type FetchOptions, fetchWal } from '../src/operation/wal/fetch.ts';
 import { type Lsn, lsn, segmentName, segmentSize, timelineId } from '../src/postgres/lsn.ts';
 import type { Repository } from '../src/repository/repository.ts';
 import { makeRepository } from './operation-stage.ts';
+import { folderOf } from '../src/storage/port.ts';
 
 const SIZE = segmentSize(1024 * 1024);
 const SYSTEM = '7300000000000000001';
@@ -117,7 +118,7 @@ async function failsOtherwise(fetching: Promise<unknown>, ...codes: readonly str
 }
 
 test('a repository that is away is never absent WAL', async () => {
-  const { path } = repository.location;
+  const path = folderOf(repository.location) ?? '';
   await rename(path, `${path}-aside`);
   await failsOtherwise(fetch(nameOf(3)), 'SPW_STORAGE_UNREACHABLE', 'SPW_SYSTEM_MISMATCH');
   // A file where a folder was: reading it fails in another way.
@@ -130,7 +131,7 @@ test('a repository that is away is never absent WAL', async () => {
 test('a damaged segment or piece is never absent WAL', async () => {
   for (const segment of [3, 6]) {
     const [object] = await archive.find(one, at(segment));
-    const path = join(repository.location.path, object?.name ?? '');
+    const path = join(folderOf(repository.location) ?? '', object?.name ?? '');
     await flipBit(path, 500);
     await failsOtherwise(fetch(nameOf(segment)), 'SPW_OBJECT_DAMAGED');
     await flipBit(path, 500);

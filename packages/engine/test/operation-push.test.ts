@@ -15,6 +15,7 @@ import { WalRecorder } from '../src/operation/wal/recorder.ts';
 import { type Lsn, lsn, segmentName, segmentSize, timelineId } from '../src/postgres/lsn.ts';
 import { Repository } from '../src/repository/repository.ts';
 import { makeRepository } from './operation-stage.ts';
+import { folderOf } from '../src/storage/port.ts';
 
 const SIZE = segmentSize(1024 * 1024);
 const SYSTEM = '7300000000000000001';
@@ -292,7 +293,7 @@ test('a mark counts only for the very file, for its cluster, and while the repos
   await push(nameOf(3));
 
   const [object] = await archive.find(one, at(3));
-  const place = join(repository.location.path, object?.name ?? '');
+  const place = join(folderOf(repository.location) ?? '', object?.name ?? '');
   await rename(place, `${folder}/aside`);
   assert.equal(await marked(nameOf(3)), false, 'removed from the repository');
   await writeFile(place, '');
@@ -308,7 +309,7 @@ test('a mark counts only for the very file, for its cluster, and while the repos
 
 test('a mark is never there for what is not stored', async () => {
   await ready(nameOf(3), segmentOf(3));
-  const { path } = repository.location;
+  const path = folderOf(repository.location) ?? '';
   await rename(path, `${path}-aside`);
   await writeFile(path, '');
   await assert.rejects(push(nameOf(3)), { code: 'SPW_STORAGE_UNREACHABLE', message: new RegExp(nameOf(3)) });

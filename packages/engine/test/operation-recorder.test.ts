@@ -14,6 +14,7 @@ import { type Lsn, lsn, segmentSize, timelineId } from '../src/postgres/lsn.ts';
 import type { Repository } from '../src/repository/repository.ts';
 import { makeRepository } from './operation-stage.ts';
 import { waitFor } from './throwaway.ts';
+import { folderOf } from '../src/storage/port.ts';
 
 const SIZE = segmentSize(1024 * 1024);
 const START = lsn(0x3000000n);
@@ -222,8 +223,8 @@ test('a store that fails ends the recorder with its error, and nothing counts as
   const recorder = await begin();
   await send(recorder, 0, 100);
   // A file stands where the repository was: nobody can write there, not even root.
-  await rm(repository.location.path, { recursive: true });
-  await writeFile(repository.location.path, '');
+  await rm(folderOf(repository.location) ?? '', { recursive: true });
+  await writeFile(folderOf(repository.location) ?? '', '');
   await assert.rejects(recorder.flush(), (error) => isSpillwayError(error));
   assert.deepEqual(durable, []);
   assert.ok(recorder.failed.aborted);

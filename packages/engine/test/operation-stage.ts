@@ -33,6 +33,7 @@ import {
 import { parseLsn } from '../src/postgres/lsn.ts';
 import { Repository } from '../src/repository/repository.ts';
 import { waitFor } from './throwaway.ts';
+import { folderOf } from '../src/storage/port.ts';
 
 const run = promisify(execFile);
 const NAME = 'main';
@@ -95,7 +96,7 @@ export class Stage implements AsyncDisposable {
   }
 
   get repositoryPath(): string {
-    return this.repository.location.path;
+    return folderOf(this.repository.location) ?? '';
   }
 
   /** A folder that is not there yet. */

@@ -6,10 +6,11 @@ import type { Command } from '../context.ts';
 import * as engine from '@spillway/engine';
 import { makeAtPlaces } from '../places.ts';
 import { clusterName, clusterSource, defaultWorkers, loadFor } from '../session.ts';
+import { renderStats, statsOf, type StatsOptions } from '../stats.ts';
 import { renderPlaces } from '../ui/places.ts';
 import { formatBytes, formatCount, formatDuration, formatRate, shortId } from '../ui/format.ts';
 
-export interface BackupOptions {
+export interface BackupOptions extends StatsOptions {
   /** By default what the configuration says. */
   readonly source?: 'local' | 'stream' | 'logical' | 'schema';
   /** Of a dump. */
@@ -37,7 +38,12 @@ export const backup: Command<BackupOptions> = async (context, options) => {
   const name = clusterName(context, loaded.configuration);
   const { settings, ...cluster } = await clusterSource(context, loaded, name);
   const workers = options.workers ?? settings.backup.workers ?? defaultWorkers();
-  const { made, places, exitCode } = await makeAtPlaces(context, loaded, { cluster: name, workers }, (repository) =>
+  const {
+    made,
+    places,
+    exitCode,
+    repository: asked,
+  } = await makeAtPlaces(context, loaded, { cluster: name, workers }, (repository) =>
     engine.backup({
       repository,
       cluster,
@@ -54,7 +60,8 @@ export const backup: Command<BackupOptions> = async (context, options) => {
     }),
   );
   const document: MadeBackup = { ...made, places };
-  context.output.result(document, () => renderBackup(document));
+  const stats = statsOf(options, loaded, asked);
+  context.output.result({ ...document, ...stats }, () => renderBackup(document) + renderStats(stats));
   if (made.damaged_page_count > 0) context.output.warn(describeDamage(made));
   return exitCode === exitCodes.ok && made.damaged_page_count > 0 ? exitCodes.warnings : exitCode;
 };

@@ -8,7 +8,8 @@ import { isSpillwayError, type CompletionDocument } from '@spillway/contract';
 import type { Command } from '../context.ts';
 import type { CommandDescription } from '../program/describe.ts';
 import { completionScript, shells } from '../reference/completion.ts';
-import { clusterName, loadFor, locationOf } from '../session.ts';
+import { locationOf } from '../location.ts';
+import { clusterName, loadFor } from '../session.ts';
 
 const COMPLETE_WITHIN_MS = 2000;
 
@@ -32,7 +33,7 @@ export const complete: Command<object> = async (context, _options, what) => {
       const { listBackupIds, listDumpIds } = await import('@spillway/engine');
       const list = what === 'backups' ? listBackupIds : listDumpIds;
       names = await list({
-        location: locationOf(loaded, context.options.repository),
+        location: await locationOf(context, loaded, context.options.repository),
         cluster: clusterName(context, loaded.configuration),
         signal,
       });

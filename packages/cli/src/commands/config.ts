@@ -1,12 +1,13 @@
 // `spillway config check`, `config show` and `config schema`: is the configuration right, and what is in force, from where.
 // Secrets are never fetched here: what is shown is where each would come from.
 
-import type { ConfigCheckDocument, ConfigShowDocument, SecretSource } from '@spillway/contract';
+import type { ConfigCheckDocument, ConfigShowDocument, S3Configuration, SecretSource } from '@spillway/contract';
 import { formatDurationSetting } from '@spillway/contract';
 import { configurationSchema } from '@spillway/contract/schemas';
 import type { LoadedConfiguration } from '../configuration/load.ts';
 import type { Command } from '../context.ts';
-import { defaultWorkers, loadFor, locationOf } from '../session.ts';
+import { placeOf } from '../location.ts';
+import { defaultWorkers, loadFor } from '../session.ts';
 import { renderTable } from '../ui/table.ts';
 
 export const check: Command<object> = async (context) => {
@@ -53,13 +54,15 @@ interface Setting {
 
 function* settingsOf(loaded: LoadedConfiguration): Generator<Setting> {
   const { repository, copies, copy_policy: policyOfCopies, clusters } = loaded.configuration;
-  yield { path: ['repository', 'path'], value: locationOf(loaded).path };
+  yield { path: ['repository', 'path'], value: placeOf(loaded) };
+  yield* bucketSettings(['repository', 's3'], repository.s3);
   yield* secret(['repository', 'passphrase'], repository.passphrase);
   yield* secret(['repository', 'recovery_key'], repository.recovery_key);
   if (Object.keys(copies).length > 0) yield { path: ['copy_policy'], value: policyOfCopies };
-  for (const [name, { passphrase, recovery_key: key, mounted, policy, retention }] of Object.entries(copies)) {
+  for (const [name, { passphrase, recovery_key: key, s3, mounted, policy, retention }] of Object.entries(copies)) {
     const at = ['copies', name];
-    yield { path: [...at, 'path'], value: locationOf(loaded, name).path };
+    yield { path: [...at, 'path'], value: placeOf(loaded, name) };
+    yield* bucketSettings([...at, 's3'], s3);
     yield* secret([...at, 'passphrase'], passphrase);
     yield* secret([...at, 'recovery_key'], key);
     yield { path: [...at, 'mounted'], value: mounted };
@@ -93,6 +96,26 @@ function* settingsOf(loaded: LoadedConfiguration): Generator<Setting> {
     yield { path: [...at, 'backup', 'source'], value: backup.source };
     yield { path: [...at, 'backup', 'compression_level'], value: backup.compression_level };
     yield { path: [...at, 'backup', 'wal_timeout'], value: formatDurationSetting(backup.wal_timeout) };
+  }
+}
+
+function* bucketSettings(at: readonly string[], s3: S3Configuration | undefined): Generator<Setting> {
+  if (s3 === undefined) return;
+  const { access_key_id: id, secret_access_key: key, session_token: token, storage_class: classes, ...rest } = s3;
+  const { prices, bandwidth_limit: bandwidth, connect_timeout, request_timeout, retry_budget, ...plain } = rest;
+  yield* secret([...at, 'access_key_id'], id);
+  yield* secret([...at, 'secret_access_key'], key);
+  yield* secret([...at, 'session_token'], token);
+  for (const [name, value] of Object.entries({ ...plain, bandwidth_limit: bandwidth && `${bandwidth} B/s` })) {
+    if (value !== undefined) yield { path: [...at, name], value: String(value) };
+  }
+  for (const [name, value] of Object.entries({ connect_timeout, request_timeout, retry_budget })) {
+    yield { path: [...at, name], value: formatDurationSetting(value) };
+  }
+  for (const [group, values] of Object.entries({ storage_class: classes ?? {}, prices })) {
+    for (const [name, value] of Object.entries(values)) {
+      if (value !== undefined) yield { path: [...at, group, name], value: String(value) };
+    }
   }
 }
 

@@ -12,7 +12,8 @@ import { FIRST_PLACE } from '@spillway/contract/schemas';
 import * as engine from '@spillway/engine';
 import type { LoadedConfiguration } from '../configuration/load.ts';
 import type { Command, Context } from '../context.ts';
-import { defaultWorkers, loadFor, locationOf, openConfigured, policyOf, retentionAt } from '../session.ts';
+import { copyConfiguration, locationOf } from '../location.ts';
+import { defaultWorkers, loadFor, openConfigured, policyOf, retentionAt } from '../session.ts';
 import type { Colours } from '../ui/colour.ts';
 import { formatBytes, formatDuration, shortId } from '../ui/format.ts';
 import { renderTable } from '../ui/table.ts';
@@ -37,7 +38,7 @@ export const copy: Command<CopyCommandOptions> = async (context, options, ...pla
   const from = options.from ?? FIRST_PLACE;
   const [named] = places;
   const targets = named === undefined ? mountedPlaces(loaded, from) : [named];
-  for (const target of targets) locationOf(loaded, target);
+  for (const target of targets) copyConfiguration(loaded, target);
   if (targets.includes(from)) {
     throw new SpillwayError('SPW_USAGE', `the place ${from} cannot be copied to itself`);
   }
@@ -49,7 +50,7 @@ export const copy: Command<CopyCommandOptions> = async (context, options, ...pla
     try {
       const summary = await engine.copy({
         source,
-        target: locationOf(loaded, place),
+        target: await locationOf(context, loaded, place),
         clusters: names.map((name) => ({ name, policy: policyOf(retentionAt(loaded, place, name)) })),
         ...(options.backup && { named: options.backup }),
         dryRun: options.dryRun === true,

@@ -7,6 +7,7 @@ import type { LoadedConfiguration } from '../configuration/load.ts';
 import type { Command, Context } from '../context.ts';
 import { makeAtPlaces } from '../places.ts';
 import { clusterName, clusterSource, defaultWorkers, loadFor, openConfigured } from '../session.ts';
+import { renderStats, statsOf, type StatsOptions } from '../stats.ts';
 import {
   formatBytes,
   formatCount,
@@ -20,7 +21,7 @@ import {
 import { renderPlaces } from '../ui/places.ts';
 import { renderPairs, renderTable } from '../ui/table.ts';
 
-export interface DumpOptions {
+export interface DumpOptions extends StatsOptions {
   readonly source: 'logical' | 'schema';
   readonly database?: readonly string[];
   readonly workers?: number;
@@ -33,7 +34,12 @@ export const dump: Command<DumpOptions> = async (context, options) => {
   const name = clusterName(context, loaded.configuration);
   const { settings, connection } = await clusterSource(context, loaded, name);
   const workers = options.workers ?? settings.backup.workers ?? defaultWorkers();
-  const { made, places, exitCode } = await makeAtPlaces(context, loaded, { cluster: name, workers }, (repository) =>
+  const {
+    made,
+    places,
+    exitCode,
+    repository: asked,
+  } = await makeAtPlaces(context, loaded, { cluster: name, workers }, (repository) =>
     engine.dump({
       ...clientSearch(context, loaded, name),
       repository,
@@ -48,7 +54,8 @@ export const dump: Command<DumpOptions> = async (context, options) => {
     }),
   );
   const document: MadeDump = { ...made, places };
-  context.output.result(document, () => renderMade(document));
+  const stats = statsOf(options, loaded, asked);
+  context.output.result({ ...document, ...stats }, () => renderMade(document) + renderStats(stats));
   return exitCode;
 };
 

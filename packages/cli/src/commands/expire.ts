@@ -14,12 +14,13 @@ import {
 import * as engine from '@spillway/engine';
 import type { Command, Context } from '../context.ts';
 import { clusterName, loadFor, openConfigured, policyOf, retentionAt } from '../session.ts';
+import { renderStats, statsOf, type StatsOptions } from '../stats.ts';
 import type { Colours } from '../ui/colour.ts';
 import { confirmLoss } from '../ui/confirm.ts';
 import { formatBytes, formatCount, formatTime, shortId } from '../ui/format.ts';
 import { renderTable } from '../ui/table.ts';
 
-export interface ExpireOptions {
+export interface ExpireOptions extends StatsOptions {
   readonly dryRun?: boolean;
   readonly keepCount?: number;
   readonly keepDays?: number;
@@ -75,7 +76,8 @@ export const expire: Command<ExpireOptions> = async (context, options) => {
     repackBytesMax,
     report: output.report,
   });
-  output.result(summary, () => renderSummary(summary));
+  const stats = statsOf(options, loaded, repository);
+  output.result({ ...summary, ...stats }, () => renderSummary(summary) + renderStats(stats));
   return summary.not_collected === null ? exitCodes.ok : exitCodes.damaged;
 };
 

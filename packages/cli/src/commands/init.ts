@@ -4,7 +4,8 @@ import { mkdir } from 'node:fs/promises';
 import { SpillwayError, type InitDocument } from '@spillway/contract';
 import type { Command } from '../context.ts';
 import * as engine from '@spillway/engine';
-import { loadFor, locationOf, passphraseFor } from '../session.ts';
+import { locationOf, placeOf } from '../location.ts';
+import { loadFor, passphraseFor } from '../session.ts';
 import type { Colours } from '../ui/colour.ts';
 
 export const init: Command<object> = async (context) => {
@@ -15,11 +16,11 @@ export const init: Command<object> = async (context) => {
     });
   }
   const loaded = await loadFor(context);
-  const location = locationOf(loaded);
+  const location = await locationOf(context, loaded);
   const passphrase = await passphraseFor(context, loaded);
-  await makeFolder(location.path);
+  if (location.kind === 'filesystem') await makeFolder(location.path);
   const { repositoryId, recoveryKey } = await engine.initRepository({ location, passphrase: passphrase.reveal() });
-  const document: InitDocument = { repository_id: repositoryId, path: location.path, recovery_key: recoveryKey };
+  const document: InitDocument = { repository_id: repositoryId, path: placeOf(loaded), recovery_key: recoveryKey };
   context.output.result(document, (colours) => renderInit(document, colours));
   return 0;
 };

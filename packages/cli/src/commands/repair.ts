@@ -5,7 +5,8 @@ import { exitCodes, SpillwayError, type RepairDocument } from '@spillway/contrac
 import { FIRST_PLACE } from '@spillway/contract/schemas';
 import * as engine from '@spillway/engine';
 import type { Command } from '../context.ts';
-import { defaultWorkers, loadFor, locationOf, openConfigured } from '../session.ts';
+import { locationOf } from '../location.ts';
+import { defaultWorkers, loadFor, openConfigured } from '../session.ts';
 import type { Colours } from '../ui/colour.ts';
 import { formatBytes, formatCount, formatDuration, shortId } from '../ui/format.ts';
 
@@ -31,10 +32,12 @@ export const repair: Command<RepairCommandOptions> = async (context, options, ..
   const repository = await openConfigured(context, loaded, place);
   const document: RepairDocument = await engine.repair({
     repository,
-    others: asked.map((name) => ({
-      name,
-      repository: new engine.Repository({ ...repository.handle, location: locationOf(loaded, name) }),
-    })),
+    others: await Promise.all(
+      asked.map(async (name) => ({
+        name,
+        repository: new engine.Repository({ ...repository.handle, location: await locationOf(context, loaded, name) }),
+      })),
+    ),
     ...(objects.length === 0 ? {} : { objects }),
     dryRun: options.dryRun === true,
     workers: options.workers ?? defaultWorkers(),

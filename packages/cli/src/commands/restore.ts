@@ -10,11 +10,12 @@ import type { Command, Context } from '../context.ts';
 import * as engine from '@spillway/engine';
 import { buildRestoreCommand } from '../restore-command.ts';
 import { clusterName, clusterSource, defaultWorkers, loadFor, openForReading } from '../session.ts';
+import { renderStats, statsOf, type StatsOptions } from '../stats.ts';
 import { parseTarget, type TargetOptions } from '../target.ts';
 import { confirmLoss } from '../ui/confirm.ts';
 import { renderPlan, renderRestore } from '../ui/restore.ts';
 
-export interface RestoreOptions extends TargetOptions {
+export interface RestoreOptions extends TargetOptions, StatsOptions {
   readonly into: string;
   readonly timeline?: number;
   readonly backup?: string;
@@ -141,7 +142,8 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
     recovery,
     total_seconds: Math.round(performance.now() - began) / 1000,
   };
-  output.result(document, () => renderRestore(document));
+  const stats = statsOf(options, loaded, repository);
+  output.result({ ...document, ...stats }, () => renderRestore(document) + renderStats(stats));
   return 0;
 };
 
@@ -236,10 +238,22 @@ function parseTablespace(word: string, directory: string): { readonly which: str
 }
 
 /** The restored server fetches WAL by itself, in its own environment, which may lack what this process has. */
-function warnOfEnvironment({ output }: Context, { configuration, file }: LoadedConfiguration): void {
+function warnOfEnvironment({ output, environment }: Context, { configuration, file }: LoadedConfiguration): void {
   const source = configuration.repository.passphrase ?? configuration.repository.recovery_key;
   if (source?.kind === 'env') {
     output.warn(`the restored server needs the variable ${source.variable} in its environment to fetch WAL`);
+  }
+  const s3 = configuration.repository.s3;
+  for (const secret of [s3?.access_key_id, s3?.secret_access_key, s3?.session_token]) {
+    if (secret?.kind !== 'env') continue;
+    output.warn(`the restored server needs the variable ${secret.variable} in its environment to fetch WAL`);
+  }
+  if (
+    s3 !== undefined &&
+    s3.access_key_id === undefined &&
+    Object.keys(environment).some((key) => key.startsWith('AWS_'))
+  ) {
+    output.warn('the restored server needs the AWS_ variables in its environment to fetch WAL, or a role of its own');
   }
   if (file === null) output.warn('the restored server needs the SPILLWAY_ variables in its environment to fetch WAL');
 }

@@ -4,13 +4,14 @@ import { exitCodes, SpillwayError, type DamageDocument, type VerifyDocument } fr
 import type { Command } from '../context.ts';
 import * as engine from '@spillway/engine';
 import { clusterName, defaultWorkers, loadFor, openConfigured } from '../session.ts';
+import { renderStats, statsOf, type StatsOptions } from '../stats.ts';
 import type { Colours } from '../ui/colour.ts';
 import { formatBytes, formatCount, formatDuration, shortId } from '../ui/format.ts';
 
 const FINDINGS_SHOWN_MAX = 20;
 const HURTS_SHOWN_MAX = 5;
 
-export interface VerifyCommandOptions {
+export interface VerifyCommandOptions extends StatsOptions {
   readonly all?: boolean;
   readonly level: 'structure' | 'data';
   readonly workers?: number;
@@ -36,7 +37,11 @@ export const verify: Command<VerifyCommandOptions> = async (context, options, ..
     signal: context.signal,
     report: context.output.report,
   });
-  context.output.result(document, (colours) => renderVerification(document, colours));
+  const stats = statsOf(options, loaded, repository);
+  context.output.result(
+    { ...document, ...stats },
+    (colours) => renderVerification(document, colours) + renderStats(stats),
+  );
   return document.result === 'passed' ? exitCodes.ok : exitCodes.damaged;
 };
 

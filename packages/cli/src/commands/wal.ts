@@ -13,7 +13,8 @@ import {
 import type { Command } from '../context.ts';
 import * as engine from '@spillway/engine';
 import { furtherPlaces } from '../places.ts';
-import { clusterName, clusterSource, loadFor, locationOf, openConfigured, openForReading } from '../session.ts';
+import { locationOf } from '../location.ts';
+import { clusterName, clusterSource, loadFor, openConfigured, openForReading } from '../session.ts';
 import type { Colours } from '../ui/colour.ts';
 import { formatBytes, formatCount, formatTime } from '../ui/format.ts';
 import { renderTable } from '../ui/table.ts';
@@ -34,7 +35,10 @@ export const receive: Command<{ readonly newSystem?: boolean; readonly wait?: bo
     newSystem: options.newSystem === true,
     signal: context.signal,
     report: context.output.report,
-    places: furtherPlaces(context, loaded, name).map(({ policy, ...place }) => ({ ...place, retention: policy })),
+    places: (await furtherPlaces(context, loaded, name)).map(({ policy, ...place }) => ({
+      ...place,
+      retention: policy,
+    })),
     copyPolicy: loaded.configuration.copy_policy,
     otherAddresses: (settings.wal.other_hosts ?? []).map((address) => addressOf(address, cluster.connection)),
     ...(settings.wal.application_name === undefined ? {} : { applicationName: settings.wal.application_name }),
@@ -68,9 +72,9 @@ export const push: Command<{ readonly ahead?: number; readonly newSystem?: boole
       ? {}
       : { spoolDirectory: loaded.resolvePath(['clusters', cluster, 'wal', 'spool_directory'], spool) }),
   };
-  const places = furtherPlaces(context, loaded, cluster);
+  const places = await furtherPlaces(context, loaded, cluster);
   let document: WalPushDocument;
-  const location = locationOf(loaded, context.options.repository);
+  const location = await locationOf(context, loaded, context.options.repository);
   if (await engine.wasPushedToAll({ ...file, location }, places)) {
     const nothing = { ahead: 0, waiting_files: 0, waiting_bytes: 0, waiting_seconds: 0 };
     document = { file: basename(path), outcome: 'pushed-ahead', ...nothing };

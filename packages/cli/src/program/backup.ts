@@ -20,6 +20,7 @@ export const backupCommands: Branch = (program, call) => {
     .option('--workers <n>', 'threads that read, compress and encrypt', wholeNumber(1, 64))
     .option('--compression-level <n>', 'zstd level, 0 for none', wholeNumber(0, 19))
     .option('--new-system', 'accept a new system identifier under the old name, after pg_upgrade')
+    .option('--stats', 'tell what was asked of the storage, and about what it costs')
     .action(call(async () => (await import('../commands/backup.ts')).backup));
   add(program, 'backups', 'list the backups and the recovery window', 'spillway backups --json').action(
     call(async () => (await import('../commands/backups.ts')).backups),

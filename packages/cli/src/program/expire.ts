@@ -25,5 +25,6 @@ export const expireCommands: Branch = (program, call) => {
     .option('--backup <id...>', 'remove these backups or dumps instead')
     .option('--yes', 'go on without asking; needs --confirm')
     .option('--confirm <name>', 'the name of the cluster, or of the backup that is removed')
+    .option('--stats', 'tell what was asked of the storage, and about what it costs')
     .action(call(async () => (await import('../commands/expire.ts')).expire));
 };

@@ -49,5 +49,6 @@ export const restoreCommands: Branch = (program, call) => {
     .option('--isolated', 'with --start: reachable from this machine alone, and nothing in it reaches out')
     .option('--port <n>', 'port of the started server', wholeNumber(1, 65_535))
     .option('--log <file>', 'log file of the started server')
+    .option('--stats', 'tell what was asked of the storage, and about what it costs')
     .action(call(async () => (await import('../commands/restore.ts')).restore));
 };

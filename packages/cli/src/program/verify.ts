@@ -17,5 +17,6 @@ export const verifyCommands: Branch = (program, call) => {
         .default('data'),
     )
     .option('--workers <n>', 'threads that read, decrypt and hash', wholeNumber(1, 64))
+    .option('--stats', 'tell what was asked of the storage, and about what it costs')
     .action(call(async () => (await import('../commands/verify.ts')).verify));
 };

@@ -19,5 +19,6 @@ export * from './registry.ts';
 export * from './repair.ts';
 export * from './repository.ts';
 export * from './restore.ts';
+export * from './storage.ts';
 export * from './verification.ts';
 export * from './wal.ts';

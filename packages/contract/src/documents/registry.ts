@@ -22,6 +22,7 @@ import { completionDocument, manualDocument } from './reference.ts';
 import { checkDocument, initDocument } from './repository.ts';
 import { repairDocument } from './repair.ts';
 import { restoreDocument, restorePlanDocument } from './restore.ts';
+import { withStorageStats } from './storage.ts';
 import { verifyDocument } from './verification.ts';
 import { receiveDocument, walFetchDocument, walPushDocument, walReportDocument } from './wal.ts';
 
@@ -30,19 +31,34 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
   ['init', initDocument],
   ['check', checkDocument],
   ['doctor', doctorDocument],
-  ['backup', z.union([madeBackupDocument, madeDumpDocument]).describe('the latter with --source logical or schema')],
+  [
+    'backup',
+    z
+      .union([madeBackupDocument.extend(withStorageStats), madeDumpDocument.extend(withStorageStats)])
+      .describe('the latter with --source logical or schema; storage with --stats'),
+  ],
   ['backups', backupsDocument],
   ['show', shownBackupDocument],
-  ['restore', z.union([restoreDocument, restorePlanDocument]).describe('the plan alone with --dry-run')],
+  [
+    'restore',
+    z
+      .union([restoreDocument.extend(withStorageStats), restorePlanDocument])
+      .describe('the plan alone with --dry-run; storage with --stats'),
+  ],
   ['dump list', dumpsDocument],
   ['dump show', dumpDocument],
   ['dump verify', verifiedDumpDocument],
   ['dump restore', dumpRestoreDocument],
   ['dump export', dumpExportDocument],
-  ['verify', verifyDocument],
+  ['verify', verifyDocument.extend(withStorageStats).describe('storage with --stats')],
   ['evidence list', evidenceListDocument],
   ['evidence export', evidenceExportDocument],
-  ['expire', z.union([expireDocument, expiryPlanDocument]).describe('the plan alone with --dry-run')],
+  [
+    'expire',
+    z
+      .union([expireDocument.extend(withStorageStats), expiryPlanDocument])
+      .describe('the plan alone with --dry-run; storage with --stats'),
+  ],
   ['copy', copyDocument],
   ['repair', repairDocument],
   ['key add', keyAddDocument],

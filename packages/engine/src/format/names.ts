@@ -1,7 +1,26 @@
 // Where each object of a repository stands. Names are relative to the repository's root.
 
+import type { ObjectKindName } from '@spillway/contract';
+
 /** See `storage/port.ts`. */
 type ObjectName = string;
+
+/** What kind of object has the name, where its storage class can be chosen. */
+export function kindOfName(name: ObjectName): ObjectKindName | undefined {
+  if (name.startsWith('packs/')) return 'packs';
+  if (name.startsWith(INDEX)) return 'index';
+  switch (/^clusters\/[^/]+\/(wal|backups|dumps|evidence)\//.exec(name)?.[1]) {
+    case 'wal':
+      return 'wal';
+    case 'backups':
+    case 'dumps':
+      return 'manifests';
+    case 'evidence':
+      return 'evidence';
+    default:
+      return undefined;
+  }
+}
 
 export const HEAD_NAME = 'spillway.json';
 

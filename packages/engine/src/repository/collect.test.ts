@@ -17,6 +17,7 @@ import { type Lock, takeLock } from './lock.ts';
 import { readManifest, writeManifest } from './manifest-store.ts';
 import { PackWriter } from './pack-writer.ts';
 import { Repository } from './repository.ts';
+import { folderOf } from '../storage/port.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'spillway-collect-'));
 after(() => rm(root, { recursive: true, force: true }));
@@ -238,8 +239,8 @@ test('a manifest that cannot be read, a chunk that is missing, and a damaged lis
     await removeBackup(repository, first.id);
     await collectIn(repository, { graceMs: HOUR });
     const damage = async (name: string): Promise<void> => {
-      await chmod(join(repository.location.path, name), 0o600);
-      await writeFile(join(repository.location.path, name), 'damaged');
+      await chmod(join(folderOf(repository.location) ?? '', name), 0o600);
+      await writeFile(join(folderOf(repository.location) ?? '', name), 'damaged');
     };
     if (harm === 'manifest') await damage(manifestName('main', second.id));
     if (harm === 'condemned') await damage(condemnedName(1));
@@ -373,7 +374,7 @@ test('whatever backups, expiry and collections do beside each other, every liste
       await collectIn(repository, end);
       await assertWhole(repository);
       assert.equal(await count(repository, 'condemned/'), 0);
-      await rm(repository.location.path, { recursive: true });
+      await rm(folderOf(repository.location) ?? '', { recursive: true });
     }),
     { numRuns: 25 },
   );

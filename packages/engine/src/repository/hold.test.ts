@@ -10,6 +10,7 @@ import { concernedHolders } from './condemned.ts';
 import { heldBackups, holdBackup, type Hold, holdDump } from './hold.ts';
 import { listHolders, takeLock } from './lock.ts';
 import { Repository } from './repository.ts';
+import { folderOf } from '../storage/port.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'spillway-hold-'));
 after(() => rm(root, { recursive: true, force: true }));
@@ -88,7 +89,7 @@ test('the hold of a process that is gone is taken away', async () => {
 test('where the repository cannot be written to, nothing is held, and that is said', async () => {
   const repository = await repositoryWith(ID);
   // A file in the place of the folder: also root cannot write there.
-  const folder = join(repository.location.path, 'locks');
+  const folder = join(folderOf(repository.location) ?? '', 'locks');
   await mkdir(dirname(folder), { recursive: true });
   await writeFile(folder, '');
   await chmod(folder, 0o400);

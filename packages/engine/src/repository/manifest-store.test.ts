@@ -11,6 +11,7 @@ import type { BackupSummary, Manifest } from '../format/manifest.ts';
 import { manifestName } from '../format/names.ts';
 import { chooseById, listManifests, readManifest, writeManifest } from './manifest-store.ts';
 import { Repository } from './repository.ts';
+import { folderOf } from '../storage/port.ts';
 
 const golden = JSON.parse(
   await readFile(new URL('../format/golden/manifest.json', import.meta.url), 'utf8'),
@@ -42,7 +43,8 @@ const manifest = (id: string, startedAt: string, links = 0): Manifest => ({
   ],
   chunkIds: new Uint8Array(2 * CHUNK_ID_BYTES).fill(7),
 });
-const file = (repository: Repository, id: string): string => join(repository.location.path, manifestName('main', id));
+const file = (repository: Repository, id: string): string =>
+  join(folderOf(repository.location) ?? '', manifestName('main', id));
 
 test('a manifest is read back as it was written, and its id is never used twice', async () => {
   const repository = await newRepository();

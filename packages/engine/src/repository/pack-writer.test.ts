@@ -16,6 +16,7 @@ import { type RepositoryIndex, readIndex, writeIndex } from './index-store.ts';
 import { readPackFooter } from './pack-footer.ts';
 import { PACK_BYTES, PackWriter } from './pack-writer.ts';
 import { Repository } from './repository.ts';
+import { folderOf } from '../storage/port.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'spillway-packs-'));
 after(() => rm(root, { recursive: true, force: true }));
@@ -25,7 +26,7 @@ const newRepository = async (fault?: FaultPlan): Promise<Repository> => {
   const location = { kind: 'filesystem', path, ...(fault && { fault }) } as const;
   return new Repository({ id: 'test', location, keys: newKeyRing() });
 };
-const file = (repository: Repository, name: string): string => join(repository.location.path, name);
+const file = (repository: Repository, name: string): string => join(folderOf(repository.location) ?? '', name);
 /** The same repository over another store. */
 const over = (repository: Repository, storage: Partial<Storage>): Repository =>
   Object.create(repository, { storage: { value: { ...bound(repository.storage), ...storage } } }) as Repository;

@@ -24,6 +24,7 @@ import { type CompressionLevel, openFrames, openObject, sealObject } from '../co
 import { HEAD_NAME, keySlotName } from '../format/names.ts';
 import { FORMAT_VERSION, type ObjectKind } from '../format/object.ts';
 import { openStorage } from '../storage/open.ts';
+import { shareStorage } from '../storage/process-state.ts';
 import type { ObjectName, Storage, StorageLocation } from '../storage/port.ts';
 import { elsewhere } from './elsewhere.ts';
 
@@ -51,12 +52,19 @@ export class Repository {
   /** `storage`: in place of the one at the location, for who looks on at what is written. */
   constructor(handle: RepositoryHandle, storage?: Storage) {
     this.id = handle.id;
-    this.location = handle.location;
+    this.location = shareStorage(handle.location);
     this.keys = handle.keys;
-    this.storage = storage ?? openStorage(handle.location);
+    this.storage = storage ?? openStorage(this.location);
   }
 
+  /** For another process. */
   get handle(): RepositoryHandle {
+    const { shared: _, ...location } = this.location;
+    return { id: this.id, location, keys: this.keys };
+  }
+
+  /** For a thread of this process: it shares counters and bandwidth with this one. */
+  get threadHandle(): RepositoryHandle {
     return { id: this.id, location: this.location, keys: this.keys };
   }
 
@@ -114,6 +122,15 @@ export async function initRepository(options: {
   ];
   const slots = await Promise.all(secrets.map((secret) => wrapKeyRing(ring, repositoryId, secret, createdAt)));
   for (const slot of slots) await storage.put(keySlotName(slot.slot), [encodeJson(slot)], signal && { signal });
+  // Everything rests on names that are given once. A second time the same bytes harm nothing where it does not hold.
+  for (const slot of slots) {
+    const again = await storage.put(keySlotName(slot.slot), [encodeJson(slot)], signal && { signal });
+    if (again === 'exists') continue;
+    throw new SpillwayError('SPW_STORAGE_UNREACHABLE', `no repository was made at ${storage.description}`, {
+      why: 'the storage overwrites what is there, though it was told not to (If-None-Match: *)',
+      hint: 'use a server that knows conditional requests: AWS S3, Ceph, or another that answers 412',
+    });
+  }
   const head: Head = {
     format: FORMAT_VERSION,
     repository: repositoryId,
@@ -133,7 +150,8 @@ export async function openRepository(options: {
   readonly secret: Secret;
   readonly signal?: AbortSignal;
 }): Promise<Repository> {
-  const { location, secret, signal } = options;
+  const { secret, signal } = options;
+  const location = shareStorage(options.location);
   const storage = openStorage(location);
   const head = await readHead(storage, signal);
   const keys = await unlock(storage, head.repository, secret, signal);

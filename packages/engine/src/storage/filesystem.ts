@@ -12,7 +12,7 @@ import { copyFile, type FileHandle, link, mkdir, open, readdir, rename, rm, stat
 import { dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { SpillwayError } from '@spillway/contract';
-import type { ByteRange, ObjectName, ObjectStat, Storage } from './port.ts';
+import { assertName, type ByteRange, type ObjectName, type ObjectStat, type Storage } from './port.ts';
 import { renameUnlessThere } from './reserve.ts';
 
 /** Where objects are written before they have their names. */
@@ -123,9 +123,7 @@ export class FilesystemStorage implements Storage {
   }
 
   #path(name: ObjectName): string {
-    if (!/^[a-zA-Z0-9_-][a-zA-Z0-9._-]*(\/[a-zA-Z0-9_-][a-zA-Z0-9._-]*)*$/.test(name)) {
-      throw new SpillwayError('SPW_INTERNAL', `${JSON.stringify(name)} is no name of an object`);
-    }
+    assertName(name);
     return join(this.#root, name);
   }
 

@@ -2,6 +2,9 @@
 
 import { FilesystemStorage } from './filesystem.ts';
 import type { Storage, StorageLocation } from './port.ts';
+import { S3Storage } from './s3/storage.ts';
+import { SharedState, shareStorage } from './process-state.ts';
+import { withCounts } from './wrap/count.ts';
 import { withFaults } from './wrap/fault.ts';
 import { SeveralStorage } from './wrap/several.ts';
 import { withTee } from './wrap/tee.ts';
@@ -12,7 +15,9 @@ export function openStorage(location: StorageLocation): Storage {
   return others.length === 0 ? openOne(first) : new SeveralStorage([openOne(first), ...others.map(openOne)]);
 }
 
-function openOne(location: StorageLocation): Storage {
-  const storage = new FilesystemStorage(location.path);
-  return location.fault === undefined ? storage : withFaults(storage, location.fault);
+function openOne(given: StorageLocation): Storage {
+  const location = shareStorage(given);
+  const shared = new SharedState(location.shared ?? new SharedArrayBuffer(0));
+  const storage = location.kind === 's3' ? new S3Storage(location, { shared }) : new FilesystemStorage(location.path);
+  return withCounts(location.fault === undefined ? storage : withFaults(storage, location.fault), shared);
 }

@@ -7,6 +7,8 @@
 // 4. Errors are SpillwayErrors: SPW_STORAGE_UNREACHABLE, SPW_STORAGE_FULL, SPW_OBJECT_MISSING. An unreachable store
 //    never looks like a missing object.
 
+import { type ObjectKindName, SpillwayError } from '@spillway/contract';
+
 /** Parts of `[a-zA-Z0-9._-]` joined by `/`; never begins with `/`, no part begins with `.`. */
 export type ObjectName = string;
 
@@ -44,11 +46,53 @@ export interface Storage {
   replace?(name: ObjectName, parts: readonly Uint8Array[], options?: { signal?: AbortSignal }): Promise<void>;
 }
 
+/** Throws SPW_INTERNAL for what is no name of an object. */
+export function assertName(name: ObjectName): void {
+  if (isName(name)) return;
+  throw new SpillwayError('SPW_INTERNAL', `${JSON.stringify(name)} is no name of an object`);
+}
+
+export const isName = (name: string): boolean =>
+  /^[a-zA-Z0-9_-][a-zA-Z0-9._-]*(\/[a-zA-Z0-9_-][a-zA-Z0-9._-]*)*$/.test(name);
+
 /** Plain data that says where a store is, so that worker threads can open it too. */
 export interface FilesystemLocation {
   readonly kind: 'filesystem';
   /** Absolute path of the folder. */
   readonly path: string;
+}
+
+/** A bucket of any server that speaks S3. What is left out has the default of `s3Defaults`. */
+export interface S3Location {
+  readonly kind: 's3';
+  readonly bucket: string;
+  /** Goes before each name, with a slash between; empty for none. */
+  readonly prefix: string;
+  /** By default what the SDK's own chain says; us-east-1 where there is an endpoint. */
+  readonly region?: string;
+  /** URL of a server other than AWS. */
+  readonly endpoint?: string;
+  /** The bucket in the path and not in the host name; by default so where there is an endpoint. */
+  readonly pathStyle?: boolean;
+  /** By default the SDK's chain: environment, profile, SSO, web identity (IRSA), container, instance role. */
+  readonly credentials?: {
+    readonly accessKeyId: string;
+    readonly secretAccessKey: string;
+    readonly sessionToken?: string;
+  };
+  /** PEM of authorities that the server's certificate may come from, instead of the system's. */
+  readonly rootCertificate?: string;
+  readonly encryption?: { readonly kind: 'sse-s3' } | { readonly kind: 'sse-kms'; readonly keyId?: string };
+  readonly storageClasses?: Readonly<Partial<Record<ObjectKindName, string>>>;
+  /** Bytes a second, both ways and all threads of the process together. */
+  readonly bandwidthLimit?: number;
+  /** At most so many requests at a time of each thread. */
+  readonly parallelRequests?: number;
+  readonly connectTimeoutMs?: number;
+  /** A request that stays silent for so long is given up, and tried again. */
+  readonly requestTimeoutMs?: number;
+  /** How long a request is tried again after its first failure. */
+  readonly retryBudgetMs?: number;
 }
 
 /** Seeded faults for tests, thrown by `wrap/fault.ts`. */
@@ -73,12 +117,20 @@ export interface FaultPlan {
   };
 }
 
-export type StorageVerb = 'get' | 'put' | 'list' | 'stat' | 'remove';
+export const storageVerbs = ['get', 'put', 'list', 'stat', 'remove'] as const;
 
-export type StorageLocation = FilesystemLocation & {
+export type StorageVerb = (typeof storageVerbs)[number];
+
+export type StorageLocation = (FilesystemLocation | S3Location) & {
   readonly fault?: FaultPlan;
+  /** What all threads of the process share about the store (`process-state.ts`); `shareStorage` puts it here. */
+  readonly shared?: SharedArrayBuffer;
   /** Further places of the same repository that packs are written to beside this one (`wrap/tee.ts`). */
   readonly tee?: readonly StorageLocation[];
   /** Further places of the same repository, for who only reads (`wrap/several.ts`). */
   readonly others?: readonly StorageLocation[];
 };
+
+/** The folder of a store that is one; undefined for any other. */
+export const folderOf = (location: StorageLocation): string | undefined =>
+  location.kind === 'filesystem' ? location.path : undefined;

@@ -1,4 +1,4 @@
-// What killed writers left in `.incoming/` of a folder store. No name refers to it.
+// What killed writers left: files in `.incoming/` of a folder store, uploads in parts in a bucket. No name refers to it.
 //
 // A file is removed only when it was not written to for a day by the file system's own clock, which need not be ours: it
 // is read from a file made for it. A writer that slept for so long fails then, and stores nothing.
@@ -8,9 +8,11 @@ import { join } from 'node:path';
 import { SpillwayError } from '@spillway/contract';
 import { INCOMING } from './filesystem.ts';
 import type { StorageLocation } from './port.ts';
+import { removeAbandonedUploads } from './s3/abandoned.ts';
 
 /** Gives how many there were. */
 export async function removeRemains(location: StorageLocation, olderThanMs: number): Promise<number> {
+  if (location.kind === 's3') return removeAbandonedUploads(location, olderThanMs);
   const folder = join(location.path, INCOMING);
   const clock = join(folder, `clock-${process.pid}-${Date.now()}`);
   try {

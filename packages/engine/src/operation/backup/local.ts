@@ -109,7 +109,7 @@ async function copyCluster(
     report({ type: 'progress', phase: 'copying files', done_bytes: totals.readBytes, total_bytes: known.bytesToRead });
   };
   const data: CopyData = {
-    repository: repository.handle,
+    repository: repository.threadHandle,
     table: table.shared,
     level: options.compressionLevel,
     blockBytes: control.blockSize,

@@ -168,7 +168,7 @@ class Incoming {
     this.#copy = new StreamCopy({
       crew,
       workers,
-      data: { repository: repository.handle, table: table.shared, level, blockBytes: server.blockSize },
+      data: { repository: repository.threadHandle, table: table.shared, level, blockBytes: server.blockSize },
       room,
       relationSegmentBlocks: server.dataChecksums ? relationSegmentBlocks : undefined,
       session: pagesAgain ? session : undefined,

@@ -114,7 +114,7 @@ export async function copyPacks(options: PackCopyOptions): Promise<CopiedPacks> 
   const missing = wanted.filter(({ packId }) => !lengths.has(packName(packId)));
   const total = missing.reduce((sum, { bytes }) => sum + bytes, 0);
   let [copied, done] = [0, 0];
-  const data: CopyCrewData = { source: source.handle, target: target.location };
+  const data: CopyCrewData = { source: source.threadHandle, target: target.location };
   for (let from = 0; from < missing.length; from += PACKS_PER_LOT) {
     const lot = missing.slice(from, from + PACKS_PER_LOT);
     const directories: PackDirectory[] = [];

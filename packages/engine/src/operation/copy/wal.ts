@@ -171,7 +171,7 @@ async function runTasks(
   if (tasks.length === 0) return { created, gone: 0 };
   let [done, gone] = [0, 0];
   await using crew = new Crew(new URL('./copy-worker.ts', import.meta.url), Math.min(workers, tasks.length));
-  const data: CopyCrewData = { source: source.handle, target: target.location };
+  const data: CopyCrewData = { source: source.threadHandle, target: target.location };
   await crew.run<CopyTask, CopyResult, undefined>({
     data,
     tasks,

@@ -10,6 +10,7 @@ import { listEvidence, provenBackups } from '../../repository/evidence.ts';
 import { readIndex } from '../../repository/index-store.ts';
 import { listManifests } from '../../repository/manifest-store.ts';
 import type { Repository } from '../../repository/repository.ts';
+import { folderOf } from '../../storage/port.ts';
 import type { ClusterSource } from '../backup/options.ts';
 import { checkWal } from '../wal/check.ts';
 import type {
@@ -75,16 +76,17 @@ export async function gatherFacts(options: GatherOptions): Promise<DoctorFacts> 
 }
 
 async function readRepository(repository: Repository, cluster: string, signal?: AbortSignal): Promise<RepositoryFacts> {
-  const { path } = repository.location;
+  const folder = folderOf(repository.location);
   const index = await readIndex(repository, signal && { signal });
   const { heads, unreadable } = await listManifests(repository, cluster, signal);
   const wal = await checkWal({ repository, cluster, ...(signal && { signal }) });
   const proven = provenBackups((await listEvidence(repository, cluster, signal)).records);
   const sent = wal.timelines.flatMap(({ last_at: at }) => (at === null ? [] : [new Date(at).getTime()]));
   return {
-    path,
-    writable: await mayAccess(path, constants.W_OK),
-    space: await readSpace(path),
+    path: repository.storage.description,
+    // A bucket tells only by a write, and has no end.
+    writable: folder === undefined || (await mayAccess(folder, constants.W_OK)),
+    space: folder === undefined ? undefined : await readSpace(folder),
     damagedIndexes: index.damagedIndexes,
     damagedPacks: index.damagedPacks,
     unreadableBackups: unreadable.map(({ id }) => id),

@@ -35,7 +35,7 @@ export async function* readStream(options: ReadOptions, number: number): AsyncGe
   const ready = new Map<number, Uint8Array>();
   let arrived = Promise.withResolvers<void>();
   const work = crew.run<FetchTask, FetchResult, undefined>({
-    data: { repository: repository.handle } satisfies FetchData,
+    data: { repository: repository.threadHandle } satisfies FetchData,
     tasks: queue,
     onBegin: queue.onBegin,
     onResult: (result) => {

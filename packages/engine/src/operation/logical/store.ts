@@ -69,7 +69,11 @@ export class StreamStore implements AsyncDisposable {
     this.#queue = new TaskQueue(workers * TASKS_HELD);
     this.#gear = gearOf(idKey(repository.keys));
     this.#room = options.room;
-    const data: StoreData = { repository: repository.handle, table: table.shared, level: options.compressionLevel };
+    const data: StoreData = {
+      repository: repository.threadHandle,
+      table: table.shared,
+      level: options.compressionLevel,
+    };
     this.#work = this.#crew.run<StoreTask, StoreResult, StoreFinal>({
       data,
       tasks: this.#queue,

@@ -142,7 +142,7 @@ async function lookAtObjects(
   if (names.length === 0) return { count, bytes, damaged };
   await using crew = new Crew(new URL('./repair-worker.ts', import.meta.url), Math.min(workers, names.length));
   await crew.run<LookTask, LookResult, undefined>({
-    data: repository.handle,
+    data: repository.threadHandle,
     tasks: names.map((name) => ({ name })),
     onResult: (result) => {
       count += 1;

@@ -30,7 +30,7 @@ export async function compareFiles(options: {
   let comparedBytes = 0;
   let differentBytes = 0;
   await using crew = new Crew(new URL('./compare-worker.ts', import.meta.url), options.workers);
-  const data: CompareData = { repository: options.repository.handle, mend: options.mend };
+  const data: CompareData = { repository: options.repository.threadHandle, mend: options.mend };
   await crew.run<CompareTask, CompareResult, undefined>({
     data,
     tasks: compareTasks(staying, options.ids),

@@ -12,12 +12,14 @@ import { isInside, type Layout, refuseOverlap, rootsOf } from './layout.ts';
 
 export async function refuseUnsafePlaces(
   layout: Layout,
-  repositoryPath: string,
+  /** Undefined where the repository is in no folder. */
+  repositoryPath: string | undefined,
   removed: readonly string[],
 ): Promise<void> {
   const nothing = `nothing was restored into ${layout.directory}`;
-  const repository = await realPlace(repositoryPath);
+  const repository = repositoryPath === undefined ? undefined : await realPlace(repositoryPath);
   for (const root of rootsOf(layout)) {
+    if (repository === undefined) break;
     const place = await realPlace(root);
     if (place !== repository && !isInside(place, repository) && !isInside(repository, place)) continue;
     throw new SpillwayError('SPW_FOLDER_NOT_EMPTY', nothing, {

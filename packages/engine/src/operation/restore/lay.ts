@@ -175,7 +175,7 @@ async function layFiles(options: RestoreOptions, step: (phase: string) => void):
     reportDetours(found, told, report);
     for (const detour of found) detours.set(detour.object, detour);
   };
-  const data: LayData = { repository: repository.handle };
+  const data: LayData = { repository: repository.threadHandle };
   await crew.run<LayTask, LayResult, undefined>({
     data,
     tasks: layTasks(files, paths, wanted, ids, index),

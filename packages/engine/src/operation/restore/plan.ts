@@ -15,6 +15,7 @@ import { formatLsn } from '../../postgres/lsn.ts';
 import { type RepositoryIndex, readIndex } from '../../repository/index-store.ts';
 import { listEvidence, verdicts } from '../../repository/evidence.ts';
 import { readManifest } from '../../repository/manifest-store.ts';
+import { folderOf } from '../../storage/port.ts';
 import { listBackups } from '../backups.ts';
 import { type Candidate, explainUnreachable, findCandidates } from './candidate.ts';
 import { type LaidFile, laidFiles, storedBytes, wantedChunks } from './chunks.ts';
@@ -141,7 +142,7 @@ async function finish(options: PlanOptions, chosen: Chosen): Promise<PlannedRest
     autoConf: await readText(content, 'postgresql.auto.conf'),
   });
   const there = await lookAt(options, layout, chosen);
-  await refuseUnsafePlaces(layout, options.repository.location.path, there.removed);
+  await refuseUnsafePlaces(layout, folderOf(options.repository.location), there.removed);
   const unstored = state.kind === 'cluster' ? await findUnstoredWal(layout, wal) : [];
   const files = laidFiles(manifest, layout, selection, there.files);
   const wanted = wantedChunks(files, manifest.chunkIds.length / CHUNK_ID_BYTES);

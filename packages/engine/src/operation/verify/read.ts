@@ -37,7 +37,7 @@ export async function readData(options: VerifyOptions, reading: Reading): Promis
   const bad = new Map<number, string>();
   await using crew = new Crew(new URL('./verify-worker.ts', import.meta.url), workers);
   await crew.run<VerifyTask, VerifyResult, undefined>({
-    data: repository.handle,
+    data: repository.threadHandle,
     tasks: tasksOf(options, reading),
     onResult: (result) => {
       progress.chunks += result.chunks;

@@ -1,0 +1,201 @@
+// A store in an S3 bucket: each object an object there.
+//
+// 1. An object is made by one PutObject with `If-None-Match: *`: of two writers one wins, and nothing is overwritten. Never by
+//    parts: their completion is not conditional on every server, and no object here needs them (decision 16).
+// 2. The SHA-256 of the body is part of the signature, so a body that was changed on the way is refused. AWS keeps it too.
+// 3. A put whose answer was lost is sent again and may meet its own object. Each put leaves a random word beside its object,
+//    so that the second answer, "taken", can be told apart from another writer's.
+// 4. S3 answers 404 to a question for the head of an object whether the object or the bucket is missing, so the bucket is
+//    asked too: a bucket that is gone never looks like an empty one.
+
+import { randomBytes } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import type { PutObjectCommandInput, StorageClass } from '@aws-sdk/client-s3';
+import { formatS3Url } from '@spillway/contract';
+import { kindOfName } from '../../format/names.ts';
+import { assertName, type ByteRange, isName, type ObjectName, type ObjectStat, type S3Location } from '../port.ts';
+import type { Storage } from '../port.ts';
+import { bodyOf, bytesOf, collect, digestOf } from './body.ts';
+import { isAws } from './client.ts';
+import { classify, type FailureKind, perhapsDone } from './failure.ts';
+import { type Attempt, S3Requests, type S3Surroundings } from './requests.ts';
+
+/** In the object's metadata: which put made it. */
+const MADE_BY = 'spillway-put';
+
+export class S3Storage implements Storage {
+  readonly description: string;
+  readonly #requests: S3Requests;
+  readonly #location: S3Location;
+
+  constructor(location: S3Location, surroundings: S3Surroundings) {
+    this.#location = location;
+    this.#requests = new S3Requests(location, surroundings);
+    this.description = formatS3Url(location);
+  }
+
+  async get(name: ObjectName, options: { range?: ByteRange; signal?: AbortSignal } = {}): Promise<Uint8Array> {
+    const at = this.#at(name);
+    const { range, signal } = options;
+    if (range !== undefined && range.bytes <= 0) return new Uint8Array();
+    const wanted = range && { Range: `bytes=${range.offset}-${range.offset + range.bytes - 1}` };
+    return this.#requests.call({ doing: `reading ${name}`, wanted: name }, signal, async (attempt) => {
+      const { sdk, client, abortSignal, deadline, pace } = attempt;
+      this.#requests.shared.count('get_requests');
+      try {
+        const answer = await client.send(new sdk.GetObjectCommand({ ...at, ...wanted }), { abortSignal });
+        const length = answer.ContentLength;
+        deadline.allow(length ?? range?.bytes ?? 0);
+        const body = await collect(answer.Body as Readable, length, pace?.take);
+        this.#requests.shared.count('received_bytes', body.byteLength);
+        return body;
+      } catch (error) {
+        if (is(error, 'past-end') && range !== undefined) return new Uint8Array();
+        throw error;
+      }
+    });
+  }
+
+  async put(
+    name: ObjectName,
+    parts: readonly Uint8Array[],
+    options: { signal?: AbortSignal } = {},
+  ): Promise<'created' | 'exists'> {
+    const at = this.#at(name);
+    const bytes = bytesOf(parts);
+    const digest = digestOf(parts);
+    const madeBy = randomBytes(12).toString('base64url');
+    const input: PutObjectCommandInput = {
+      ...at,
+      ContentLength: bytes,
+      ContentType: 'application/octet-stream',
+      IfNoneMatch: '*',
+      Metadata: { [MADE_BY]: madeBy },
+      ...(isAws(this.#location) && { ChecksumSHA256: digest.base64 }),
+      ...this.#keeping(name),
+    };
+    let perhapsOurs = false;
+    return this.#requests.call({ doing: `writing ${name}` }, options.signal, async (attempt) => {
+      const { sdk, client, abortSignal, deadline, pace } = attempt;
+      const body = bodyOf(parts, pace);
+      const command = new sdk.PutObjectCommand({ ...input, Body: body });
+      command.middlewareStack.add(
+        (next) => async (args) => {
+          (args.request as { headers: Record<string, string> }).headers['x-amz-content-sha256'] = digest.hex;
+          return await next(args);
+        },
+        { step: 'build', name: 'spillwayPayloadHash' },
+      );
+      deadline.allow(bytes);
+      this.#requests.shared.count('put_requests');
+      this.#requests.shared.count('sent_bytes', bytes);
+      try {
+        await client.send(command, { abortSignal });
+        return 'created';
+      } catch (error) {
+        const failure = classify(error);
+        if (failure.kind === 'taken') {
+          return perhapsOurs && (await this.#madeBy(attempt, at)) === madeBy ? 'created' : 'exists';
+        }
+        perhapsOurs ||= perhapsDone(failure);
+        throw error;
+      } finally {
+        if (!Buffer.isBuffer(body)) body.destroy();
+      }
+    });
+  }
+
+  async *list(prefix: string, options: { signal?: AbortSignal } = {}): AsyncIterable<ObjectStat> {
+    const { bucket, prefix: root } = this.#location;
+    const before = root === '' ? '' : `${root}/`;
+    let token: string | undefined;
+    do {
+      const page = await this.#requests.call(
+        { doing: `listing ${prefix || '/'}` },
+        options.signal,
+        async ({ sdk, client, abortSignal }) => {
+          this.#requests.shared.count('list_requests');
+          const input = {
+            Bucket: bucket,
+            Prefix: before + prefix,
+            ...(token !== undefined && { ContinuationToken: token }),
+          };
+          return client.send(new sdk.ListObjectsV2Command(input), { abortSignal });
+        },
+      );
+      for (const { Key: key = '', Size: bytes = 0 } of page.Contents ?? []) {
+        options.signal?.throwIfAborted();
+        const name = key.slice(before.length);
+        // What others put below the prefix, and the empty objects that stand for folders, are none of ours.
+        if (isName(name)) yield { name, bytes };
+      }
+      token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+    } while (token !== undefined);
+  }
+
+  async stat(name: ObjectName, options: { signal?: AbortSignal } = {}): Promise<ObjectStat | undefined> {
+    const at = this.#at(name);
+    return this.#requests.call({ doing: `looking at ${name}` }, options.signal, async (attempt) => {
+      const { sdk, client, abortSignal } = attempt;
+      this.#requests.shared.count('get_requests');
+      try {
+        const { ContentLength: bytes = 0 } = await client.send(new sdk.HeadObjectCommand(at), { abortSignal });
+        return { name, bytes };
+      } catch (error) {
+        if (!is(error, 'missing')) throw error;
+        this.#requests.shared.count('get_requests');
+        await client.send(new sdk.HeadBucketCommand({ Bucket: at.Bucket }), { abortSignal }).catch((cause: unknown) => {
+          if (!is(cause, 'missing')) throw cause;
+          throw Object.assign(new Error('there is no such bucket', { cause }), { code: 'NoSuchBucket' });
+        });
+        return undefined;
+      }
+    });
+  }
+
+  async remove(name: ObjectName, options: { signal?: AbortSignal } = {}): Promise<void> {
+    const at = this.#at(name);
+    await this.#requests.call({ doing: `removing ${name}` }, options.signal, async ({ sdk, client, abortSignal }) => {
+      this.#requests.shared.count('delete_requests');
+      try {
+        await client.send(new sdk.DeleteObjectCommand(at), { abortSignal });
+      } catch (error) {
+        // Where servers say so at all: AWS calls it a success.
+        if (classify(error).code !== 'NoSuchKey') throw error;
+      }
+    });
+  }
+
+  #at(name: ObjectName): { readonly Bucket: string; readonly Key: string } {
+    assertName(name);
+    const { bucket, prefix } = this.#location;
+    return { Bucket: bucket, Key: prefix === '' ? name : `${prefix}/${name}` };
+  }
+
+  /** Encryption and storage class of a new object. */
+  #keeping(name: ObjectName): Partial<PutObjectCommandInput> {
+    const { encryption, storageClasses } = this.#location;
+    const kind = kindOfName(name);
+    const storageClass = kind === undefined ? undefined : storageClasses?.[kind];
+    return {
+      ...(storageClass !== undefined && { StorageClass: storageClass as StorageClass }),
+      ...(encryption?.kind === 'sse-s3' && { ServerSideEncryption: 'AES256' as const }),
+      ...(encryption?.kind === 'sse-kms' && {
+        ServerSideEncryption: 'aws:kms' as const,
+        ...(encryption.keyId !== undefined && { SSEKMSKeyId: encryption.keyId }),
+        // One key of the bucket for many objects: a hundredth of the requests to KMS.
+        ...(isAws(this.#location) && { BucketKeyEnabled: true }),
+      }),
+    };
+  }
+
+  async #madeBy(
+    { sdk, client, abortSignal }: Attempt,
+    at: { readonly Bucket: string; readonly Key: string },
+  ): Promise<string | undefined> {
+    this.#requests.shared.count('get_requests');
+    return (await client.send(new sdk.HeadObjectCommand(at), { abortSignal })).Metadata?.[MADE_BY];
+  }
+}
+
+const is = (error: unknown, kind: FailureKind): boolean => classify(error).kind === kind;
