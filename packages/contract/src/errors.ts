@@ -119,6 +119,12 @@ export const errorTable = {
     'The passphrase or recovery key opens none of the key slots of the repository.',
     'check which secret the configuration names; the recovery key printed by init opens it too',
   ),
+  SPW_KEY_ROTATED: entry(
+    exitCodes.wrongKey,
+    false,
+    'The data key was rotated, and this secret or this process has not got the new one.',
+    'start the process again with a secret that opens the repository now; spillway key list names them',
+  ),
   SPW_KEY_SLOT_UNKNOWN: entry(
     exitCodes.failed,
     false,

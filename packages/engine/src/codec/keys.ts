@@ -59,9 +59,9 @@ export interface KeySlot {
   readonly wrapped: string;
 }
 
-export const newKeyRing = (): KeyRing => ({
-  dataKeys: [{ number: 1, key: new Uint8Array(randomBytes(DATA_KEY_BYTES)) }],
-});
+export const newDataKey = (): Uint8Array => new Uint8Array(randomBytes(DATA_KEY_BYTES));
+
+export const newKeyRing = (): KeyRing => ({ dataKeys: [{ number: 1, key: newDataKey() }] });
 
 const derive = (key: Uint8Array, salt: Uint8Array | string, info: string, bytes: number): Buffer =>
   Buffer.from(hkdfSync('sha256', key, salt, info, bytes));

@@ -74,7 +74,10 @@ async function pass(options: CollectOptions, repackBytesMax: number): Promise<Co
   if (broken !== undefined) {
     throw new SpillwayError(broken.code, 'no packs were collected', {
       why: broken.why ?? broken.message,
-      hint: 'remove that object: it only lists packs to be removed, and those that nothing needs are listed again',
+      hint:
+        broken.code === 'SPW_KEY_ROTATED'
+          ? broken.hint
+          : 'remove that object: it only lists packs to be removed, and those that nothing needs are listed again',
       cause: broken,
     });
   }

@@ -91,7 +91,7 @@ export async function listEvidence(
       } catch (error) {
         // One that was removed since it was listed is no evidence any more, and nothing is wrong with it.
         if (isSpillwayError(error, 'SPW_OBJECT_MISSING')) continue;
-        if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_REPOSITORY_NEWER')) throw error;
+        if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_REPOSITORY_NEWER', 'SPW_KEY_ROTATED')) throw error;
         unreadable.push({ name, why: error.why ?? error.message });
       }
     }

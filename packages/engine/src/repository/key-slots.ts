@@ -8,18 +8,12 @@
 //    again goes on from there.
 
 import { SpillwayError } from '@spillway/contract';
-import {
-  evidencePublicKey,
-  type KeyRing,
-  type KeySlot,
-  type Secret,
-  unwrapKeyRing,
-  wrapKeyRing,
-} from '../codec/keys.ts';
+import { type KeySlot, type Secret, wrapKeyRing } from '../codec/keys.ts';
 import { newRecoveryKey } from '../codec/recovery-key.ts';
 import { keySlotName } from '../format/names.ts';
-import { LOCK_WAIT_MS, takeLock } from './lock.ts';
-import { encodeJson, readKeySlots, type Repository } from './repository.ts';
+import { takeKeysLock, takeUpKeys } from './data-key.ts';
+import { encodeJson, openSlot, readKeySlots, type Repository } from './repository.ts';
+import { isBeginningOf } from './ring.ts';
 
 const LABEL_CHARACTERS_MAX = 100;
 
@@ -48,7 +42,7 @@ export async function listKeySlots({ repository, secret, signal }: OfRepository)
     summaries.push(
       typeof slot === 'string'
         ? { id: idIn(name), kind: null, created_at: null, label: null, opened: false, problem: slot }
-        : { ...(await describe(slot, repository, secret)), problem: null },
+        : { ...(await describe(slot, repository, secret, signal)), problem: null },
     );
   }
   return summaries;
@@ -67,12 +61,19 @@ export async function addKeySlot(
     passphrase === undefined
       ? { kind: 'recovery-key', recoveryKey: recoveryKey ?? '' }
       : { kind: 'passphrase', passphrase };
+  // A slot that is made while the data key is rotated would not be among those that get the new one.
+  await using lock = await takeKeysLock(repository, 'adding of a key slot', signal);
+  await takeUpKeys(repository, undefined, signal);
   const made = await wrapKeyRing(repository.keys, repository.id, secret, new Date().toISOString(), label);
+  await lock.assertHeld();
   await repository.storage.put(keySlotName(made.slot), [encodeJson(made)], signal && { signal });
   for await (const { name, slot } of readKeySlots(repository.storage, repository.id, signal)) {
     if (name !== keySlotName(made.slot) || typeof slot === 'string') continue;
-    if (await opens(slot, secret, repository.keys)) {
-      return { slot: { ...(await describe(slot, repository, secret)), opened: false, problem: null }, recoveryKey };
+    if (await opens(repository, slot, secret, signal)) {
+      return {
+        slot: { ...(await describe(slot, repository, secret, signal)), opened: false, problem: null },
+        recoveryKey,
+      };
     }
   }
   throw new SpillwayError('SPW_OBJECT_DAMAGED', `the key slot ${made.slot} was added and does not open`, {
@@ -97,19 +98,15 @@ export async function removeKeySlot(
 ): Promise<{ readonly removed: string; readonly remaining: number }> {
   const { repository, secret, proof, signal } = options;
   // Two that remove one slot each, relying on the other's, would leave none.
-  await using lock = await takeLock(repository, 'keys', {
-    holder: 'removal of a key slot',
-    waitMs: LOCK_WAIT_MS,
-    passing: () => true,
-    ...(signal && { signal }),
-  });
+  await using lock = await takeKeysLock(repository, 'removal of a key slot', signal);
+  await takeUpKeys(repository, secret, signal);
   const { id } = await findKeySlot(options);
   const staying: KeySlot[] = [];
   for await (const { name, slot } of readKeySlots(repository.storage, repository.id, signal)) {
     if (idIn(name) !== id && typeof slot !== 'string') staying.push(slot);
   }
   const secrets = [secret, ...(proof === undefined ? [] : [proof])];
-  if (!(await opensAny(staying, secrets, repository.keys))) {
+  if (!(await opensAny(repository, staying, secrets, signal))) {
     throw new SpillwayError('SPW_KEY_SLOT_NEEDED', `the key slot ${id} was not removed`, {
       why:
         staying.length === 0
@@ -154,22 +151,26 @@ async function describe(
   slot: KeySlot,
   repository: Repository,
   secret: Secret,
+  signal?: AbortSignal,
 ): Promise<Omit<KeySlotSummary, 'problem'>> {
-  const opened = await opens(slot, secret, repository.keys);
+  const opened = await opens(repository, slot, secret, signal);
   return { id: slot.slot, kind: slot.kind, created_at: slot.created_at, label: slot.label ?? null, opened };
 }
 
-async function opensAny(slots: readonly KeySlot[], secrets: readonly Secret[], ring: KeyRing): Promise<boolean> {
-  for (const slot of slots) for (const secret of secrets) if (await opens(slot, secret, ring)) return true;
+async function opensAny(
+  repository: Repository,
+  slots: readonly KeySlot[],
+  secrets: readonly Secret[],
+  signal?: AbortSignal,
+): Promise<boolean> {
+  for (const slot of slots) {
+    for (const secret of secrets) if (await opens(repository, slot, secret, signal)) return true;
+  }
   return false;
 }
 
-/** Whether the slot gives the keys of this repository, not just any. */
-async function opens(slot: KeySlot, secret: Secret, ring: KeyRing): Promise<boolean> {
-  const unwrapped = await unwrapKeyRing(slot, secret);
-  return (
-    unwrapped !== undefined &&
-    unwrapped.dataKeys.length === ring.dataKeys.length &&
-    evidencePublicKey(unwrapped) === evidencePublicKey(ring)
-  );
+/** Whether the slot leads to all keys of this repository, not just to any. */
+async function opens(repository: Repository, slot: KeySlot, secret: Secret, signal?: AbortSignal): Promise<boolean> {
+  const opened = await openSlot(repository.storage, slot, secret, signal);
+  return opened !== undefined && isBeginningOf(repository.keys, opened.ring);
 }
