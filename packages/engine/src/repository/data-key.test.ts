@@ -294,7 +294,7 @@ test('A damaged link: a slot with the whole ring opens all, another one what is 
     text(older, '2'),
     (error) => isSpillwayError(error, 'SPW_KEY_ROTATED') && /ring\/00002 is damaged/.test(error.why ?? ''),
   );
-  await assert.rejects(addKeySlot({ repository: older }), { code: 'SPW_OBJECT_DAMAGED' });
+  await assert.rejects(addKeySlot({ repository: older }), { code: 'SPW_KEY_ROTATED' });
 });
 
 test('A key number that no rotation made is damage, not a rotation', async () => {

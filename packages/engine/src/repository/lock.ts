@@ -255,8 +255,7 @@ async function readTop(
       return { number, record };
     } catch (error) {
       // Damaged: held by somebody of whom nothing is known, so it is free once the number has stood still for long.
-      if (isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_REPOSITORY_NEWER', 'SPW_KEY_ROTATED'))
-        return { number, record: UNREADABLE };
+      if (isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_REPOSITORY_NEWER')) return { number, record: UNREADABLE };
       // Renewed and removed between list and read: there is a higher number now.
       if (!isSpillwayError(error, 'SPW_OBJECT_MISSING') || tries === TOP_TRIES) throw error;
     }

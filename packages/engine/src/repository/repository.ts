@@ -50,21 +50,18 @@ export class Repository {
   readonly id: string;
   readonly location: StorageLocation;
   readonly storage: Storage;
-  #keys: KeyRing;
+  /** Grows where the data key is rotated meanwhile; nothing else ever changes it. */
+  keys: KeyRing;
 
   constructor(handle: RepositoryHandle) {
     this.id = handle.id;
     this.location = handle.location;
-    this.#keys = handle.keys;
+    this.keys = handle.keys;
     this.storage = openStorage(handle.location);
   }
 
   get handle(): RepositoryHandle {
     return { id: this.id, location: this.location, keys: this.keys };
-  }
-
-  get keys(): KeyRing {
-    return this.#keys;
   }
 
   /**
@@ -73,9 +70,9 @@ export class Repository {
    */
   async keysFor(name: ObjectName, head: Uint8Array, signal?: AbortSignal): Promise<KeyRing> {
     const parsed = parseHead(head);
-    if (typeof parsed === 'string' || parsed.dataKeyNumber <= currentKeyNumber(this.#keys)) return this.#keys;
+    if (typeof parsed === 'string' || parsed.dataKeyNumber <= currentKeyNumber(this.keys)) return this.keys;
     const { stop } = await this.refreshKeys(signal);
-    if (stop === undefined || parsed.dataKeyNumber <= currentKeyNumber(this.#keys)) return this.#keys;
+    if (stop === undefined || parsed.dataKeyNumber <= currentKeyNumber(this.keys)) return this.keys;
     throw new SpillwayError('SPW_KEY_ROTATED', `${name} cannot be read`, {
       why:
         stop.why === 'damaged'
@@ -87,9 +84,9 @@ export class Repository {
 
   /** Takes up data keys that were made since; `secret` is needed for those to which no link leads. */
   async refreshKeys(signal?: AbortSignal, secret?: Secret): Promise<ExtendedRing> {
-    const extended = await extendRing(this.storage, this.id, this.#keys, secret, signal);
+    const extended = await extendRing(this.storage, this.id, this.keys, secret, signal);
     // Another refresh may have been faster.
-    if (extended.ring.dataKeys.length > this.#keys.dataKeys.length) this.#keys = extended.ring;
+    if (extended.ring.dataKeys.length > this.keys.dataKeys.length) this.keys = extended.ring;
     return extended;
   }
 
