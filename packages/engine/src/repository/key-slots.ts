@@ -10,6 +10,7 @@
 import { SpillwayError } from '@spillway/contract';
 import { type KeySlot, type Secret, wrapKeyRing } from '../codec/keys.ts';
 import { newRecoveryKey } from '../codec/recovery-key.ts';
+import { splitRecoveryKey } from '../codec/recovery-shares.ts';
 import { keySlotName } from '../format/names.ts';
 import { takeKeysLock, takeUpKeys } from './data-key.ts';
 import { encodeJson, openSlot, readKeySlots, type Repository } from './repository.ts';
@@ -52,15 +53,34 @@ export async function listKeySlots({ repository, secret, signal }: OfRepository)
 export async function addKeySlot(
   options: Omit<OfRepository, 'secret'> & { readonly passphrase?: string; readonly label?: string },
 ): Promise<{ readonly slot: KeySlotSummary; readonly recoveryKey: string | undefined }> {
-  const { repository, passphrase, label, signal } = options;
-  if (label !== undefined && Array.from(label).length > LABEL_CHARACTERS_MAX) {
-    throw new SpillwayError('SPW_USAGE', `the label is longer than ${LABEL_CHARACTERS_MAX} characters`);
-  }
+  const { passphrase } = options;
   const recoveryKey = passphrase === undefined ? newRecoveryKey() : undefined;
   const secret: Secret =
     passphrase === undefined
       ? { kind: 'recovery-key', recoveryKey: recoveryKey ?? '' }
       : { kind: 'passphrase', passphrase };
+  return { slot: await addSlotFor({ ...options, secret }), recoveryKey };
+}
+
+/** Adds a slot for a new recovery key, of which only the shares are ever shown. */
+export async function addSplitKeySlot(
+  options: Omit<OfRepository, 'secret'> & {
+    readonly shares: number;
+    readonly threshold: number;
+    readonly label?: string;
+  },
+): Promise<{ readonly slot: KeySlotSummary; readonly shares: readonly string[] }> {
+  const recoveryKey = newRecoveryKey();
+  const shares = await splitRecoveryKey(recoveryKey, options.repository.id, options.shares, options.threshold);
+  const slot = await addSlotFor({ ...options, secret: { kind: 'recovery-key', recoveryKey } });
+  return { slot, shares };
+}
+
+async function addSlotFor(options: OfRepository & { readonly label?: string }): Promise<KeySlotSummary> {
+  const { repository, secret, label, signal } = options;
+  if (label !== undefined && Array.from(label).length > LABEL_CHARACTERS_MAX) {
+    throw new SpillwayError('SPW_USAGE', `the label is longer than ${LABEL_CHARACTERS_MAX} characters`);
+  }
   // A slot that is made while the data key is rotated would not be among those that get the new one.
   await using lock = await takeKeysLock(repository, 'adding of a key slot', signal);
   await takeUpKeys(repository, undefined, signal);
@@ -70,10 +90,7 @@ export async function addKeySlot(
   for await (const { name, slot } of readKeySlots(repository.storage, repository.id, signal)) {
     if (name !== keySlotName(made.slot) || typeof slot === 'string') continue;
     if (await opens(repository, slot, secret, signal)) {
-      return {
-        slot: { ...(await describe(slot, repository, secret, signal)), opened: false, problem: null },
-        recoveryKey,
-      };
+      return { ...(await describe(slot, repository, secret, signal)), opened: false, problem: null };
     }
   }
   throw new SpillwayError('SPW_OBJECT_DAMAGED', `the key slot ${made.slot} was added and does not open`, {
