@@ -19,6 +19,7 @@ import type { Concealed } from './configuration/concealed.ts';
 import { loadConfiguration, type LoadedConfiguration } from './configuration/load.ts';
 import { resolveSecret } from './configuration/secrets.ts';
 import type { Context } from './context.ts';
+import { recoverySecret } from './key-secrets.ts';
 import type { ClusterSource, Repository, RetentionPolicy, Secret, StorageLocation } from '@spillway/engine';
 
 const WORKERS_MAX = 8;
@@ -255,7 +256,7 @@ export async function repositorySecret(
       [...at, 'recovery_key'],
       recoveryKey,
     );
-    return { kind: 'recovery-key', recoveryKey: key.reveal() };
+    return recoverySecret([{ text: key.reveal(), where: [...at, 'recovery_key'].join('.') }]);
   }
   if (own === undefined || passphrase === undefined) {
     return { kind: 'passphrase', passphrase: (await passphraseFor(context, loaded)).reveal() };

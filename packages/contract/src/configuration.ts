@@ -205,6 +205,8 @@ const configuration = z
         path: text,
         passphrase: secret('passphrase').optional(),
         recovery_key: secret('recovery key').optional(),
+        /** `check` warns where no recovery key was made, or shown to open the repository, for so long. */
+        recovery_key_check: duration(DAY, 36_500 * DAY, 'from 1d to 36500d').default(milliseconds(100 * DAY)),
       })
       .refine((repository) => (repository.passphrase === undefined) !== (repository.recovery_key === undefined), {
         error: 'must have exactly one of passphrase and recovery_key',

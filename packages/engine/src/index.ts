@@ -74,8 +74,12 @@ export {
   verdicts,
   writeEvidence,
 } from './repository/evidence.ts';
+export { combineRecoveryShares } from './codec/recovery-shares.ts';
+export { type DataKeyRotation, planDataKeyRotation, rotateDataKey } from './repository/data-key.ts';
+export { checkKey, type KeyCheck } from './repository/key-check.ts';
 export {
   addKeySlot,
+  addSplitKeySlot,
   findKeySlot,
   type KeySlotSummary,
   listKeySlots,
