@@ -62,7 +62,7 @@ function rendered({ outcome, data_key: number, cut, added, removed }: KeyRotateD
     finished: `Finished the rotation to data key ${number} that was broken off. No further key was made.`,
     found: `Another process made data key ${number} at the same moment. No further key was made.`,
   }[outcome];
-  const slots = `${added.length} key slots were written anew, ${removed.length} removed.`;
+  const slots = `Key slots written anew: ${added.length}, removed: ${removed.length}.`;
   const others = cut
     ? 'Secrets that were not given open nothing any more.'
     : 'All other secrets open the repository as before: the old key leads to the new one.';
