@@ -5,7 +5,7 @@
 
 import { resolve } from 'node:path';
 import { type SecretSource, SpillwayError } from '@spillway/contract';
-import type { Secret } from '@spillway/engine';
+import type { AwsKmsOptions, Secret } from '@spillway/engine';
 import { resolveSecret } from './configuration/secrets.ts';
 import type { Context } from './context.ts';
 
@@ -27,6 +27,7 @@ export interface GivenProofs {
   readonly proofPassphraseCommand?: string;
   readonly proofRecoveryKeyFile?: string;
   readonly proofRecoveryShareFile?: readonly string[];
+  readonly proofKms?: boolean;
 }
 
 /** Undefined where none was named; SPW_USAGE where several were. */
@@ -59,18 +60,17 @@ export async function givenSecrets(context: Context, options: GivenSecrets, what
   return secrets;
 }
 
-export const givenProofs = (context: Context, options: GivenProofs): Promise<readonly Secret[]> =>
-  givenSecrets(
-    context,
-    {
-      ...(options.proofPassphraseFile !== undefined && { passphraseFile: options.proofPassphraseFile }),
-      ...(options.proofPassphraseEnv !== undefined && { passphraseEnv: options.proofPassphraseEnv }),
-      ...(options.proofPassphraseCommand !== undefined && { passphraseCommand: options.proofPassphraseCommand }),
-      ...(options.proofRecoveryKeyFile !== undefined && { recoveryKeyFile: options.proofRecoveryKeyFile }),
-      ...(options.proofRecoveryShareFile !== undefined && { recoveryShareFile: options.proofRecoveryShareFile }),
-    },
-    ' that proves',
-  );
+export async function givenProofs(context: Context, options: GivenProofs): Promise<readonly Secret[]> {
+  const given = {
+    ...(options.proofPassphraseFile !== undefined && { passphraseFile: options.proofPassphraseFile }),
+    ...(options.proofPassphraseEnv !== undefined && { passphraseEnv: options.proofPassphraseEnv }),
+    ...(options.proofPassphraseCommand !== undefined && { passphraseCommand: options.proofPassphraseCommand }),
+    ...(options.proofRecoveryKeyFile !== undefined && { recoveryKeyFile: options.proofRecoveryKeyFile }),
+    ...(options.proofRecoveryShareFile !== undefined && { recoveryShareFile: options.proofRecoveryShareFile }),
+  };
+  const secrets = await givenSecrets(context, given, ' that proves');
+  return options.proofKms === true ? [...secrets, await kmsSecret({})] : secrets;
+}
 
 /** The recovery key that the shares in these files give. */
 export async function readShares(context: Context, files: readonly string[]): Promise<Secret> {
@@ -81,6 +81,15 @@ export async function readShares(context: Context, files: readonly string[]): Pr
   const { combineRecoveryShares } = await import('@spillway/engine');
   return { kind: 'recovery-key', recoveryKey: await combineRecoveryShares(texts.flatMap(sharesIn)) };
 }
+
+/** The settings that are there; the SDK finds the others, and the credentials. */
+export async function kmsSecret({ key, region, endpoint }: Unset<AwsKmsOptions>): Promise<Secret> {
+  const { awsKms } = await import('@spillway/engine');
+  const options = { ...(key !== undefined && { key }), ...(region !== undefined && { region }) };
+  return { kind: 'aws-kms', kms: awsKms({ ...options, ...(endpoint !== undefined && { endpoint }) }) };
+}
+
+type Unset<Options> = { readonly [Name in keyof Options]?: Options[Name] | undefined };
 
 /** A share has 77 letters and digits, a recovery key 56. */
 const SHARE_LETTERS_MIN = 70;

@@ -8,12 +8,14 @@ import {
   errorDocument,
   evidenceListDocument,
   initDocument,
+  keyAddDocument,
   keyCheckDocument,
   keyCombineDocument,
   keyListDocument,
   keyRotateDataDocument,
   keySplitDocument,
 } from '@spillway/contract/schemas';
+import { startFakeKms } from '@spillway/lab';
 import type { z } from 'zod';
 import { makeWorkplace, type Workplace } from './spawned.ts';
 
@@ -148,4 +150,24 @@ test('key rotate-data --cut names the slots that go, asks, and lets in only the 
     checked.data_keys.map(({ number }) => number),
     [1, 2, 3],
   );
+});
+
+test('a key of AWS KMS opens the repository where the configuration says so, and a refusal is told', async () => {
+  const arn = 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
+  await using kms = await startFakeKms([arn]);
+  const environment = { AWS_ACCESS_KEY_ID: 'none', AWS_SECRET_ACCESS_KEY: 'none', AWS_ENDPOINT_URL_KMS: kms.endpoint };
+  const added = await place.run(['key', 'add', '--kms-key', arn, '--label', 'servers', '--json'], environment);
+  assert.equal(added.code, 0, added.stderr);
+  assert.equal(keyAddDocument.parse(JSON.parse(added.stdout)).slot.kind, 'aws-kms');
+  await writeFile(join(place.folder, 'by-kms.yaml'), configuration(`kms: { endpoint: '${kms.endpoint}' }`));
+  const { AWS_ENDPOINT_URL_KMS: _, ...credentials } = environment;
+  const words = ['key', 'check', '--cluster', 'main', '--config', 'by-kms.yaml', '--json'];
+  const opened = await place.run(words, credentials);
+  assert.equal(opened.code, 0, opened.stderr);
+  const { slot_kind: kind, label } = keyCheckDocument.parse(JSON.parse(opened.stdout));
+  assert.deepEqual([kind, label], ['aws-kms', 'servers']);
+  kms.mood = 'denies';
+  const refused = await place.run(words, credentials);
+  assert.equal(refused.code, 12, refused.stderr);
+  assert.match(refused.stderr, /SPW_KMS_DENIED.*AccessDenied|AccessDenied[^]*SPW_KMS_DENIED/);
 });

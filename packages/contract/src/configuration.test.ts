@@ -12,7 +12,7 @@ test('the shortest configuration gets every default', () => {
   assert.deepEqual(result, {
     ok: true,
     configuration: {
-      repository: { path: '/srv/repository', passphrase: { kind: 'file', file: 'passphrase' } },
+      repository: { path: '/srv/repository', passphrase: { kind: 'file', file: 'passphrase' }, recovery_key_check: 8_640_000_000 },
       clusters: {
         main: {
           connection: { host: '127.0.0.1', port: 5432, user: 'spillway', database: 'postgres', ssl: 'disable' },
@@ -52,7 +52,7 @@ test('each mistake is one problem at its key, in words', () => {
     [{ repository, cluster: {} }, 'cluster', /did you mean clusters\?/],
     [{ repository, retention: 3 }, 'retention', /known are repository, clusters/],
     [{ repository: { ...repository, pth: '/' } }, 'repository.pth', /did you mean path\?/],
-    [{ repository: { path: '/x' } }, 'repository', /exactly one of passphrase and recovery_key/],
+    [{ repository: { path: '/x' } }, 'repository', /exactly one of passphrase, recovery_key and kms/],
     [{ repository: { ...repository, recovery_key: { env: 'X' } } }, 'repository', /exactly one/],
     [{ repository: { path: '/x', passphrase: {} } }, 'repository.passphrase', /exactly one of file, env/],
     [{ repository: { path: '/x', passphrase: { file: 'a', env: 'B' } } }, 'repository.passphrase', /exactly one/],

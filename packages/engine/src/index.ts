@@ -87,5 +87,6 @@ export {
   rotatePassphrase,
 } from './repository/key-slots.ts';
 export { holdElsewhere } from './repository/hold.ts';
+export { type AwsKmsOptions, awsKms } from './storage/aws-kms.ts';
 export { initRepository, openRepository, Repository } from './repository/repository.ts';
 export type { StorageLocation } from './storage/port.ts';

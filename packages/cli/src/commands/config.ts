@@ -56,6 +56,9 @@ function* settingsOf(loaded: LoadedConfiguration): Generator<Setting> {
   yield { path: ['repository', 'path'], value: locationOf(loaded).path };
   yield* secret(['repository', 'passphrase'], repository.passphrase);
   yield* secret(['repository', 'recovery_key'], repository.recovery_key);
+  for (const [key, value] of Object.entries(repository.kms ?? {})) {
+    if (value !== undefined) yield { path: ['repository', 'kms', key], value };
+  }
   yield { path: ['repository', 'recovery_key_check'], value: formatDurationSetting(repository.recovery_key_check) };
   if (Object.keys(copies).length > 0) yield { path: ['copy_policy'], value: policyOfCopies };
   for (const [name, { passphrase, recovery_key: key, mounted, policy, retention }] of Object.entries(copies)) {

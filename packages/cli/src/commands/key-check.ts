@@ -41,4 +41,5 @@ On record as ${document.evidence.join(', ')}`;
 const words: Readonly<Record<KeyCheckDocument['slot_kind'], string>> = {
   passphrase: 'passphrase',
   'recovery-key': 'recovery key',
+  'aws-kms': 'AWS KMS',
 };

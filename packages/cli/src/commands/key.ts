@@ -10,7 +10,7 @@ import {
 } from '@spillway/contract';
 import type { Command, Context } from '../context.ts';
 import * as engine from '@spillway/engine';
-import { type GivenPassphrase, type GivenProofs, givenProofs, reveal, sourceOf } from '../key-secrets.ts';
+import { type GivenPassphrase, type GivenProofs, givenProofs, kmsSecret, reveal, sourceOf } from '../key-secrets.ts';
 import { loadFor, openConfigured, repositorySecret } from '../session.ts';
 import { confirmLoss } from '../ui/confirm.ts';
 import { formatTime } from '../ui/format.ts';
@@ -21,28 +21,32 @@ interface Confirmed {
   readonly confirm?: string;
 }
 
-export const addKey: Command<GivenPassphrase & { readonly recoveryKey?: boolean; readonly label?: string }> = async (
-  context,
-  options,
-) => {
+export const addKey: Command<
+  GivenPassphrase & { readonly recoveryKey?: boolean; readonly kmsKey?: string; readonly label?: string }
+> = async (context, options) => {
   const source = sourceOf(options);
-  if ((source === undefined) === (options.recoveryKey !== true)) {
+  const { kmsKey } = options;
+  if ([source, options.recoveryKey, kmsKey].filter((way) => way !== undefined).length !== 1) {
     throw new SpillwayError('SPW_USAGE', 'key add needs one new secret', {
-      hint: 'give --passphrase-file, --passphrase-env or --passphrase-command, or else --recovery-key',
+      hint: 'give --passphrase-file, --passphrase-env or --passphrase-command, or else --recovery-key or --kms-key',
     });
   }
   const passphrase = source && (await reveal(context, 'new passphrase', source));
-  const { repository } = await openWithSecret(context);
+  const loaded = await loadFor(context);
+  const repository = await openConfigured(context, loaded);
+  const kms =
+    kmsKey === undefined ? undefined : await kmsSecret({ ...loaded.configuration.repository.kms, key: kmsKey });
   const { slot, recoveryKey } = await engine.addKeySlot({
     repository,
     signal: context.signal,
     ...(passphrase !== undefined && { passphrase }),
+    ...(kms?.kind === 'aws-kms' && { kms: kms.kms }),
     ...(options.label !== undefined && { label: options.label }),
   });
   const document: KeyAddDocument = { slot, recovery_key: recoveryKey ?? null };
   context.output.result(document, (colours) =>
     recoveryKey === undefined
-      ? `Added the key slot ${slot.id}; its passphrase opens the repository.`
+      ? `Added the key slot ${slot.id}; ${kms === undefined ? 'its passphrase' : `${kmsKey} of AWS KMS`} opens the repository.`
       : `Added the key slot ${slot.id}. Its recovery key, shown now and never again:\n\n  ${colours.bold(recoveryKey)}\n\nWrite it down or print it, and keep it away from this machine and from the repository.`,
   );
   return 0;

@@ -14,6 +14,7 @@ export const keyCommands: Branch = (program, call) => {
     ),
   )
     .option('--recovery-key', 'make a new recovery key instead')
+    .option('--kms-key <arn>', 'let this key of AWS KMS open the repository instead')
     .option('--label <text>', 'what to know it by in the list')
     .action(call(async () => (await import('../commands/key.ts')).addKey));
   add(key, 'list', 'list the key slots, and which one opened now', 'spillway key list').action(
@@ -89,7 +90,8 @@ const withProofs = (command: CommanderCommand): CommanderCommand =>
     .option('--proof-passphrase-env <name>', 'the same, from a variable')
     .option('--proof-passphrase-command <command>', 'the same, from a command')
     .option('--proof-recovery-key-file <path>', 'a recovery key, to prove that it opens the repository')
-    .option('--proof-recovery-share-file <path>', 'a share of a recovery key; may be repeated', listed);
+    .option('--proof-recovery-share-file <path>', 'a share of a recovery key; may be repeated', listed)
+    .option('--proof-kms', 'the keys of AWS KMS that this process may use');
 
 const withNewPassphrase = (command: CommanderCommand): CommanderCommand =>
   command

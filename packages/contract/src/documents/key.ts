@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { count, type Immutable, time } from './form.ts';
 
-const keySlotKind = z.enum(['passphrase', 'recovery-key']);
+const keySlotKind = z.enum(['passphrase', 'recovery-key', 'aws-kms']);
 
 export const keySlotDocument = z.object({
   id: z.string(),

@@ -8,7 +8,7 @@
 //    again goes on from there.
 
 import { SpillwayError } from '@spillway/contract';
-import { type KeySlot, type Secret, wrapKeyRing } from '../codec/keys.ts';
+import { type KeyService, type KeySlot, type Secret, wrapKeyRing } from '../codec/keys.ts';
 import { newRecoveryKey } from '../codec/recovery-key.ts';
 import { splitRecoveryKey } from '../codec/recovery-shares.ts';
 import { keySlotName } from '../format/names.ts';
@@ -49,11 +49,18 @@ export async function listKeySlots({ repository, secret, signal }: OfRepository)
   return summaries;
 }
 
-/** Adds a slot for a passphrase, or for a new recovery key, which is returned here once and kept nowhere. */
+/** Adds a slot for a passphrase, for a key of a key service, or for a new recovery key, which is returned here once and kept nowhere. */
 export async function addKeySlot(
-  options: Omit<OfRepository, 'secret'> & { readonly passphrase?: string; readonly label?: string },
+  options: Omit<OfRepository, 'secret'> & {
+    readonly passphrase?: string;
+    readonly kms?: KeyService;
+    readonly label?: string;
+  },
 ): Promise<{ readonly slot: KeySlotSummary; readonly recoveryKey: string | undefined }> {
-  const { passphrase } = options;
+  const { passphrase, kms } = options;
+  if (kms !== undefined) {
+    return { slot: await addSlotFor({ ...options, secret: { kind: 'aws-kms', kms } }), recoveryKey: undefined };
+  }
   const recoveryKey = passphrase === undefined ? newRecoveryKey() : undefined;
   const secret: Secret =
     passphrase === undefined
@@ -144,8 +151,8 @@ export async function rotatePassphrase(
   const { secret, passphrase, label } = options;
   if (secret.kind !== 'passphrase') {
     throw new SpillwayError('SPW_USAGE', 'only a passphrase can be rotated', {
-      why: 'the repository was opened with a recovery key',
-      hint: 'for another recovery key: spillway key add --recovery-key, then spillway key remove',
+      why: 'the repository was not opened with one',
+      hint: 'for another recovery key or key of KMS: spillway key add, then spillway key remove',
     });
   }
   const fresh: Secret = { kind: 'passphrase', passphrase };

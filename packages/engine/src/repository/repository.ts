@@ -219,13 +219,22 @@ async function unlock(
   let slots = 0;
   let cutOff: number | undefined;
   let shorter: KeyRing | undefined;
+  let refusal: SpillwayError | undefined;
   const unusable: string[] = [];
   for await (const { name, slot } of readKeySlots(storage, repository, signal)) {
     slots++;
     // A slot that is damaged must not keep the others from being tried: any one of them opens the repository.
     if (typeof slot === 'string') unusable.push(`${name}: ${slot}`);
     else {
-      const extended = await openSlot(storage, slot, secret, signal);
+      let extended: ExtendedRing | undefined;
+      try {
+        extended = await openSlot(storage, slot, secret, signal);
+      } catch (error) {
+        // Another slot may be wrapped by a key that can be used, or in a region that answers.
+        if (!isSpillwayError(error, 'SPW_KMS_DENIED', 'SPW_KMS_UNREACHABLE')) throw error;
+        refusal = error;
+        continue;
+      }
       if (extended?.stop === undefined) {
         if (extended !== undefined) return extended.ring;
       } else if (extended.stop.why === 'cut-off') cutOff = extended.stop.number;
@@ -234,6 +243,7 @@ async function unlock(
   }
   // What the older data keys sealed can still be had; what needs the newer ones says so.
   if (shorter !== undefined) return shorter;
+  if (refusal !== undefined) throw refusal;
   const words = secretWords[secret.kind];
   if (cutOff !== undefined) {
     throw new SpillwayError('SPW_KEY_ROTATED', `the repository at ${storage.description} stays closed`, {
@@ -250,6 +260,7 @@ async function unlock(
 const secretWords: Readonly<Record<Secret['kind'], string>> = {
   passphrase: 'passphrase',
   'recovery-key': 'recovery key',
+  'aws-kms': 'key of AWS KMS',
 };
 
 /** The whole ring to which the slot leads; undefined where the secret is not this slot's. */

@@ -108,7 +108,7 @@ export class FilesystemStorage implements Storage {
     options.signal?.throwIfAborted();
     await this.#told(`mending ${name}`, undefined, async () => {
       const target = this.#path(name);
-      const own = `${process.pid}-${threadId}-${this.#sequence++}-${uniqueRun}`;
+      const own = `${process.pid}-${threadId}-${sequence++}-${uniqueRun}`;
       const incoming = join(this.#root, INCOMING, own);
       const aside = join(this.#root, ASIDE, `${name.replaceAll('/', '_')}-${own}`);
       for (const path of [incoming, aside, target]) await this.#makeFolder(dirname(path));
