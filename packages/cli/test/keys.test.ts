@@ -143,7 +143,7 @@ test('key rotate-data --cut names the slots that go, asks, and lets in only the 
   assert.equal((await slots()).length, listed.length);
   const rotated = await json(keyRotateDataDocument, ...cut, '--yes', '--confirm', 'cut');
   assert.deepEqual([rotated.data_key, rotated.cut, rotated.added.length, rotated.removed.length], [3, true, 2, 3]);
-  assert.deepEqual((await slots()).map(({ label }) => label).toSorted(), ['board', null].toSorted());
+  assert.deepEqual(new Set((await slots()).map(({ label }) => label)), new Set(['board', null]));
   await failing('SPW_KEY_WRONG', 12, 'key', 'check', '--recovery-key-file', 'recovery-key');
   const checked = await json(keyCheckDocument, 'key', 'check', ...share(1), ...share(3));
   assert.deepEqual(

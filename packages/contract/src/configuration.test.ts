@@ -12,7 +12,11 @@ test('the shortest configuration gets every default', () => {
   assert.deepEqual(result, {
     ok: true,
     configuration: {
-      repository: { path: '/srv/repository', passphrase: { kind: 'file', file: 'passphrase' }, recovery_key_check: 8_640_000_000 },
+      repository: {
+        path: '/srv/repository',
+        passphrase: { kind: 'file', file: 'passphrase' },
+        recovery_key_check: 8_640_000_000,
+      },
       clusters: {
         main: {
           connection: { host: '127.0.0.1', port: 5432, user: 'spillway', database: 'postgres', ssl: 'disable' },

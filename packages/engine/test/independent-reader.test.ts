@@ -179,7 +179,7 @@ test('the independent reader finds its way from a slot of the first data key to 
       ...(name === 'passphrase' ? ['--passphrase-file'] : ['--recovery-key-file']),
       at(name),
     );
-    return code === 0 ? String((JSON.parse(out) as { id: string }).id) : err;
+    return code === 0 ? (JSON.parse(out) as { id: string }).id : err;
   };
   for (const name of ['passphrase', 'recovery-key', 'shares']) assert.equal(await listing(name), BACKUP, name);
   const { others } = await planDataKeyRotation({ repository, secrets: [secret, shared] });

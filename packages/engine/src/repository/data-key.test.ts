@@ -72,15 +72,11 @@ test('A linked rotation: every secret finds the new key, what is written has it,
   const again = await rotateDataKey({ repository: await opening(second), secrets: [second] });
   assert.equal(again.number, 3);
   assert.deepEqual(numbers((await opening(passphrase)).keys), [1, 2, 3]);
+  const slots = await listKeySlots({ repository: await opening(second), secret: second });
+  assert.equal(slots.length, 3);
   assert.deepEqual(
-    (await listKeySlots({ repository: await opening(second), secret: second }))
-      .map(({ label, opened }) => [label, opened])
-      .toSorted(),
-    [
-      [null, false],
-      [null, false],
-      ['second', true],
-    ],
+    slots.filter(({ opened }) => opened).map(({ label }) => label),
+    ['second'],
   );
 });
 

@@ -158,7 +158,7 @@ test('where one key refuses, the slot of another opens', async () => {
   await addKeySlot({ repository, kms: awsKms({ key: OTHER, endpoint: kms.endpoint }) });
   for (const gone of [KEY, OTHER]) {
     const picky: KeyService = {
-      encrypt: service.encrypt,
+      encrypt: (plain, context) => service.encrypt(plain, context),
       decrypt: (blob, key, context) =>
         awsKms({ endpoint: kms.endpoint }).decrypt(blob, key === gone ? `${key}0` : key, context),
     };
