@@ -7,7 +7,7 @@ import { type KeyRing, type KeySlot, newDataKey, type Secret, unwrapKeyRing } fr
 import { combineRecoveryShares } from '../codec/recovery-shares.ts';
 import { FilesystemStorage } from '../storage/filesystem.ts';
 import { openSlot } from './repository.ts';
-import { extendRing, isBeginningOf } from './ring.ts';
+import { copyRing, extendRing, isBeginningOf } from './ring.ts';
 
 const golden = JSON.parse(await readFile(new URL('../format/golden/ring.json', import.meta.url), 'utf8')) as {
   readonly recoveryKey: string;
@@ -55,4 +55,17 @@ test('a ring is the beginning of another only where numbers and keys are the sam
   assert.ok(!isBeginningOf(ring(a, b), ring(a)));
   assert.ok(!isBeginningOf(ring(b), ring(a, b)));
   assert.ok(!isBeginningOf({ dataKeys: [{ number: 2, key: a }] }, ring(a, b)));
+});
+
+test('another place gets the ring objects that it lacks, and one that made another key of that number is refused', async () => {
+  const path = await mkdtemp(join(tmpdir(), 'spillway-ring-'));
+  after(() => rm(path, { recursive: true, force: true }));
+  const place = new FilesystemStorage(path);
+  assert.deepEqual(await copyRing(storage, place), ['ring/00002', 'ring/00003']);
+  assert.deepEqual(await copyRing(storage, place), []);
+  const opened = await openSlot(place, golden.slot, secret);
+  assert.equal(opened?.ring.dataKeys.length, 3);
+  await place.remove('ring/00003');
+  await place.put('ring/00003', [Buffer.from(golden.objects['ring/00002'] ?? '', 'base64')]);
+  await assert.rejects(copyRing(storage, place), { code: 'SPW_OBJECT_EXISTS' });
 });

@@ -8,7 +8,7 @@
 //    it, so what was broken off afterwards can be finished by anybody who reads it.
 // It must be sealed by key n - 1 and no older one: else whoever learnt an old key could name the next one.
 
-import { isSpillwayError, type SpillwayError } from '@spillway/contract';
+import { isSpillwayError, SpillwayError } from '@spillway/contract';
 import {
   currentKeyNumber,
   DATA_KEY_BYTES,
@@ -105,14 +105,28 @@ export const isBeginningOf = (start: KeyRing, ring: KeyRing): boolean =>
     return other?.number === number && Buffer.from(key).equals(other.key);
   });
 
-/** The highest number that any ring object has; 0 where there is none. */
-export async function newestRingNumber(storage: Storage, signal?: AbortSignal): Promise<number> {
-  let newest = 0;
-  for await (const { name } of storage.list(RING, signal && { signal })) {
-    const number = Number(/^\d{5}$/.exec(name.slice(RING.length))?.[0] ?? 0);
-    if (number > newest) newest = number;
+/**
+ * Gives another place of the same repository the ring objects that it lacks, lowest first, byte for byte. To be done before
+ * anything that a later data key sealed is put there: its slots may know the first one alone. Throws SPW_OBJECT_EXISTS
+ * where the two made different keys of one number.
+ */
+export async function copyRing(from: Storage, to: Storage, signal?: AbortSignal): Promise<readonly string[]> {
+  const copied: string[] = [];
+  for await (const { name } of from.list(RING, signal && { signal })) {
+    const object = await from.get(name, signal && { signal });
+    if ((await to.put(name, [object], signal && { signal })) === 'created') copied.push(name);
+    else if (!Buffer.from(object).equals(await to.get(name, signal && { signal }))) {
+      throw new SpillwayError(
+        'SPW_OBJECT_EXISTS',
+        `${name} differs between ${from.description} and ${to.description}`,
+        {
+          why: 'the data key was rotated at both',
+          hint: 'rotate the data key at one place only; what the other sealed since can be read there alone',
+        },
+      );
+    }
   }
-  return newest;
+  return copied;
 }
 
 const keyOf = ({ key = '' }: RingStep): Uint8Array => new Uint8Array(Buffer.from(key, 'base64'));
