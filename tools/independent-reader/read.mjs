@@ -5,7 +5,7 @@
 //   node read.mjs <repository> dump <cluster> <dump id> <folder>      its streams: globals.sql and <n>.dump, for pg_restore
 //   node read.mjs <repository> wal <cluster> <system id> <folder>     all WAL and history files
 //
-// with --passphrase-file <path> or --recovery-key-file <path>. Needs Node 24 or newer and nothing else.
+// with --passphrase-file <path> or --recovery-key-file <path>, which may hold shares of the key instead, one a line. Needs Node 24 or newer and nothing else.
 // After `backup` and `wal`: make recovery.signal in the data folder, set restore_command to copy from the WAL folder,
 // and start PostgreSQL. Numbers in brackets are sections of the document.
 
@@ -15,7 +15,7 @@ import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { zstdDecompressSync } from 'node:zlib';
 
-const KINDS = { pack: 1, index: 2, manifest: 3, walSegment: 4, walPiece: 5, walHistory: 6, lock: 7, evidence: 8, system: 9, dump: 13 };
+const KINDS = { pack: 1, index: 2, manifest: 3, walSegment: 4, walPiece: 5, walHistory: 6, lock: 7, evidence: 8, system: 9, dump: 13, keyRing: 17 };
 
 function main() {
   const { positionals, values } = parseArgs({
@@ -43,8 +43,12 @@ function unlock(root, secret) {
   const head = JSON.parse(readFileSync(join(root, 'spillway.json'), 'utf8'));
   if (head.format > 1) fail(`the repository has format ${head.format}`);
   for (const id of names(root, 'keys')) {
-    const ring = openSlot(root, id, head, secret);
-    if (ring === undefined) continue;
+    const keys = openSlot(id, () => JSON.parse(readFileSync(join(root, 'keys', id), 'utf8')), head, secret);
+    if (keys === undefined) continue;
+    const grown = extend(root, keys, head, secret);
+    if (grown === undefined) continue;
+    const [first] = grown.values();
+    const ring = { keys: grown, first, idKey: derive(first, '', 'spillway chunk id') };
     const key = createPrivateKey({
       key: Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), derive(ring.first, '', 'spillway evidence signing')]),
       format: 'der',
@@ -57,9 +61,28 @@ function unlock(root, secret) {
   fail('the secret opens no key slot');
 }
 
-function openSlot(root, id, head, secret) {
+/** The ring with the data keys that were made since the slot, [4a]; undefined where the secret ends before the newest. */
+function extend(root, ring, head, secret) {
+  let keys = ring;
+  for (let number = Math.max(...keys.keys()) + 1; ; number++) {
+    const name = `ring/${String(number).padStart(5, '0')}`;
+    if (!existsSync(join(root, name))) return keys;
+    if (readFileSync(join(root, name)).readUInt16LE(10) !== number - 1) fail(`${name} is not sealed by the key before`);
+    const [frame] = openObject(root, { keys }, 'keyRing', name);
+    const step = JSON.parse(frame);
+    if (step.number !== number) fail(`${name} is of data key ${step.number}`);
+    if (step.key !== undefined) keys = new Map([...keys, [number, Buffer.from(step.key, 'base64')]]);
+    else keys = step.slots.map((slot) => openSlot(slot.slot, () => slot, head, secret)).find((each) => each !== undefined);
+    if (keys === undefined) {
+      console.error(`data key ${number} was made without this secret`);
+      return undefined;
+    }
+  }
+}
+
+function openSlot(id, read, head, secret) {
   try {
-    const slot = JSON.parse(readFileSync(join(root, 'keys', id), 'utf8'));
+    const slot = read();
     if (slot.format !== 1 || slot.repository !== head.repository || slot.slot !== id) return undefined;
     const { kdf } = slot;
     const salt = Buffer.from(kdf.salt, 'base64');
@@ -78,8 +101,7 @@ function openSlot(root, id, head, secret) {
     const plain = decrypt(key, wrapped.subarray(0, 12), Buffer.from(JSON.stringify(bound)), wrapped.subarray(12));
     const keys = new Map();
     for (let at = 0; at < plain.length; at += 34) keys.set(plain.readUInt16LE(at), plain.subarray(at + 2, at + 34));
-    const [first] = keys.values();
-    return { keys, first, idKey: derive(first, '', 'spillway chunk id') };
+    return keys;
   } catch (error) {
     console.error(`key slot ${id} does not open: ${error.message}`);
     return undefined;
@@ -87,18 +109,64 @@ function openSlot(root, id, head, secret) {
 }
 
 function parseRecoveryKey(text) {
-  const letters = text.toUpperCase().replaceAll(/[\s-]/g, '').replaceAll(/[IL]/g, '1').replaceAll('O', '0');
+  const lines = text.split('\n').filter((line) => line.trim() !== '' && !line.trim().startsWith('#'));
+  if (lines.some((line) => lettersOf(line).length === 77)) return joinShares(lines);
+  const letters = lettersOf(lines.join(''));
+  const bytes = bytesOf(letters);
+  const key = bytes.subarray(0, 32);
+  const check = createHash('sha256').update(key).digest().subarray(0, 3);
+  if (letters.length !== 56 || !check.equals(bytes.subarray(32))) throw new Error('the recovery key is mistyped');
+  return key;
+}
+
+const lettersOf = (text) => text.toUpperCase().replaceAll(/[\s-]/g, '').replaceAll(/[IL]/g, '1').replaceAll('O', '0');
+
+function bytesOf(letters) {
   let bits = '';
   for (const letter of letters) {
     const value = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'.indexOf(letter);
     if (value < 0) throw new Error('there is a letter that no recovery key has');
     bits += value.toString(2).padStart(5, '0');
   }
-  const bytes = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)));
-  const key = bytes.subarray(0, 32);
-  const check = createHash('sha256').update(key).digest().subarray(0, 3);
-  if (letters.length !== 56 || !check.equals(bytes.subarray(32))) throw new Error('the recovery key is mistyped');
+  return Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)));
+}
+
+/** Each byte of the key is the value at 0 of the polynomial through that byte of the shares, over GF(2^8). */
+function joinShares(lines) {
+  const shares = new Map();
+  for (const [n, line] of lines.entries()) {
+    const bytes = bytesOf(lettersOf(line));
+    const check = createHash('sha256').update(bytes.subarray(0, 45)).digest().subarray(0, 3);
+    if (bytes.length !== 48 || bytes[0] !== 1 || !check.equals(bytes.subarray(45))) throw new Error(`share ${n + 1} is mistyped`);
+    shares.set(bytes[9], { set: bytes.subarray(5, 9), threshold: bytes[11], values: bytes.subarray(12, 44), x: bytes[44] });
+  }
+  const [{ set, threshold }] = shares.values();
+  if (shares.size < threshold) throw new Error(`${threshold - shares.size} more shares are needed`);
+  const all = [...shares.values()];
+  const key = Buffer.alloc(32);
+  for (const { x, values } of all) {
+    let factor = 1;
+    for (const other of all) if (other.x !== x) factor = times(factor, times(other.x, inverse(other.x ^ x)));
+    for (let i = 0; i < 32; i++) key[i] ^= times(values[i], factor);
+  }
+  const digest = createHash('sha256').update('spillway recovery shares').update(key).digest().subarray(0, 4);
+  if (all.some((share) => !share.set.equals(set)) || !digest.equals(set)) throw new Error('the shares do not fit one another');
   return key;
+}
+
+function times(a, b) {
+  let product = 0;
+  for (let bit = 0, power = a; bit < 8; bit++) {
+    if ((b >> bit) & 1) product ^= power;
+    power = power & 0x80 ? (power << 1) ^ 0x11b : power << 1;
+  }
+  return product;
+}
+
+function inverse(a) {
+  let power = a;
+  for (let i = 0; i < 6; i++) power = times(times(power, power), a);
+  return times(power, power);
 }
 
 const derive = (key, salt, info) => Buffer.from(hkdfSync('sha256', key, salt, info, 32));

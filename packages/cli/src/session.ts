@@ -18,6 +18,7 @@ import type { Concealed } from './configuration/concealed.ts';
 import { loadConfiguration, type LoadedConfiguration } from './configuration/load.ts';
 import { resolveSecret } from './configuration/secrets.ts';
 import type { Context } from './context.ts';
+import { kmsSecret, recoverySecret } from './key-secrets.ts';
 import { copyConfiguration, locationOf } from './location.ts';
 import type { ClusterSource, Repository, RetentionPolicy, Secret } from '@spillway/engine';
 
@@ -208,7 +209,7 @@ export async function passphraseFor(context: Context, loaded: LoadedConfiguratio
   const { passphrase } = loaded.configuration.repository;
   if (passphrase === undefined) {
     throw new SpillwayError('SPW_CONFIG_INVALID', 'cannot make a repository without a passphrase', {
-      why: 'the configuration has repository.recovery_key, which opens a repository but cannot make one',
+      why: 'the configuration has repository.recovery_key or repository.kms, which open a repository but cannot make one',
       hint: 'set repository.passphrase in the configuration',
     });
   }
@@ -226,6 +227,8 @@ export async function repositorySecret(
   const copy = copyConfiguration(loaded, place);
   const own = copy?.passphrase !== undefined || copy?.recovery_key !== undefined ? copy : undefined;
   const { passphrase, recovery_key: recoveryKey } = own ?? loaded.configuration.repository;
+  const { kms } = loaded.configuration.repository;
+  if (own === undefined && kms !== undefined) return kmsSecret(kms);
   const at = own === undefined ? ['repository'] : ['copies', place];
   if (recoveryKey !== undefined) {
     const key = await secretAt(
@@ -235,7 +238,7 @@ export async function repositorySecret(
       [...at, 'recovery_key'],
       recoveryKey,
     );
-    return { kind: 'recovery-key', recoveryKey: key.reveal() };
+    return recoverySecret([{ text: key.reveal(), where: [...at, 'recovery_key'].join('.') }]);
   }
   if (own === undefined || passphrase === undefined) {
     return { kind: 'passphrase', passphrase: (await passphraseFor(context, loaded)).reveal() };

@@ -25,6 +25,10 @@ const elsewhere: ReadonlySet<string> = new Set([
   'dump restore',
   'dump export',
   'key remove',
+  'key rotate-data',
+  'key split',
+  'key combine',
+  'key check',
   'expire',
   'gc',
 ]);

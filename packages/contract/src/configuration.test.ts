@@ -12,7 +12,11 @@ test('the shortest configuration gets every default', () => {
   assert.deepEqual(result, {
     ok: true,
     configuration: {
-      repository: { path: '/srv/repository', passphrase: { kind: 'file', file: 'passphrase' } },
+      repository: {
+        path: '/srv/repository',
+        passphrase: { kind: 'file', file: 'passphrase' },
+        recovery_key_check: 8_640_000_000,
+      },
       copies: {},
       copy_policy: 'all',
       clusters: {
@@ -74,7 +78,7 @@ test('each mistake is one problem at its key, in words', () => {
     [{ repository, cluster: {} }, 'cluster', /did you mean clusters\?/],
     [{ repository, retention: 3 }, 'retention', /known are repository, copies, copy_policy, clusters/],
     [{ repository: { ...repository, pth: '/' } }, 'repository.pth', /did you mean path\?/],
-    [{ repository: { path: '/x' } }, 'repository', /exactly one of passphrase and recovery_key/],
+    [{ repository: { path: '/x' } }, 'repository', /exactly one of passphrase, recovery_key and kms/],
     [{ repository: { ...repository, recovery_key: { env: 'X' } } }, 'repository', /exactly one/],
     [{ repository: { path: '/x', passphrase: {} } }, 'repository.passphrase', /exactly one of file, env/],
     [{ repository: { path: '/x', passphrase: { file: 'a', env: 'B' } } }, 'repository.passphrase', /exactly one/],

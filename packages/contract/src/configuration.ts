@@ -156,10 +156,16 @@ const configuration = z
         s3: s3.optional(),
         passphrase: secret('passphrase').optional(),
         recovery_key: secret('recovery key').optional(),
+        /** Opens by a key slot that AWS KMS wrapped; credentials are those of the SDK's default chain. */
+        kms: z.strictObject({ region: text.optional(), endpoint: text.optional() }).optional(),
+        /** `check` warns where no recovery key was made, or shown to open the repository, for so long. */
+        recovery_key_check: duration(DAY, 36_500 * DAY, 'from 1d to 36500d').default(milliseconds(100 * DAY)),
       })
-      .refine((repository) => (repository.passphrase === undefined) !== (repository.recovery_key === undefined), {
-        error: 'must have exactly one of passphrase and recovery_key',
-      })
+      .refine(
+        ({ passphrase, recovery_key: recoveryKey, kms }) =>
+          [passphrase, recoveryKey, kms].filter((way) => way !== undefined).length === 1,
+        { error: 'must have exactly one of passphrase, recovery_key and kms' },
+      )
       .refine(bucketHasUrl, { error: STRAY_BUCKET })
       .transform(withBucket),
     copies: z

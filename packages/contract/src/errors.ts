@@ -119,6 +119,24 @@ export const errorTable = {
     'The passphrase or recovery key opens none of the key slots of the repository.',
     'check which secret the configuration names; the recovery key printed by init opens it too',
   ),
+  SPW_KEY_ROTATED: entry(
+    exitCodes.wrongKey,
+    false,
+    'The data key was rotated, and this secret or this process has not got the new one.',
+    'start the process again with a secret that opens the repository now; spillway key list names them',
+  ),
+  SPW_KMS_DENIED: entry(
+    exitCodes.wrongKey,
+    false,
+    'AWS KMS refused to use the key, or there are no credentials for it.',
+    'check the credentials of this process, and that they may call kms:Encrypt or kms:Decrypt with that key',
+  ),
+  SPW_KMS_UNREACHABLE: entry(
+    exitCodes.storageUnreachable,
+    true,
+    'AWS KMS did not answer, or only to put off.',
+    'check the network to KMS, its region and endpoint; another key slot opens the repository without it',
+  ),
   SPW_KEY_SLOT_UNKNOWN: entry(
     exitCodes.failed,
     false,

@@ -76,8 +76,12 @@ export {
   verdicts,
   writeEvidence,
 } from './repository/evidence.ts';
+export { combineRecoveryShares } from './codec/recovery-shares.ts';
+export { type DataKeyRotation, planDataKeyRotation, rotateDataKey } from './repository/data-key.ts';
+export { checkKey, type KeyCheck } from './repository/key-check.ts';
 export {
   addKeySlot,
+  addSplitKeySlot,
   findKeySlot,
   type KeySlotSummary,
   listKeySlots,
@@ -85,6 +89,7 @@ export {
   rotatePassphrase,
 } from './repository/key-slots.ts';
 export { holdElsewhere } from './repository/hold.ts';
+export { type AwsKmsOptions, awsKms } from './storage/aws-kms.ts';
 export { initRepository, openRepository, Repository } from './repository/repository.ts';
 export { type Cost, estimateCost, listPrices, type Prices } from './storage/cost.ts';
 export { folderOf, type S3Location, type StorageLocation } from './storage/port.ts';

@@ -9,15 +9,18 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { chunkId, idKey } from '../src/codec/keys.ts';
+import { combineRecoveryShares } from '../src/codec/recovery-shares.ts';
 import { CHUNK_BYTES, CHUNK_ID_BYTES, ZERO_CHUNK_ID } from '../src/format/chunk.ts';
 import type { Entry } from '../src/format/entry.ts';
 import type { Manifest } from '../src/format/manifest.ts';
 import { WalArchive } from '../src/operation/wal/archive.ts';
 import { lsn, segmentSize, timelineId } from '../src/postgres/lsn.ts';
+import { planDataKeyRotation, rotateDataKey } from '../src/repository/data-key.ts';
 import { writeIndex } from '../src/repository/index-store.ts';
+import { addSplitKeySlot } from '../src/repository/key-slots.ts';
 import { writeManifest } from '../src/repository/manifest-store.ts';
 import { PackWriter } from '../src/repository/pack-writer.ts';
-import { initRepository, openRepository, type Repository } from '../src/repository/repository.ts';
+import { initRepository, openRepository, Repository } from '../src/repository/repository.ts';
 
 const READER = fileURLToPath(new URL('../../../tools/independent-reader/read.mjs', import.meta.url));
 const PASSPHRASE = 'a passphrase für den unabhängigen Leser';
@@ -156,6 +159,50 @@ test('the independent reader writes whole segments, joins pieces up to their gap
   }
 });
 
+test('the independent reader finds its way from a slot of the first data key to the newest, linked and cut', async () => {
+  const location = { kind: 'filesystem', path: at('repository') } as const;
+  const recoveryKey = await readFile(at('recovery-key'), 'utf8');
+  const secret = { kind: 'recovery-key', recoveryKey } as const;
+  const repository = await openRepository({ location, secret });
+  const split = await addSplitKeySlot({ repository, shares: 4, threshold: 3 });
+  await writeFile(at('shares'), `# of four\n${split.shares.slice(1).join('\n')}\n`);
+  const shared = {
+    kind: 'recovery-key',
+    recoveryKey: await combineRecoveryShares(given(split.shares.slice(0, 3))),
+  } as const;
+  // Slots of the passphrase and of the shares stay under the first key; then those of the recovery key and the shares get it.
+  await rotateDataKey({ repository, secrets: [] });
+  await repository.write('system', 'clusters/main/systems/1', [Buffer.from('by key 2')]);
+  const listing = async (name: string): Promise<string> => {
+    const { code, out, err } = await read(
+      'list',
+      ...(name === 'passphrase' ? ['--passphrase-file'] : ['--recovery-key-file']),
+      at(name),
+    );
+    return code === 0 ? (JSON.parse(out) as { id: string }).id : err;
+  };
+  for (const name of ['passphrase', 'recovery-key', 'shares']) assert.equal(await listing(name), BACKUP, name);
+  const { others } = await planDataKeyRotation({ repository, secrets: [secret, shared] });
+  // Broken off before the new slots stood under keys/: the old ones lead on by what the ring object holds.
+  const dying = new Repository(repository.handle);
+  Object.defineProperty(dying, 'storage', { value: withoutNewSlots(repository.storage) });
+  await assert.rejects(rotateDataKey({ repository: dying, secrets: [secret, shared], cutOff: others }), /no new slots/);
+  for (const name of ['recovery-key', 'shares']) assert.equal(await listing(name), BACKUP, name);
+  assert.match(await listing('passphrase'), /data key 3 was made without this secret/);
+});
+
+const given = (shares: readonly string[]) => shares.map((text, i) => ({ text, where: `share ${i + 1}` }));
+
+const withoutNewSlots = (storage: Repository['storage']): Repository['storage'] => ({
+  description: storage.description,
+  get: (...words) => storage.get(...words),
+  put: (name, ...more) =>
+    name.startsWith('keys/') ? Promise.reject(new Error('no new slots')) : storage.put(name, ...more),
+  list: (...words) => storage.list(...words),
+  stat: (...words) => storage.stat(...words),
+  remove: (...words) => storage.remove(...words),
+});
+
 test('the independent reader refuses a wrong passphrase and a damaged pack', async () => {
   const wrong = await read('list', '--passphrase-file', at('wrong'));
   assert.deepEqual([wrong.code, wrong.out], [1, '']);
@@ -168,7 +215,7 @@ test('the independent reader refuses a wrong passphrase and a damaged pack', asy
   bytes.writeUInt8(bytes.readUInt8(56) ^ 1, 56);
   await rm(path);
   await writeFile(path, bytes);
-  const damaged = await read('backup', 'main', BACKUP, at('damaged'), '--passphrase-file', at('passphrase'));
+  const damaged = await read('backup', 'main', BACKUP, at('damaged'), '--recovery-key-file', at('recovery-key'));
   assert.equal(damaged.code, 1);
   assert.match(damaged.err, new RegExp(`packs/${folder}/${pack} is damaged at byte 48`));
 });

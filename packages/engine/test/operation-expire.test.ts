@@ -17,10 +17,12 @@ import { type ExpireOptions, type ExpireSummary, expire } from '../src/operation
 import { holdPlan } from '../src/operation/restore/hold-plan.ts';
 import { checkWal } from '../src/operation/wal/check.ts';
 import { condemn, forget } from '../src/repository/condemned.ts';
+import { type DataKeyRotation, rotateDataKey } from '../src/repository/data-key.ts';
 import { writeEvidence } from '../src/repository/evidence.ts';
 import { holdBackup } from '../src/repository/hold.ts';
 import { readChunk, readIndex } from '../src/repository/index-store.ts';
 import { readManifest } from '../src/repository/manifest-store.ts';
+import { Repository } from '../src/repository/repository.ts';
 import { makeStage, type Receiving, type Stage } from './operation-stage.ts';
 
 let stage: Stage;
@@ -203,6 +205,42 @@ test('a backup that is running while all that it could build upon expires is who
   assert.deepEqual(await ids(), [running.id]);
   await assertWhole();
   assert.deepEqual((await checkWal(look())).backups_without_wal, []);
+});
+
+test('a data key that is rotated beside a running backup and a running receiver harms neither, and expiry moves all to it', async () => {
+  const { handle } = stage.repository;
+  const rotating = new Repository(handle);
+  const keyNumbers = async (): Promise<Set<number>> =>
+    new Set((await readIndex(new Repository(handle))).packs.map(({ dataKeyNumber }) => dataKeyNumber));
+  await stage.cluster.query('INSERT INTO readings SELECT n, md5(random()::text) FROM generate_series(1, 3000) AS n');
+  let rotation: Promise<DataKeyRotation> | undefined;
+  const across = await stage.backup({
+    type: 'incremental',
+    report: (event) => {
+      if (event.type === 'progress' && event.phase === 'copying files') {
+        rotation ??= rotateDataKey({ repository: rotating, secrets: [] });
+      }
+    },
+  });
+  assert.equal((await rotation)?.number, 2);
+  await stage.cluster.query('INSERT INTO readings SELECT n, md5(random()::text) FROM generate_series(1, 3000) AS n');
+  const newer = await stage.backup({ type: 'incremental', repository: rotating });
+  assert.deepEqual(await keyNumbers(), new Set([1, 2]));
+  await stage.cluster.query('UPDATE readings SET words = md5(words) WHERE n % 3 = 0');
+  await stage.caughtUp(receiving);
+  await assertWhole();
+  const rows = await fingerprint(stage.cluster.connection);
+  // Who restores has opened the repository before the rotation, and each of its threads too.
+  stage.repository = new Repository(handle);
+  {
+    await using restored = (await stage.restore({ backupId: across.id })).cluster;
+    assert.deepEqual(await fingerprint(restored.connection), rows);
+  }
+  await run({ keepCount: 1 }, { repackBelow: 1, repository: rotating });
+  assert.deepEqual(await keyNumbers(), new Set([2]));
+  stage.repository = new Repository(handle);
+  await using restored = (await stage.restore({ backupId: newer.id })).cluster;
+  assert.deepEqual(await fingerprint(restored.connection), rows);
 });
 
 test('a manifest that cannot be read keeps all WAL and all packs', async () => {

@@ -75,7 +75,10 @@ async function probeAll(
   try {
     const { settings, ...cluster } = await clusterSource(context, loaded, name);
     const { slot } = settings.wal;
-    return [...(await engine.checkCluster({ repository, cluster, slot, source, signal: context.signal }))];
+    const recoveryKeyCheckMs = loaded.configuration.repository.recovery_key_check;
+    return [
+      ...(await engine.checkCluster({ repository, cluster, slot, source, recoveryKeyCheckMs, signal: context.signal })),
+    ];
   } catch (error) {
     return [failed('server', error)];
   }

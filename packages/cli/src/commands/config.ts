@@ -58,6 +58,10 @@ function* settingsOf(loaded: LoadedConfiguration): Generator<Setting> {
   yield* bucketSettings(['repository', 's3'], repository.s3);
   yield* secret(['repository', 'passphrase'], repository.passphrase);
   yield* secret(['repository', 'recovery_key'], repository.recovery_key);
+  for (const [key, value] of Object.entries(repository.kms ?? {})) {
+    if (value !== undefined) yield { path: ['repository', 'kms', key], value };
+  }
+  yield { path: ['repository', 'recovery_key_check'], value: formatDurationSetting(repository.recovery_key_check) };
   if (Object.keys(copies).length > 0) yield { path: ['copy_policy'], value: policyOfCopies };
   for (const [name, { passphrase, recovery_key: key, s3, mounted, policy, retention }] of Object.entries(copies)) {
     const at = ['copies', name];

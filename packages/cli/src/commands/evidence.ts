@@ -50,10 +50,10 @@ export function renderEvidence({ cluster, records }: EvidenceListDocument, colou
   }
   return renderTable(
     [{ title: 'RECORD' }, { title: 'FINISHED' }, { title: 'OF' }, { title: 'LEVEL' }, { title: 'RESULT' }],
-    records.map(({ id, finished_at: at, backup, level, result }) => [
+    records.map(({ id, kind, finished_at: at, backup, level, result, details }) => [
       id,
       formatTime(new Date(at)),
-      backup ?? '',
+      backup ?? (kind === 'key-check' && typeof details['slot_kind'] === 'string' ? details['slot_kind'] : ''),
       level,
       result === 'passed' ? colours.green('passed') : colours.red('FAILED'),
     ]),

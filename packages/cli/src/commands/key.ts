@@ -1,56 +1,52 @@
 // `spillway key`: who can open the repository. A new secret comes from a file, a variable or a command, as those of the
 // configuration do, and is never a word of the command line: every user of the machine can read those.
 
-import { resolve } from 'node:path';
 import {
   type KeyAddDocument,
   type KeyListDocument,
   type KeyRemoveDocument,
   type KeyRotateDocument,
-  type SecretSource,
   SpillwayError,
 } from '@spillway/contract';
-import { resolveSecret } from '../configuration/secrets.ts';
 import type { Command, Context } from '../context.ts';
 import * as engine from '@spillway/engine';
+import { type GivenPassphrase, type GivenProofs, givenProofs, kmsSecret, reveal, sourceOf } from '../key-secrets.ts';
 import { loadFor, openConfigured, repositorySecret } from '../session.ts';
 import { confirmLoss } from '../ui/confirm.ts';
 import { formatTime } from '../ui/format.ts';
 import { renderTable } from '../ui/table.ts';
-
-interface NewPassphrase {
-  readonly passphraseFile?: string;
-  readonly passphraseEnv?: string;
-  readonly passphraseCommand?: string;
-}
 
 interface Confirmed {
   readonly yes?: boolean;
   readonly confirm?: string;
 }
 
-export const addKey: Command<NewPassphrase & { readonly recoveryKey?: boolean; readonly label?: string }> = async (
-  context,
-  options,
-) => {
+export const addKey: Command<
+  GivenPassphrase & { readonly recoveryKey?: boolean; readonly kmsKey?: string; readonly label?: string }
+> = async (context, options) => {
   const source = sourceOf(options);
-  if ((source === undefined) === (options.recoveryKey !== true)) {
+  const { kmsKey } = options;
+  if ([source, options.recoveryKey, kmsKey].filter((way) => way !== undefined).length !== 1) {
     throw new SpillwayError('SPW_USAGE', 'key add needs one new secret', {
-      hint: 'give --passphrase-file, --passphrase-env or --passphrase-command, or else --recovery-key',
+      hint: 'give --passphrase-file, --passphrase-env or --passphrase-command, or else --recovery-key or --kms-key',
     });
   }
   const passphrase = source && (await reveal(context, 'new passphrase', source));
-  const { repository } = await openWithSecret(context);
+  const loaded = await loadFor(context);
+  const repository = await openConfigured(context, loaded);
+  const kms =
+    kmsKey === undefined ? undefined : await kmsSecret({ ...loaded.configuration.repository.kms, key: kmsKey });
   const { slot, recoveryKey } = await engine.addKeySlot({
     repository,
     signal: context.signal,
     ...(passphrase !== undefined && { passphrase }),
+    ...(kms?.kind === 'aws-kms' && { kms: kms.kms }),
     ...(options.label !== undefined && { label: options.label }),
   });
   const document: KeyAddDocument = { slot, recovery_key: recoveryKey ?? null };
   context.output.result(document, (colours) =>
     recoveryKey === undefined
-      ? `Added the key slot ${slot.id}; its passphrase opens the repository.`
+      ? `Added the key slot ${slot.id}; ${kms === undefined ? 'its passphrase' : `${kmsKey} of AWS KMS`} opens the repository.`
       : `Added the key slot ${slot.id}. Its recovery key, shown now and never again:\n\n  ${colours.bold(recoveryKey)}\n\nWrite it down or print it, and keep it away from this machine and from the repository.`,
   );
   return 0;
@@ -64,18 +60,12 @@ export const listKeys: Command<object> = async (context) => {
   return 0;
 };
 
-export const removeKey: Command<
-  Confirmed & {
-    readonly proofPassphraseFile?: string;
-    readonly proofPassphraseEnv?: string;
-    readonly proofPassphraseCommand?: string;
-    readonly proofRecoveryKeyFile?: string;
-  }
-> = async (context, options, word = '') => {
+export const removeKey: Command<Confirmed & GivenProofs> = async (context, options, word = '') => {
   const { repository, secret } = await openWithSecret(context);
   const { signal } = context;
   const { id, label } = await engine.findKeySlot({ repository, secret, id: word, signal });
-  const proof = await proofOf(context, options);
+  const [proof, second] = await givenProofs(context, options);
+  if (second !== undefined) throw new SpillwayError('SPW_USAGE', 'one proof is enough');
   const named = label === null ? '' : ` (${label})`;
   await confirm(
     context,
@@ -95,7 +85,10 @@ export const removeKey: Command<
   return 0;
 };
 
-export const rotateKey: Command<NewPassphrase & Confirmed & { readonly label?: string }> = async (context, options) => {
+export const rotateKey: Command<GivenPassphrase & Confirmed & { readonly label?: string }> = async (
+  context,
+  options,
+) => {
   const source = sourceOf(options);
   if (source === undefined) {
     throw new SpillwayError('SPW_USAGE', 'key rotate needs the new passphrase', {
@@ -144,44 +137,6 @@ const warnOfLast = ({ output }: Context): void =>
 async function openWithSecret(context: Context): Promise<{ repository: engine.Repository; secret: engine.Secret }> {
   const loaded = await loadFor(context);
   return { repository: await openConfigured(context, loaded), secret: await repositorySecret(context, loaded) };
-}
-
-function sourceOf({ passphraseFile, passphraseEnv, passphraseCommand }: NewPassphrase): SecretSource | undefined {
-  const sources: SecretSource[] = [];
-  if (passphraseFile !== undefined) sources.push({ kind: 'file', file: passphraseFile });
-  if (passphraseEnv !== undefined) sources.push({ kind: 'env', variable: passphraseEnv });
-  if (passphraseCommand !== undefined) sources.push({ kind: 'command', command: passphraseCommand });
-  if (sources.length > 1) throw new SpillwayError('SPW_USAGE', 'the passphrase has more than one source');
-  return sources[0];
-}
-
-async function proofOf(context: Context, options: Parameters<typeof removeKey>[1]): Promise<engine.Secret | undefined> {
-  const { proofPassphraseFile, proofPassphraseEnv, proofPassphraseCommand, proofRecoveryKeyFile: keyFile } = options;
-  const source = sourceOf({
-    ...(proofPassphraseFile !== undefined && { passphraseFile: proofPassphraseFile }),
-    ...(proofPassphraseEnv !== undefined && { passphraseEnv: proofPassphraseEnv }),
-    ...(proofPassphraseCommand !== undefined && { passphraseCommand: proofPassphraseCommand }),
-  });
-  if (source !== undefined && keyFile !== undefined) {
-    throw new SpillwayError('SPW_USAGE', 'one proof is enough');
-  }
-  if (keyFile !== undefined) {
-    return {
-      kind: 'recovery-key',
-      recoveryKey: await reveal(context, 'recovery key', { kind: 'file', file: keyFile }),
-    };
-  }
-  return source && { kind: 'passphrase', passphrase: await reveal(context, 'passphrase that proves', source) };
-}
-
-async function reveal(context: Context, what: string, source: SecretSource): Promise<string> {
-  const concealed = await resolveSecret(what, source, {
-    environment: context.environment,
-    resolvePath: (file) => resolve(context.directory, file),
-    warn: context.output.warn,
-    signal: context.signal,
-  });
-  return concealed.reveal();
 }
 
 const confirm = (context: Context, options: Confirmed, name: string, impact: string): Promise<void> =>

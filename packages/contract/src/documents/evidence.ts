@@ -1,15 +1,15 @@
-// Signed records of verifications and restores: `evidence list` and `evidence export`.
+// Signed records of verifications, restores and checks of keys: `evidence list` and `evidence export`.
 
 import { z } from 'zod';
 import { type Immutable, time } from './form.ts';
 
 export const evidenceRecordDocument = z.object({
   id: z.string(),
-  kind: z.enum(['verification', 'restore']),
+  kind: z.enum(['verification', 'restore', 'key-check']),
   cluster: z.string(),
   /** Backup or dump that it is about; null where it is about none. */
   backup: z.string().nullable(),
-  level: z.enum(['structure', 'data', 'restore']),
+  level: z.enum(['structure', 'data', 'restore', 'keys']),
   result: z.enum(['passed', 'failed']),
   started_at: time,
   finished_at: time,

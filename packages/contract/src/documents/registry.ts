@@ -15,7 +15,16 @@ import {
 } from './dump.ts';
 import { errorDocument, explainDocument } from './error.ts';
 import { evidenceExportDocument, evidenceListDocument } from './evidence.ts';
-import { keyAddDocument, keyListDocument, keyRemoveDocument, keyRotateDocument } from './key.ts';
+import {
+  keyAddDocument,
+  keyCheckDocument,
+  keyCombineDocument,
+  keyListDocument,
+  keyRemoveDocument,
+  keyRotateDataDocument,
+  keyRotateDocument,
+  keySplitDocument,
+} from './key.ts';
 import { expireDocument, expiryPlanDocument } from './expire.ts';
 import { labDocument, labsDocument } from './lab.ts';
 import { completionDocument, manualDocument } from './reference.ts';
@@ -65,6 +74,10 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
   ['key list', keyListDocument],
   ['key remove', keyRemoveDocument],
   ['key rotate', keyRotateDocument],
+  ['key rotate-data', keyRotateDataDocument],
+  ['key split', keySplitDocument],
+  ['key combine', keyCombineDocument],
+  ['key check', keyCheckDocument],
   ['wal receive', receiveDocument],
   ['wal push', walPushDocument],
   ['wal fetch', walFetchDocument],

@@ -2,6 +2,7 @@
 //
 //   passphrase --scrypt-->  slot key --unwraps--> key ring: numbered random data keys
 //   recovery key --HKDF-->  slot key --unwraps--> the same key ring
+//   key of KMS --Decrypt--> 32 random bytes --HKDF--> slot key --unwraps--> the same key ring
 //   data key --HKDF(object's salt; kind, name)--> object key: one for each object, never used for another
 //   first data key --HKDF--> id key (chunk ids) and the seed of the Ed25519 key that signs evidence
 //
@@ -41,7 +42,19 @@ export interface KeyRing {
 
 export type Secret =
   | { readonly kind: 'passphrase'; readonly passphrase: string }
-  | { readonly kind: 'recovery-key'; readonly recoveryKey: string };
+  | { readonly kind: 'recovery-key'; readonly recoveryKey: string }
+  | { readonly kind: 'aws-kms'; readonly kms: KeyService };
+
+/** Says of which repository and slot a wrapped key is; it is unwrapped for no other. */
+export type KeyContext = Readonly<Record<string, string>>;
+
+/** Wraps keys with one that never leaves the service. */
+export interface KeyService {
+  /** `key` names the one that was used, in full. */
+  encrypt(plain: Uint8Array, context: KeyContext): Promise<{ readonly ciphertext: Uint8Array; readonly key: string }>;
+  /** Undefined where it was not wrapped so; throws where the service cannot be asked, or refuses. */
+  decrypt(ciphertext: Uint8Array, key: string, context: KeyContext): Promise<Uint8Array | undefined>;
+}
 
 /** A key slot as it lies in the repository. */
 export interface KeySlot {
@@ -54,14 +67,16 @@ export interface KeySlot {
   readonly label?: string;
   readonly kdf:
     | { readonly name: 'scrypt'; readonly n: number; readonly r: number; readonly p: number; readonly salt: string }
-    | { readonly name: 'hkdf-sha256'; readonly salt: string };
+    | { readonly name: 'hkdf-sha256'; readonly salt: string }
+    /** `key`: the ARN of the key of KMS; `encrypted`: what it made of 32 random bytes, in base64. */
+    | { readonly name: 'aws-kms'; readonly salt: string; readonly key: string; readonly encrypted: string };
   /** Nonce (12 bytes), ciphertext and tag, in base64. */
   readonly wrapped: string;
 }
 
-export const newKeyRing = (): KeyRing => ({
-  dataKeys: [{ number: 1, key: new Uint8Array(randomBytes(DATA_KEY_BYTES)) }],
-});
+export const newDataKey = (): Uint8Array => new Uint8Array(randomBytes(DATA_KEY_BYTES));
+
+export const newKeyRing = (): KeyRing => ({ dataKeys: [{ number: 1, key: newDataKey() }] });
 
 const derive = (key: Uint8Array, salt: Uint8Array | string, info: string, bytes: number): Buffer =>
   Buffer.from(hkdfSync('sha256', key, salt, info, bytes));
@@ -119,20 +134,19 @@ export async function wrapKeyRing(
     });
   }
   const salt = randomBytes(SALT_BYTES).toString('base64');
+  const id = randomUUID();
+  const { kdf, key } = await newSlotKey(secret, salt, repository, id);
   const slot = {
     format: FORMAT_VERSION,
     repository,
-    slot: randomUUID(),
+    slot: id,
     kind: secret.kind,
     created_at: createdAt,
     ...(label === undefined ? {} : { label }),
-    kdf:
-      secret.kind === 'passphrase'
-        ? ({ name: 'scrypt', ...SCRYPT, salt } as const)
-        : ({ name: 'hkdf-sha256', salt } as const),
+    kdf,
   };
   const nonce = randomBytes(12);
-  const cipher = createCipheriv('aes-256-gcm', await slotKey(slot.kdf, secret), nonce);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce);
   cipher.setAAD(boundWords(slot));
   const sealed = Buffer.concat([cipher.update(encodeRing(ring)), cipher.final(), cipher.getAuthTag()]);
   return { ...slot, wrapped: Buffer.concat([nonce, sealed]).toString('base64') };
@@ -149,6 +163,11 @@ export function parseKeySlot(value: object): KeySlot | string {
   }
   if (label !== undefined && typeof label !== 'string') return 'its label is no text';
   if (kind === 'recovery-key' && kdf?.name === 'hkdf-sha256') return slot as KeySlot;
+  if (kind === 'aws-kms' && kdf?.name === 'aws-kms') {
+    return typeof kdf.key === 'string' && typeof kdf.encrypted === 'string'
+      ? (slot as KeySlot)
+      : 'it names no key of KMS';
+  }
   if (kind !== 'passphrase' || kdf?.name !== 'scrypt') return 'its kind and its key derivation do not fit one another';
   const { n, r, p } = kdf;
   const powerOfTwo = fits(n, SCRYPT_MAX.n) && n > 1 && (n & (n - 1)) === 0;
@@ -163,7 +182,9 @@ export async function unwrapKeyRing(slot: KeySlot, secret: Secret): Promise<KeyR
   if (slot.kind !== secret.kind) return undefined;
   const wrapped = Buffer.from(slot.wrapped, 'base64');
   if (wrapped.length < 12 + TAG_BYTES) return undefined;
-  const decipher = createDecipheriv('aes-256-gcm', await slotKey(slot.kdf, secret), wrapped.subarray(0, 12));
+  const key = await slotKey(slot, secret);
+  if (key === undefined) return undefined;
+  const decipher = createDecipheriv('aes-256-gcm', key, wrapped.subarray(0, 12));
   decipher.setAAD(boundWords(slot));
   decipher.setAuthTag(wrapped.subarray(wrapped.length - TAG_BYTES));
   try {
@@ -175,8 +196,48 @@ export async function unwrapKeyRing(slot: KeySlot, secret: Secret): Promise<KeyR
   }
 }
 
-async function slotKey(kdf: KeySlot['kdf'], secret: Secret): Promise<Buffer> {
+/** How a new slot's key is had again, and the key. */
+async function newSlotKey(
+  secret: Secret,
+  salt: string,
+  repository: string,
+  slot: string,
+): Promise<{ readonly kdf: KeySlot['kdf']; readonly key: Buffer }> {
+  if (secret.kind === 'aws-kms') {
+    const plain = new Uint8Array(randomBytes(DATA_KEY_BYTES));
+    const { ciphertext, key: arn } = await secret.kms.encrypt(plain, contextOf(repository, slot));
+    const encrypted = Buffer.from(ciphertext).toString('base64');
+    return { kdf: { name: 'aws-kms', salt, key: arn, encrypted }, key: kmsSlotKey(plain, salt) };
+  }
+  const kdf =
+    secret.kind === 'passphrase'
+      ? ({ name: 'scrypt', ...SCRYPT, salt } as const)
+      : ({ name: 'hkdf-sha256', salt } as const);
+  const key = await slotKey({ kdf, repository, slot }, secret);
+  if (key === undefined) throw new SpillwayError('SPW_INTERNAL', 'a new key slot has no key');
+  return { kdf, key };
+}
+
+const contextOf = (repository: string, slot: string): KeyContext => ({
+  'spillway:repository': repository,
+  'spillway:slot': slot,
+});
+
+const kmsSlotKey = (plain: Uint8Array, salt: string): Buffer =>
+  derive(plain, Buffer.from(salt, 'base64'), 'spillway kms slot', 32);
+
+/** Undefined where a key service did not wrap it so. */
+async function slotKey(
+  { kdf, repository, slot }: Pick<KeySlot, 'kdf' | 'repository' | 'slot'>,
+  secret: Secret,
+): Promise<Buffer | undefined> {
   const salt = Buffer.from(kdf.salt, 'base64');
+  if (secret.kind === 'aws-kms') {
+    if (kdf.name !== 'aws-kms') throw new SpillwayError('SPW_OBJECT_DAMAGED', 'a KMS slot names no key of KMS');
+    const encrypted = new Uint8Array(Buffer.from(kdf.encrypted, 'base64'));
+    const plain = await secret.kms.decrypt(encrypted, kdf.key, contextOf(repository, slot));
+    return plain && kmsSlotKey(plain, kdf.salt);
+  }
   if (secret.kind === 'recovery-key') {
     return derive(parseRecoveryKey(secret.recoveryKey), salt, 'spillway recovery key slot', 32);
   }
@@ -200,7 +261,11 @@ const boundWords = (slot: Omit<KeySlot, 'wrapped'>): Buffer =>
       slot.created_at,
       slot.kdf.name,
       slot.kdf.salt,
-      slot.kdf.name === 'scrypt' ? [slot.kdf.n, slot.kdf.r, slot.kdf.p] : [],
+      slot.kdf.name === 'scrypt'
+        ? [slot.kdf.n, slot.kdf.r, slot.kdf.p]
+        : slot.kdf.name === 'aws-kms'
+          ? [slot.kdf.key, slot.kdf.encrypted]
+          : [],
       // Slots without a label were bound before there were any.
       ...(slot.label === undefined ? [] : [slot.label]),
     ]),

@@ -7,21 +7,25 @@ import { createHash, randomBytes } from 'node:crypto';
 import { SpillwayError } from '@spillway/contract';
 
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-const KEY_BYTES = 32;
+export const KEY_BYTES = 32;
 const CHECK_BYTES = 3;
 const GROUP = 7;
 
 export const newRecoveryKey = (): string => formatRecoveryKey(randomBytes(KEY_BYTES));
 
-export function formatRecoveryKey(key: Uint8Array): string {
-  const letters = toBase32(Buffer.concat([key, check(key)]));
-  return (letters.match(new RegExp(`.{1,${GROUP}}`, 'g')) ?? []).join('-');
-}
+export const formatRecoveryKey = (key: Uint8Array): string => groupLetters(Buffer.concat([key, check(key)]));
+
+/** Bytes as letters and digits, in groups. */
+export const groupLetters = (bytes: Uint8Array): string =>
+  (toBase32(bytes).match(new RegExp(`.{1,${GROUP}}`, 'g')) ?? []).join('-');
+
+/** As they were meant: without spaces, and with the digits that letters were taken for. */
+export const lettersOf = (text: string): string =>
+  text.toUpperCase().replaceAll(/[\s-]/g, '').replaceAll(/[IL]/g, '1').replaceAll('O', '0');
 
 /** Throws SPW_KEY_WRONG where a letter was mistyped. */
 export function parseRecoveryKey(text: string): Uint8Array {
-  const letters = text.toUpperCase().replaceAll(/[\s-]/g, '').replaceAll(/[IL]/g, '1').replaceAll('O', '0');
-  const bytes = fromBase32(letters, KEY_BYTES + CHECK_BYTES);
+  const bytes = parseBytes(lettersOf(text), KEY_BYTES + CHECK_BYTES);
   const key = bytes?.subarray(0, KEY_BYTES);
   if (bytes === undefined || key === undefined || !check(key).equals(bytes.subarray(KEY_BYTES))) {
     throw new SpillwayError('SPW_KEY_WRONG', 'the recovery key was refused', {
@@ -46,7 +50,8 @@ function toBase32(bytes: Uint8Array): string {
   return bits === 0 ? text : text + ALPHABET[(held << (5 - bits)) & 31];
 }
 
-function fromBase32(text: string, length: number): Buffer | undefined {
+/** Undefined where these letters are not that many bytes. */
+export function parseBytes(text: string, length: number): Buffer | undefined {
   if (text.length !== Math.ceil((length * 8) / 5)) return undefined;
   const bytes = Buffer.alloc(length);
   let at = 0;

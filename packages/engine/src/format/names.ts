@@ -25,6 +25,9 @@ export function kindOfName(name: ObjectName): ObjectKindName | undefined {
 export const HEAD_NAME = 'spillway.json';
 
 export const keySlotName = (id: string): ObjectName => `keys/${id}`;
+/** How the ring came to the data key of that number: what made it is in it, sealed by the key before. */
+export const RING = 'ring/';
+export const ringName = (number: number): ObjectName => RING + String(number).padStart(5, '0');
 export const packName = (id: string): ObjectName => `packs/${id.slice(0, 2)}/${id}`;
 export const INDEX = 'index/';
 export const indexName = (id: string): ObjectName => INDEX + id;

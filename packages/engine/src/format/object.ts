@@ -39,6 +39,7 @@ export const objectKinds = {
   condemned: 14,
   condemnedHolders: 15,
   walExpired: 16,
+  keyRing: 17,
 } as const;
 
 export type ObjectKind = keyof typeof objectKinds;

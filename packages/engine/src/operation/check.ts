@@ -10,8 +10,9 @@ import { grantReadPages, mayReadPages } from '../postgres/page-reader.ts';
 import { connectReplication } from '../postgres/replication.ts';
 import { readIndex } from '../repository/index-store.ts';
 import { listManifests } from '../repository/manifest-store.ts';
-import { readKeySlots, type Repository } from '../repository/repository.ts';
+import type { Repository } from '../repository/repository.ts';
 import type { ClusterSource } from './backup/options.ts';
+import { probeKeys, RECOVERY_KEY_CHECK_MS } from './check-keys.ts';
 import { checkWal } from './wal/check.ts';
 
 export interface Probe {
@@ -28,6 +29,8 @@ export interface CheckOptions {
   readonly slot: string;
   /** Where backups are to come from; `local` by default. For `stream` the files need not be in reach. */
   readonly source?: 'local' | 'stream';
+  /** How long a recovery key may go unchecked; 100 days by default. */
+  readonly recoveryKeyCheckMs?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -67,7 +70,8 @@ export async function checkCluster(options: CheckOptions): Promise<readonly Prob
   return probes;
 }
 
-async function probeRepository({ repository, cluster, signal }: CheckOptions): Promise<Omit<Probe, 'name'>[]> {
+async function probeRepository(options: CheckOptions): Promise<Omit<Probe, 'name'>[]> {
+  const { repository, cluster, signal } = options;
   const index = await readIndex(repository, signal && { signal });
   const { heads, unreadable } = await listManifests(repository, cluster.name, signal);
   const seen: Omit<Probe, 'name'>[] = [
@@ -76,17 +80,8 @@ async function probeRepository({ repository, cluster, signal }: CheckOptions): P
       message: `opens; ${index.packs.length} packs, ${index.chunks} chunks, ${heads.length} backups of ${cluster.name}`,
     },
   ];
-  let slots = 0;
-  for await (const { slot } of readKeySlots(repository.storage, repository.id, signal)) {
-    if (typeof slot !== 'string') slots++;
-  }
-  if (slots === 1) {
-    seen.push({
-      status: 'warning',
-      message: 'only one key slot opens it: when its secret is lost, so is everything in it',
-      hint: 'add another with: spillway key add --recovery-key',
-    });
-  }
+  const age = { recoveryKeyCheckMs: options.recoveryKeyCheckMs ?? RECOVERY_KEY_CHECK_MS, now: new Date() };
+  seen.push(...(await probeKeys(repository, index, cluster.name, age, signal)));
   for (const name of index.damagedIndexes) {
     seen.push({
       status: 'warning',

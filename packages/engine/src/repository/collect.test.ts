@@ -12,6 +12,7 @@ import type { Manifest } from '../format/manifest.ts';
 import { condemnedName, manifestName } from '../format/names.ts';
 import type { PackDirectory } from '../format/pack.ts';
 import { type Collected, type CollectOptions, collect } from './collect.ts';
+import { rotateDataKey } from './data-key.ts';
 import { readChunk, readIndex, writeIndex } from './index-store.ts';
 import { type Lock, takeLock } from './lock.ts';
 import { readManifest, writeManifest } from './manifest-store.ts';
@@ -215,6 +216,27 @@ test('packs that no index names go once nobody is at work, and not before', asyn
   await dying.end();
   assert.equal((await collectIn(repository)).packs_removed, 2);
   assert.equal(await count(repository, 'packs/'), 1);
+  await assertWhole(repository);
+});
+
+test('after a rotation of the data key repacking moves what is needed to the new key, all of it where told to', async () => {
+  const repository = await newRepository();
+  await back(repository, range(0, 12));
+  const { number } = await rotateDataKey({ repository, secrets: [] });
+  const keysOf = async (): Promise<number[]> => (await readIndex(repository)).packs.map((pack) => pack.dataKeyNumber);
+  await back(repository, range(0, 13));
+  assert.equal(number, 2);
+  assert.deepEqual(
+    (await keysOf()).toSorted((a, b) => a - b),
+    [1, 1, 1, 1, 2],
+  );
+  assert.equal((await collectIn(repository, { repackBelow: 0.1 })).packs_repacked, 0);
+  // With a bound that is not enough for all, those of the older keys come first.
+  const bytes = (await readIndex(repository)).packs.map(({ packBytes }) => packBytes).toSorted((x, y) => y - x);
+  await collectIn(repository, { repackBelow: 1, repackBytesMax: (bytes[0] ?? 0) + (bytes[1] ?? 0) });
+  assert.equal((await keysOf()).filter((each) => each === 1).length, 2);
+  await collectIn(repository, { repackBelow: 1 });
+  assert.ok((await keysOf()).every((each) => each === 2));
   await assertWhole(repository);
 });
 

@@ -74,7 +74,10 @@ async function pass(options: CollectOptions, repackBytesMax: number): Promise<Co
   if (broken !== undefined) {
     throw new SpillwayError(broken.code, 'no packs were collected', {
       why: broken.why ?? broken.message,
-      hint: 'remove that object: it only lists packs to be removed, and those that nothing needs are listed again',
+      hint:
+        broken.code === 'SPW_KEY_ROTATED'
+          ? broken.hint
+          : 'remove that object: it only lists packs to be removed, and those that nothing needs are listed again',
       cause: broken,
     });
   }
@@ -217,10 +220,12 @@ async function repackSome(
 ): Promise<readonly string[]> {
   const { repository, repackBelow, signal, report } = options;
   const part = (number: number): number => (marked.liveBytes[number] ?? 0) / (index.packs[number]?.packBytes ?? 1);
+  const keyNumber = (number: number): number => index.packs[number]?.dataKeyNumber ?? 0;
   const sparse = [...index.packs.keys()]
     .filter((number) => part(number) > 0 && part(number) < repackBelow)
     .filter((number) => !listed.has(index.packs[number]?.packId ?? ''))
-    .toSorted((a, b) => part(a) - part(b));
+    // Where all is to be rewritten it is for the sake of the key, and a bound must not keep the oldest ones for ever.
+    .toSorted((a, b) => (repackBelow < 1 ? 0 : keyNumber(a) - keyNumber(b)) || part(a) - part(b));
   let left = bytesMax;
   const chosen: number[] = [];
   for (const number of sparse) {

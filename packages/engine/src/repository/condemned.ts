@@ -46,7 +46,7 @@ export async function listCondemned(
           const [frame] = await repository.read('condemned', name, signal);
           condemned.push({ ...(parse(frame) as Omit<Condemned, 'number'>), number });
         } catch (error) {
-          if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_REPOSITORY_NEWER')) throw error;
+          if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_REPOSITORY_NEWER', 'SPW_KEY_ROTATED')) throw error;
           unreadable.push(error);
         }
       }

@@ -58,7 +58,10 @@ export async function listDumps(
     try {
       heads.push(readable(object.name, await readFirstFrame(repository, 'dump', object, signal)));
     } catch (error) {
-      if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING', 'SPW_REPOSITORY_NEWER')) throw error;
+      if (
+        !isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING', 'SPW_REPOSITORY_NEWER', 'SPW_KEY_ROTATED')
+      )
+        throw error;
       unreadable.push({ id: object.name.slice(prefix.length), error });
     }
   }

@@ -19,11 +19,11 @@ const READS_AT_ONCE = 8;
 export interface EvidenceRecord {
   /** `20261123T181500123Z-1a2b3c4d`: when it was finished, to the millisecond, and eight random hexadecimal digits. */
   readonly id: string;
-  readonly kind: 'verification' | 'restore';
+  readonly kind: 'verification' | 'restore' | 'key-check';
   readonly cluster: string;
   /** The backup it is about; null where it is about none. */
   readonly backup: string | null;
-  readonly level: 'structure' | 'data' | 'restore';
+  readonly level: 'structure' | 'data' | 'restore' | 'keys';
   readonly result: 'passed' | 'failed';
   readonly started_at: string;
   readonly finished_at: string;
@@ -91,7 +91,7 @@ export async function listEvidence(
       } catch (error) {
         // One that was removed since it was listed is no evidence any more, and nothing is wrong with it.
         if (isSpillwayError(error, 'SPW_OBJECT_MISSING')) continue;
-        if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_REPOSITORY_NEWER')) throw error;
+        if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_REPOSITORY_NEWER', 'SPW_KEY_ROTATED')) throw error;
         unreadable.push({ name, why: error.why ?? error.message });
       }
     }

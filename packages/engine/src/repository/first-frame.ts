@@ -30,7 +30,7 @@ async function readFrom(
       start = await repository.storage.get(name, signal && { signal });
     }
   }
-  const [frame] = openObject(repository.keys, kind, name, start, 1);
+  const [frame] = openObject(await repository.keysFor(name, start, signal), kind, name, start, 1);
   if (frame === undefined) throw damaged(name, 'it has no frame');
   return frame;
 }

@@ -87,7 +87,8 @@ async function* framesOf(
   };
   try {
     const headAt = await reach(0, HEAD_BYTES);
-    const opener = new FrameOpener(repository.keys, kind, name, window.subarray(headAt, HEAD_BYTES));
+    const head = window.subarray(headAt, HEAD_BYTES);
+    const opener = new FrameOpener(await repository.keysFor(name, head, signal), kind, name, head);
     let offset = 0;
     for (let at = HEAD_BYTES, index = 0, final = false; !final; index++) {
       const headerAt = await reach(at, FRAME_HEADER_BYTES);

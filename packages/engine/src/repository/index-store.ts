@@ -99,7 +99,10 @@ export async function readIndex(
       try {
         directories.push(await readPackFooter(repository, packId, bytes, signal));
       } catch (error) {
-        if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING', 'SPW_REPOSITORY_NEWER')) throw error;
+        if (
+          !isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING', 'SPW_REPOSITORY_NEWER', 'SPW_KEY_ROTATED')
+        )
+          throw error;
         damagedPacks.push(packId);
       }
     }
@@ -158,13 +161,16 @@ export async function readChunk(
   const range = { offset: place.offset, bytes: place.storedBytes };
   return elsewhere(repository, name, async () => {
     const frame = await repository.storage.get(name, { range, ...(signal && { signal }) });
-    return packOpener(repository, pack).open(frame, 0, place.offset, false).plain;
+    return (await packOpener(repository, pack)).open(frame, 0, place.offset, false).plain;
   });
 }
 
 /** Opens frames of a pack without reading its head: the index has what stands there. */
-export const packOpener = (repository: Repository, pack: PackReference): FrameOpener =>
-  new FrameOpener(repository.keys, 'pack', packName(pack.packId), encodeHead('pack', pack.dataKeyNumber, pack.salt));
+export async function packOpener(repository: Repository, pack: PackReference): Promise<FrameOpener> {
+  const head = encodeHead('pack', pack.dataKeyNumber, pack.salt);
+  const name = packName(pack.packId);
+  return new FrameOpener(await repository.keysFor(name, head), 'pack', name, head);
+}
 
 const idOf = (name: string): string => name.slice(name.lastIndexOf('/') + 1);
 
@@ -197,7 +203,7 @@ async function readDirectories(
       } catch (error) {
         // Missing: replaced since it was listed; the next list has what took its place.
         if (isSpillwayError(error, 'SPW_OBJECT_MISSING')) continue;
-        if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_REPOSITORY_NEWER')) throw error;
+        if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_REPOSITORY_NEWER', 'SPW_KEY_ROTATED')) throw error;
         damagedIndexes.push(name);
       }
     }

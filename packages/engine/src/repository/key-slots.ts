@@ -8,18 +8,13 @@
 //    again goes on from there.
 
 import { SpillwayError } from '@spillway/contract';
-import {
-  evidencePublicKey,
-  type KeyRing,
-  type KeySlot,
-  type Secret,
-  unwrapKeyRing,
-  wrapKeyRing,
-} from '../codec/keys.ts';
+import { type KeyService, type KeySlot, type Secret, wrapKeyRing } from '../codec/keys.ts';
 import { newRecoveryKey } from '../codec/recovery-key.ts';
+import { splitRecoveryKey } from '../codec/recovery-shares.ts';
 import { keySlotName } from '../format/names.ts';
-import { LOCK_WAIT_MS, takeLock } from './lock.ts';
-import { encodeJson, readKeySlots, type Repository } from './repository.ts';
+import { takeKeysLock, takeUpKeys } from './data-key.ts';
+import { encodeJson, openSlot, readKeySlots, type Repository } from './repository.ts';
+import { isBeginningOf } from './ring.ts';
 
 const LABEL_CHARACTERS_MAX = 100;
 
@@ -48,31 +43,61 @@ export async function listKeySlots({ repository, secret, signal }: OfRepository)
     summaries.push(
       typeof slot === 'string'
         ? { id: idIn(name), kind: null, created_at: null, label: null, opened: false, problem: slot }
-        : { ...(await describe(slot, repository, secret)), problem: null },
+        : { ...(await describe(slot, repository, secret, signal)), problem: null },
     );
   }
   return summaries;
 }
 
-/** Adds a slot for a passphrase, or for a new recovery key, which is returned here once and kept nowhere. */
+/** Adds a slot for a passphrase, for a key of a key service, or for a new recovery key, which is returned here once and kept nowhere. */
 export async function addKeySlot(
-  options: Omit<OfRepository, 'secret'> & { readonly passphrase?: string; readonly label?: string },
+  options: Omit<OfRepository, 'secret'> & {
+    readonly passphrase?: string;
+    readonly kms?: KeyService;
+    readonly label?: string;
+  },
 ): Promise<{ readonly slot: KeySlotSummary; readonly recoveryKey: string | undefined }> {
-  const { repository, passphrase, label, signal } = options;
-  if (label !== undefined && Array.from(label).length > LABEL_CHARACTERS_MAX) {
-    throw new SpillwayError('SPW_USAGE', `the label is longer than ${LABEL_CHARACTERS_MAX} characters`);
+  const { passphrase, kms } = options;
+  if (kms !== undefined) {
+    return { slot: await addSlotFor({ ...options, secret: { kind: 'aws-kms', kms } }), recoveryKey: undefined };
   }
   const recoveryKey = passphrase === undefined ? newRecoveryKey() : undefined;
   const secret: Secret =
     passphrase === undefined
       ? { kind: 'recovery-key', recoveryKey: recoveryKey ?? '' }
       : { kind: 'passphrase', passphrase };
+  return { slot: await addSlotFor({ ...options, secret }), recoveryKey };
+}
+
+/** Adds a slot for a new recovery key, of which only the shares are ever shown. */
+export async function addSplitKeySlot(
+  options: Omit<OfRepository, 'secret'> & {
+    readonly shares: number;
+    readonly threshold: number;
+    readonly label?: string;
+  },
+): Promise<{ readonly slot: KeySlotSummary; readonly shares: readonly string[] }> {
+  const recoveryKey = newRecoveryKey();
+  const shares = await splitRecoveryKey(recoveryKey, options.repository.id, options.shares, options.threshold);
+  const slot = await addSlotFor({ ...options, secret: { kind: 'recovery-key', recoveryKey } });
+  return { slot, shares };
+}
+
+async function addSlotFor(options: OfRepository & { readonly label?: string }): Promise<KeySlotSummary> {
+  const { repository, secret, label, signal } = options;
+  if (label !== undefined && Array.from(label).length > LABEL_CHARACTERS_MAX) {
+    throw new SpillwayError('SPW_USAGE', `the label is longer than ${LABEL_CHARACTERS_MAX} characters`);
+  }
+  // A slot that is made while the data key is rotated would not be among those that get the new one.
+  await using lock = await takeKeysLock(repository, 'adding of a key slot', signal);
+  await takeUpKeys(repository, undefined, signal);
   const made = await wrapKeyRing(repository.keys, repository.id, secret, new Date().toISOString(), label);
+  await lock.assertHeld();
   await repository.storage.put(keySlotName(made.slot), [encodeJson(made)], signal && { signal });
   for await (const { name, slot } of readKeySlots(repository.storage, repository.id, signal)) {
     if (name !== keySlotName(made.slot) || typeof slot === 'string') continue;
-    if (await opens(slot, secret, repository.keys)) {
-      return { slot: { ...(await describe(slot, repository, secret)), opened: false, problem: null }, recoveryKey };
+    if (await opens(repository, slot, secret, signal)) {
+      return { ...(await describe(slot, repository, secret, signal)), opened: false, problem: null };
     }
   }
   throw new SpillwayError('SPW_OBJECT_DAMAGED', `the key slot ${made.slot} was added and does not open`, {
@@ -97,19 +122,15 @@ export async function removeKeySlot(
 ): Promise<{ readonly removed: string; readonly remaining: number }> {
   const { repository, secret, proof, signal } = options;
   // Two that remove one slot each, relying on the other's, would leave none.
-  await using lock = await takeLock(repository, 'keys', {
-    holder: 'removal of a key slot',
-    waitMs: LOCK_WAIT_MS,
-    passing: () => true,
-    ...(signal && { signal }),
-  });
+  await using lock = await takeKeysLock(repository, 'removal of a key slot', signal);
+  await takeUpKeys(repository, secret, signal);
   const { id } = await findKeySlot(options);
   const staying: KeySlot[] = [];
   for await (const { name, slot } of readKeySlots(repository.storage, repository.id, signal)) {
     if (idIn(name) !== id && typeof slot !== 'string') staying.push(slot);
   }
   const secrets = [secret, ...(proof === undefined ? [] : [proof])];
-  if (!(await opensAny(staying, secrets, repository.keys))) {
+  if (!(await opensAny(repository, staying, secrets, signal))) {
     throw new SpillwayError('SPW_KEY_SLOT_NEEDED', `the key slot ${id} was not removed`, {
       why:
         staying.length === 0
@@ -130,8 +151,8 @@ export async function rotatePassphrase(
   const { secret, passphrase, label } = options;
   if (secret.kind !== 'passphrase') {
     throw new SpillwayError('SPW_USAGE', 'only a passphrase can be rotated', {
-      why: 'the repository was opened with a recovery key',
-      hint: 'for another recovery key: spillway key add --recovery-key, then spillway key remove',
+      why: 'the repository was not opened with one',
+      hint: 'for another recovery key or key of KMS: spillway key add, then spillway key remove',
     });
   }
   const fresh: Secret = { kind: 'passphrase', passphrase };
@@ -154,22 +175,26 @@ async function describe(
   slot: KeySlot,
   repository: Repository,
   secret: Secret,
+  signal?: AbortSignal,
 ): Promise<Omit<KeySlotSummary, 'problem'>> {
-  const opened = await opens(slot, secret, repository.keys);
+  const opened = await opens(repository, slot, secret, signal);
   return { id: slot.slot, kind: slot.kind, created_at: slot.created_at, label: slot.label ?? null, opened };
 }
 
-async function opensAny(slots: readonly KeySlot[], secrets: readonly Secret[], ring: KeyRing): Promise<boolean> {
-  for (const slot of slots) for (const secret of secrets) if (await opens(slot, secret, ring)) return true;
+async function opensAny(
+  repository: Repository,
+  slots: readonly KeySlot[],
+  secrets: readonly Secret[],
+  signal?: AbortSignal,
+): Promise<boolean> {
+  for (const slot of slots) {
+    for (const secret of secrets) if (await opens(repository, slot, secret, signal)) return true;
+  }
   return false;
 }
 
-/** Whether the slot gives the keys of this repository, not just any. */
-async function opens(slot: KeySlot, secret: Secret, ring: KeyRing): Promise<boolean> {
-  const unwrapped = await unwrapKeyRing(slot, secret);
-  return (
-    unwrapped !== undefined &&
-    unwrapped.dataKeys.length === ring.dataKeys.length &&
-    evidencePublicKey(unwrapped) === evidencePublicKey(ring)
-  );
+/** Whether the slot leads to all keys of this repository, not just to any. */
+async function opens(repository: Repository, slot: KeySlot, secret: Secret, signal?: AbortSignal): Promise<boolean> {
+  const opened = await openSlot(repository.storage, slot, secret, signal);
+  return opened !== undefined && isBeginningOf(repository.keys, opened.ring);
 }

@@ -63,7 +63,10 @@ export async function listManifests(
     try {
       heads.push(await readHead(repository, name, bytes, signal));
     } catch (error) {
-      if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING', 'SPW_REPOSITORY_NEWER')) throw error;
+      if (
+        !isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING', 'SPW_REPOSITORY_NEWER', 'SPW_KEY_ROTATED')
+      )
+        throw error;
       unreadable.push({ id: name.slice(prefix.length), error });
     }
   }

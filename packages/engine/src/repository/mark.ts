@@ -113,7 +113,7 @@ async function chunkIdsOf(
     if (!isSpillwayError(error)) throw error;
     const gone = error.code === 'SPW_OBJECT_MISSING';
     if (gone && (await repository.storage.stat(name, signal && { signal })) === undefined) return undefined;
-    if (!gone && error.code !== 'SPW_OBJECT_DAMAGED' && error.code !== 'SPW_REPOSITORY_NEWER') throw error;
+    if (!gone && !isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_REPOSITORY_NEWER', 'SPW_KEY_ROTATED')) throw error;
     throw new SpillwayError(error.code, 'no packs were collected', {
       why: `${name} cannot be read, so nobody knows which chunks it needs: ${error.why ?? error.message}`,
       hint: 'bring the object back from a copy of the repository; where it is given up, remove it',

@@ -28,7 +28,12 @@ export async function readPackFooter(
   if (offset < HEAD_BYTES) throw damaged(name, 'its trailer tells of a footer longer than the pack');
   if (packBytes - offset > tail.byteLength) tail = await read(offset, packBytes - offset);
   const start = tail.byteLength - (packBytes - offset);
-  const { plain, frameBytes } = new FrameOpener(repository.keys, 'pack', name, head).open(tail, start, offset, true);
+  const { plain, frameBytes } = new FrameOpener(await repository.keysFor(name, head, signal), 'pack', name, head).open(
+    tail,
+    start,
+    offset,
+    true,
+  );
   const directories = parseDirectories(plain);
   if (typeof directories === 'string') throw damaged(name, directories);
   const [directory, ...others] = directories;

@@ -41,7 +41,7 @@ export async function repack(
     const name = packName(pack.packId);
     const bytes = await repository.storage.get(name, signal && { signal });
     const directory = await readPackFooter(repository, pack.packId, pack.packBytes, signal);
-    const opener = packOpener(repository, pack);
+    const opener = await packOpener(repository, pack);
     let moved = 0;
     for (const [i, offset] of chunkOffsets(directory).entries()) {
       const slot = index.table.slotOf(directory.ids, i * CHUNK_ID_BYTES);

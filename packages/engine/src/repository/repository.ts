@@ -4,11 +4,14 @@
 //    and at least two key slots, or is none.
 // 2. Opening: read the head, refuse a newer format, try the secret on each slot, and check that the head's evidence key
 //    is the one that follows from the key ring, so that a swapped head is noticed.
-// 3. What the key ring unlocks never leaves this process except to its own worker threads (`RepositoryHandle`).
+// 3. A slot that holds only the older data keys leads to the newer ones by `ring.ts`; an object that was sealed by a data
+//    key made since the repository was opened makes it look there again.
+// 4. What the key ring unlocks never leaves this process except to its own worker threads (`RepositoryHandle`).
 
 import { randomUUID } from 'node:crypto';
 import { isSpillwayError, SpillwayError } from '@spillway/contract';
 import {
+  currentKeyNumber,
   evidencePublicKey,
   type KeyRing,
   type KeySlot,
@@ -22,11 +25,12 @@ import { discard } from '../codec/discard.ts';
 import { newRecoveryKey } from '../codec/recovery-key.ts';
 import { type CompressionLevel, openFrames, openObject, sealObject } from '../codec/seal.ts';
 import { HEAD_NAME, keySlotName } from '../format/names.ts';
-import { FORMAT_VERSION, type ObjectKind } from '../format/object.ts';
+import { FORMAT_VERSION, type ObjectKind, parseHead } from '../format/object.ts';
 import { openStorage } from '../storage/open.ts';
 import { shareStorage } from '../storage/process-state.ts';
 import type { ObjectName, Storage, StorageLocation } from '../storage/port.ts';
 import { elsewhere } from './elsewhere.ts';
+import { extendRing, type ExtendedRing } from './ring.ts';
 
 /** Plain data from which a worker thread has the same repository without unlocking it again. */
 export interface RepositoryHandle {
@@ -47,7 +51,8 @@ export class Repository {
   readonly id: string;
   readonly location: StorageLocation;
   readonly storage: Storage;
-  readonly keys: KeyRing;
+  /** Grows where the data key is rotated meanwhile; nothing else ever changes it. */
+  keys: KeyRing;
 
   /** `storage`: in place of the one at the location, for who looks on at what is written. */
   constructor(handle: RepositoryHandle, storage?: Storage) {
@@ -68,16 +73,44 @@ export class Repository {
     return { id: this.id, location: this.location, keys: this.keys };
   }
 
+  /**
+   * The key ring for the object of that head: where the data key was rotated since, with the new one. Throws
+   * SPW_KEY_ROTATED where that cannot be had; a number that no data key has is left to be told as damage.
+   */
+  async keysFor(name: ObjectName, head: Uint8Array, signal?: AbortSignal): Promise<KeyRing> {
+    const parsed = parseHead(head);
+    if (typeof parsed === 'string' || parsed.dataKeyNumber <= currentKeyNumber(this.keys)) return this.keys;
+    const { stop } = await this.refreshKeys(signal);
+    if (stop === undefined || parsed.dataKeyNumber <= currentKeyNumber(this.keys)) return this.keys;
+    throw new SpillwayError('SPW_KEY_ROTATED', `${name} cannot be read`, {
+      why:
+        stop.why === 'damaged'
+          ? `it was sealed with data key ${parsed.dataKeyNumber}, and ${stop.cause?.message}`
+          : `it was sealed with data key ${parsed.dataKeyNumber}, and data key ${stop.number} was made without the secret in use`,
+      cause: stop.cause,
+    });
+  }
+
+  /** Takes up data keys that were made since; `secret` is needed for those to which no link leads. */
+  async refreshKeys(signal?: AbortSignal, secret?: Secret): Promise<ExtendedRing> {
+    const extended = await extendRing(this.storage, this.id, this.keys, secret, signal);
+    // Another refresh may have been faster.
+    if (extended.ring.dataKeys.length > this.keys.dataKeys.length) this.keys = extended.ring;
+    return extended;
+  }
+
   /** The frames of a large object, opened one at a time as they are wanted. */
   async readFrames(kind: ObjectKind, name: ObjectName, signal?: AbortSignal): Promise<Iterable<Uint8Array>> {
-    return openFrames(this.keys, kind, name, await this.storage.get(name, signal && { signal }));
+    const object = await this.storage.get(name, signal && { signal });
+    return openFrames(await this.keysFor(name, object, signal), kind, name, object);
   }
 
   /** The frames of a whole object. */
   async read(kind: ObjectKind, name: ObjectName, signal?: AbortSignal): Promise<readonly Uint8Array[]> {
-    return elsewhere(this, name, async () =>
-      openObject(this.keys, kind, name, await this.storage.get(name, signal && { signal })),
-    );
+    return elsewhere(this, name, async () => {
+      const object = await this.storage.get(name, signal && { signal });
+      return openObject(await this.keysFor(name, object, signal), kind, name, object);
+    });
   }
 
   /** Durable when it returns. `exists` where the name was taken: what is there was left as it is. */
@@ -203,21 +236,61 @@ async function unlock(
   signal: AbortSignal | undefined,
 ): Promise<KeyRing> {
   let slots = 0;
+  let cutOff: number | undefined;
+  let shorter: KeyRing | undefined;
+  let refusal: SpillwayError | undefined;
   const unusable: string[] = [];
   for await (const { name, slot } of readKeySlots(storage, repository, signal)) {
     slots++;
     // A slot that is damaged must not keep the others from being tried: any one of them opens the repository.
     if (typeof slot === 'string') unusable.push(`${name}: ${slot}`);
     else {
-      const ring = await unwrapKeyRing(slot, secret);
-      if (ring !== undefined) return ring;
+      let extended: ExtendedRing | undefined;
+      try {
+        extended = await openSlot(storage, slot, secret, signal);
+      } catch (error) {
+        // Another slot may be wrapped by a key that can be used, or in a region that answers.
+        if (!isSpillwayError(error, 'SPW_KMS_DENIED', 'SPW_KMS_UNREACHABLE')) throw error;
+        refusal = error;
+        continue;
+      }
+      if (extended?.stop === undefined) {
+        if (extended !== undefined) return extended.ring;
+      } else if (extended.stop.why === 'cut-off') cutOff = extended.stop.number;
+      else shorter = extended.ring;
     }
   }
-  const words = secret.kind === 'passphrase' ? 'passphrase' : 'recovery key';
+  // What the older data keys sealed can still be had; what needs the newer ones says so.
+  if (shorter !== undefined) return shorter;
+  if (refusal !== undefined) throw refusal;
+  const words = secretWords[secret.kind];
+  if (cutOff !== undefined) {
+    throw new SpillwayError('SPW_KEY_ROTATED', `the repository at ${storage.description} stays closed`, {
+      why: `the ${words} opens a key slot from before data key ${cutOff}, which was made without it`,
+      hint: 'use a secret that was given when the data key was rotated',
+    });
+  }
   const also = unusable.length === 0 ? '' : `; of these, unusable: ${unusable.join('; ')}`;
   throw new SpillwayError('SPW_KEY_WRONG', `the repository at ${storage.description} stays closed`, {
     why: `the ${words} opens none of its ${slots} key slots${also}`,
   });
+}
+
+const secretWords: Readonly<Record<Secret['kind'], string>> = {
+  passphrase: 'passphrase',
+  'recovery-key': 'recovery key',
+  'aws-kms': 'key of AWS KMS',
+};
+
+/** The whole ring to which the slot leads; undefined where the secret is not this slot's. */
+export async function openSlot(
+  storage: Storage,
+  slot: KeySlot,
+  secret: Secret,
+  signal?: AbortSignal,
+): Promise<ExtendedRing | undefined> {
+  const ring = await unwrapKeyRing(slot, secret);
+  return ring && extendRing(storage, slot.repository, ring, secret, signal);
 }
 
 /** Every key slot, in the order in which they are tried; a phrase says why one is none of this repository. */

@@ -40,3 +40,12 @@ test('a put leaves nothing but the object', async () => {
   assert.deepEqual(await readdir(join(path, '.incoming')), []);
   assert.deepEqual(await readdir(join(path, 'packs/ab')), ['abcd']);
 });
+
+test('two stores of one folder in one process write at once without meeting', async () => {
+  const path = await folder();
+  const stores = [new FilesystemStorage(path), new FilesystemStorage(path)];
+  const puts = stores.flatMap((storage, n) =>
+    Array.from({ length: 10 }, (_, i) => storage.put(`packs/${n}${i}`, [Buffer.from(`${n}${i}`)])),
+  );
+  assert.deepEqual(new Set(await Promise.all(puts)), new Set(['created']));
+});

@@ -20,12 +20,14 @@ export const INCOMING = '.incoming';
 /** What was damaged and has been replaced, for a person to look at, and to remove. */
 const ASIDE = '.damaged';
 
+/** Of this thread: two stores of one folder must not write one file. */
+let sequence = 0;
+
 export class FilesystemStorage implements Storage {
   readonly description: string;
   readonly #root: string;
   /** Folders known to exist and to be durable. */
   readonly #folders = new Set<string>();
-  #sequence = 0;
 
   constructor(root: string) {
     this.#root = root;
@@ -58,7 +60,7 @@ export class FilesystemStorage implements Storage {
     options.signal?.throwIfAborted();
     return this.#told(`writing ${name}`, undefined, async () => {
       const target = this.#path(name);
-      const incoming = join(this.#root, INCOMING, `${process.pid}-${threadId}-${this.#sequence++}-${uniqueRun}`);
+      const incoming = join(this.#root, INCOMING, `${process.pid}-${threadId}-${sequence++}-${uniqueRun}`);
       await this.#makeFolder(dirname(incoming));
       await this.#makeFolder(dirname(target));
       try {
@@ -106,7 +108,7 @@ export class FilesystemStorage implements Storage {
     options.signal?.throwIfAborted();
     await this.#told(`mending ${name}`, undefined, async () => {
       const target = this.#path(name);
-      const own = `${process.pid}-${threadId}-${this.#sequence++}-${uniqueRun}`;
+      const own = `${process.pid}-${threadId}-${sequence++}-${uniqueRun}`;
       const incoming = join(this.#root, INCOMING, own);
       const aside = join(this.#root, ASIDE, `${name.replaceAll('/', '_')}-${own}`);
       for (const path of [incoming, aside, target]) await this.#makeFolder(dirname(path));

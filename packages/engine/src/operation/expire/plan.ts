@@ -221,7 +221,8 @@ async function bytesOfPacks(
       return sum + (live === 0 || live / packBytes < (repackBelow ?? 0) ? packBytes - live : 0);
     }, 0);
   } catch (error) {
-    if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING', 'SPW_REPOSITORY_NEWER')) throw error;
+    if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING', 'SPW_REPOSITORY_NEWER', 'SPW_KEY_ROTATED'))
+      throw error;
     notes.push(`No packs will be collected: ${error.why ?? error.message}.`);
     return null;
   }

@@ -186,7 +186,8 @@ async function collectPacks(
   try {
     return { collected: await collect({ ...options, lock, now, signal }), not_collected: null };
   } catch (error) {
-    if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING', 'SPW_REPOSITORY_NEWER')) throw error;
+    if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING', 'SPW_REPOSITORY_NEWER', 'SPW_KEY_ROTATED'))
+      throw error;
     options.report({
       type: 'notice',
       level: 'warning',

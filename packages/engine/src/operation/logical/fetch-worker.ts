@@ -51,7 +51,7 @@ serveCrew<FetchData, FetchTask, FetchResult, undefined>((data) => {
         at = await elsewhere(repository, name, async () => {
           const stretch = await repository.storage.get(name, { range: { offset, bytes } });
           if (stretch.byteLength !== bytes) throw damaged(name, 'it was cut short');
-          const opener = packOpener(repository, pack);
+          const opener = await packOpener(repository, pack);
           let [to, from] = [begin, 0];
           for (const chunk of run) {
             const { plain } = opener.open(stretch, from, offset + from, false);

@@ -82,7 +82,7 @@ serveCrew<LayData, LayTask, LayResult, undefined>((data) => {
   /** Done again where a chunk turns out damaged: what was written by then is written once more, the same. */
   async function lay({ pack, offset, bytes, chunks, paths }: LayTask): Promise<Omit<LayResult, 'detours'>> {
     const name = packName(pack.packId);
-    const opener = packOpener(repository, pack);
+    const opener = await packOpener(repository, pack);
     const stretch = await repository.storage.get(name, { range: { offset, bytes } });
     if (stretch.byteLength !== bytes) throw damaged(name, 'it was cut short');
     let writtenBytes = 0;

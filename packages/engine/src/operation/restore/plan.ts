@@ -58,7 +58,10 @@ export async function planRestore(given: PlanOptions): Promise<PlannedRestore> {
     reached = await reach(candidate, options);
     if (reached === undefined) continue;
     const manifest = await readManifest(repository, cluster, candidate.backup.id, signal).catch((error: unknown) => {
-      if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING', 'SPW_REPOSITORY_NEWER')) throw error;
+      if (
+        !isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING', 'SPW_REPOSITORY_NEWER', 'SPW_KEY_ROTATED')
+      )
+        throw error;
       notes.push(`Backup ${candidate.backup.id} was passed over: ${error.message}.`);
     });
     if (manifest === undefined) {

@@ -117,7 +117,10 @@ async function namedByIndex(
   for await (const { name } of repository.storage.list(indexName(''), { signal })) {
     const frames = await repository.read('index', name, signal).catch((error: unknown) => {
       // Told as a finding of its own.
-      if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_REPOSITORY_NEWER', 'SPW_OBJECT_MISSING')) throw error;
+      if (
+        !isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_REPOSITORY_NEWER', 'SPW_KEY_ROTATED', 'SPW_OBJECT_MISSING')
+      )
+        throw error;
       return [];
     });
     for (const directory of frames.flatMap(directoriesIn)) {

@@ -110,7 +110,7 @@ export async function readOrTell(subject: Subject, findings: Findings, gone: Set
       gone.add(subject.id);
       return undefined;
     }
-    if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_REPOSITORY_NEWER')) throw error;
+    if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_REPOSITORY_NEWER', 'SPW_KEY_ROTATED')) throw error;
     const problem = error.why ?? error.message;
     findings.add({ kind: 'manifest', object: subject.object, chunk: null, problem }, wholly(subject.id));
     return undefined;

@@ -56,7 +56,7 @@ serveCrew<RepositoryHandle, VerifyTask, VerifyResult, undefined>((handle) => {
     const bad: { readonly slot: number; readonly why: string }[] = [];
     let plainBytes = 0;
     const all = async (): Promise<number> => {
-      const opener = packOpener(repository, pack);
+      const opener = await packOpener(repository, pack);
       const stretch = await repository.storage.get(name, { range: { offset, bytes } });
       for (const [n, chunk] of chunks.entries()) {
         try {
