@@ -28,6 +28,7 @@ import {
   verify,
 } from '../src/index.ts';
 import { parseLsn } from '../src/postgres/lsn.ts';
+import { rotateDataKey } from '../src/repository/data-key.ts';
 import { readKeySlots } from '../src/repository/repository.ts';
 import { copyElsewhere } from './copy-process.ts';
 import { makeStage, type Stage } from './operation-stage.ts';
@@ -194,6 +195,39 @@ test('a place that is full, does not answer, takes nothing or is another reposit
   const used = await newPlace();
   await writeFile(join(folderOf(used.location), 'letters'), '');
   await assert.rejects(copyTo(used), { code: 'SPW_REPOSITORY_EXISTS', why: /letters lies there already/ });
+});
+
+test('a copy takes the data keys along that came after it was made, and is enough by itself', async () => {
+  const place = await newPlace();
+  await stage.backup();
+  await copyTo(place);
+  const open = (location: StorageLocation): Promise<Repository> =>
+    openRepository({ location, secret: { kind: 'passphrase', passphrase: PASSPHRASE } });
+  await rotateDataKey({
+    repository: await open(stage.repository.location),
+    secrets: [{ kind: 'passphrase', passphrase: PASSPHRASE }],
+    signal,
+  });
+  // Who runs meanwhile has the older ring; who begins now seals with the new key.
+  const older = stage.repository;
+  stage.repository = await open(older.location);
+  assert.equal(stage.repository.keys.dataKeys.length, older.keys.dataKeys.length + 1);
+  await stage.cluster.query('CREATE TABLE sealed_anew AS SELECT n, md5(n::text) FROM generate_series(1, 5000) AS n');
+  const newest = await stage.backup();
+  const copied = await copyTo(place, { source: older });
+  assert.ok(copied.clusters[0]?.backups.some(({ id }) => id === newest.id));
+  const alone = await open(place.location);
+  assert.equal(alone.keys.dataKeys.length, stage.repository.keys.dataKeys.length);
+  const verified = await verify({
+    repository: alone,
+    cluster: stage.name,
+    level: 'data',
+    all: true,
+    workers: 2,
+    signal,
+    report,
+  });
+  assert.deepEqual([verified.result, verified.findings], ['passed', []]);
 });
 
 test('what is damaged at the source is not copied, and what is damaged at the place is left; both are told', async () => {

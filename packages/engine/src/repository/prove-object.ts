@@ -8,9 +8,10 @@ import type { Repository } from './repository.ts';
 import { authenticatePack } from './whole-pack.ts';
 
 /** Throws SPW_OBJECT_DAMAGED where they are not. */
-export function proveObject({ keys }: Repository, name: ObjectName, bytes: Uint8Array): void {
+export async function proveObject(repository: Repository, name: ObjectName, bytes: Uint8Array): Promise<void> {
   const kind = kindOfObject(name);
   if (kind === undefined) throw new SpillwayError('SPW_INTERNAL', `${name} is no object that can be proven`);
+  const keys = await repository.keysFor(name, bytes);
   if (kind === 'pack') authenticatePack(keys, name.slice(name.lastIndexOf('/') + 1), bytes);
   else authenticate(keys, kind, name, bytes);
 }

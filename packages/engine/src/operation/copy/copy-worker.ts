@@ -51,8 +51,9 @@ serveCrew<CopyCrewData, CopyTask, CopyResult, undefined>(({ source: handle, targ
     try {
       bytes = await source.storage.get(object);
       if (bytes.byteLength !== task.bytes) throw damaged(object, `it has ${bytes.byteLength} bytes, not ${task.bytes}`);
-      if (task.type === 'pack') directory = authenticatePack(source.keys, task.packId, bytes);
-      else authenticate(source.keys, task.kind, object, bytes);
+      const keys = await source.keysFor(object, bytes);
+      if (task.type === 'pack') directory = authenticatePack(keys, task.packId, bytes);
+      else authenticate(keys, task.kind, object, bytes);
     } catch (error) {
       if (isSpillwayError(error, 'SPW_OBJECT_MISSING')) return { ...about, outcome: 'gone' };
       return { ...about, outcome: 'damaged', why: damageIn(error) };

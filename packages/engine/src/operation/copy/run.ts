@@ -21,6 +21,7 @@ import { readIndex } from '../../repository/index-store.ts';
 import { type Lock, LOCK_WAIT_MS, takeLock } from '../../repository/lock.ts';
 import { readManifest } from '../../repository/manifest-store.ts';
 import { addNewSlots, preparePlace, type SlotChanges } from '../../repository/place.ts';
+import { copyRing } from '../../repository/ring.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { StorageLocation } from '../../storage/port.ts';
 import { wayFrom } from '../backups.ts';
@@ -99,6 +100,8 @@ export async function copy(options: CopyOptions): Promise<CopySummary> {
       message: `Made a copy of the repository at ${target.storage.description}.`,
     });
   }
+  // Before anything that a later data key sealed.
+  if (options.dryRun !== true) await copyRing(source.storage, target.storage, signal);
   const clusters: CopiedCluster[] = [];
   for (const { name, policy } of options.clusters) clusters.push(await copyCluster(options, target, name, policy));
   const slots = await addNewSlots(source, target, {
@@ -319,7 +322,7 @@ async function copyObject(
   let bytes: Uint8Array;
   try {
     bytes = await source.storage.get(name, { signal });
-    authenticate(source.keys, kind, name, bytes);
+    authenticate(await source.keysFor(name, bytes, signal), kind, name, bytes);
   } catch (error) {
     if (isSpillwayError(error, 'SPW_OBJECT_MISSING')) return 'gone';
     tell('source', name, damageIn(error));
@@ -327,7 +330,8 @@ async function copyObject(
   }
   if ((await target.storage.put(name, [bytes], { signal })) === 'created') return 'copied';
   try {
-    authenticate(target.keys, kind, name, await target.storage.get(name, { signal }));
+    const there = await target.storage.get(name, { signal });
+    authenticate(await target.keysFor(name, there, signal), kind, name, there);
     return 'there';
   } catch (error) {
     tell('target', name, damageIn(error));

@@ -133,7 +133,7 @@ async function copyHistory(
     });
   }
   const bytes = await source.storage.get(name, { signal });
-  authenticate(source.keys, 'walHistory', name, bytes);
+  authenticate(await source.keysFor(name, bytes, signal), 'walHistory', name, bytes);
   tally.objects += 1;
   tally.bytes += bytes.byteLength;
   if (!dryRun) await target.storage.put(name, [bytes], { signal });

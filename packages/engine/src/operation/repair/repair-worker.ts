@@ -25,7 +25,7 @@ serveCrew<RepositoryHandle, LookTask, LookResult, undefined>((handle) => {
     try {
       const object = await repository.storage.get(name);
       bytes = object.byteLength;
-      proveObject(repository, name, object);
+      await proveObject(repository, name, object);
       discard(object);
       return { name, bytes, problem: undefined };
     } catch (error) {

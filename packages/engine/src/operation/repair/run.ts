@@ -173,7 +173,7 @@ async function mend(
     let bytes: Uint8Array;
     try {
       bytes = await other.storage.get(object, { signal });
-      proveObject(repository, object, bytes);
+      await proveObject(repository, object, bytes);
     } catch (error) {
       if (isSpillwayError(error, 'SPW_STORAGE_UNREACHABLE')) silent.add(name);
       else if (!isSpillwayError(error, 'SPW_OBJECT_MISSING')) {

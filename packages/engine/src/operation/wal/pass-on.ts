@@ -24,7 +24,7 @@ export async function passOn(
     if (isSpillwayError(error, 'SPW_OBJECT_MISSING')) return;
     throw error;
   }
-  proveObject(source, name, bytes);
+  await proveObject(source, name, bytes);
   await target.storage.put(name, [bytes], options);
 }
 
