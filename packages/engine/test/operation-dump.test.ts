@@ -371,27 +371,41 @@ if (existsSync(join(TOOLS, 'pg_dump'))) {
 
   test('a pg_dump that is killed leaves no dump, and what it said comes through', async () => {
     const dumps = (await listDumps({ repository, cluster: 'main' })).length;
-    const killed = new AbortController();
     const events: OperationEvent[] = [];
-    let ended = false;
+    /** The server ends the session, as the kill of a backend or of the network would. */
+    const endSession = async (program: number): Promise<void> => {
+      try {
+        await waitFor('the session to be ended', async () => {
+          const sessions = await source.query(
+            `SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+              WHERE datname = $1 AND pid <> pg_catalog.pg_backend_pid() AND application_name = 'spillway'`,
+            [ODD],
+          );
+          return sessions.length === 0;
+        });
+      } finally {
+        process.kill(program, 'SIGCONT');
+      }
+    };
+    let ending: Promise<void> | undefined;
+    let program: number | undefined;
     const failure = await dump(
       settings('logical', {
         databases: [ODD],
         report: (event) => {
           events.push(event);
-          if (event.type !== 'progress' || event.detail !== ODD || ended) return;
-          ended = true;
-          // The server ends the session as the kill of a backend or of the network would.
-          void source.query(
-            `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid() AND application_name = 'spillway'`,
-            [ODD],
-          );
+          if (event.type !== 'progress' || event.detail !== ODD || program !== undefined) return;
+          // Its pipe is full and it is stopped: it cannot have ended before its session has.
+          program = ownPrograms().find((each) => environmentOf(each).get('PGDATABASE') === ODD);
+          assert.ok(program !== undefined);
+          process.kill(program, 'SIGSTOP');
+          ending = endSession(program);
         },
         compressionLevel: 15,
         workers: 1,
-        signal: killed.signal,
       }),
     ).catch((error: unknown) => error);
+    await ending;
     assert.ok(isSpillwayError(failure, 'SPW_DUMP_FAILED'), String(failure));
     assert.match(failure.why ?? '', /pg_dump ended with code 1/);
     assert.equal((await listDumps({ repository, cluster: 'main' })).length, dumps);

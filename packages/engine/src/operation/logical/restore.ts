@@ -188,7 +188,7 @@ async function restoreOne(options: DumpRestoreOptions, one: One): Promise<Restor
       connection: options.target,
       ...(archive === undefined ? { input: counted() } : {}),
       onLine: (line) => {
-        if (/: processing data for table /.test(line)) loaded++;
+        loaded += tablesBegun(line);
       },
       failure: 'SPW_RESTORE_FAILED',
       what: `database ${name} was not restored`,
@@ -214,6 +214,12 @@ async function restoreOne(options: DumpRestoreOptions, one: One): Promise<Restor
     duration_seconds: (performance.now() - began) / 1000,
   };
 }
+
+/**
+ * How many tables a line of `pg_restore --verbose` tells the data of. With several jobs its processes share one stderr and
+ * write the name of the program apart from the message: a line can hold two of either, or one without the other.
+ */
+export const tablesBegun = (line: string): number => line.match(/(?:^|[: ])processing data for table "/g)?.length ?? 0;
 
 /** As it was, as far as the summary tells: settings and rights of the database itself stay behind. */
 async function createDatabase({ session, database, name, warn }: One, signal: AbortSignal): Promise<void> {
