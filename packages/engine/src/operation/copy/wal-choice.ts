@@ -36,7 +36,13 @@ export function chooseWal(source: readonly WalObject[], target: readonly WalObje
 
 /** Pieces of the target that a segment or part which was copied takes the place of. */
 export const replacedBy = (whole: WalObject, target: readonly WalObject[]): readonly WalObject[] =>
-  target.filter((each) => each.kind === 'piece' && each.name !== whole.name && holds(whole, each));
+  target.filter(
+    (each) =>
+      each.kind === 'piece' &&
+      holds(whole, each) &&
+      // Of a segment and a part of the same bytes the segment stays.
+      (each.end - each.start < whole.end - whole.start || (whole.kind === 'segment' && each !== whole)),
+  );
 
 export const isPart = ({ kind, start, end }: WalObject, partBytes: number): boolean =>
   kind === 'segment' || end - start === BigInt(partBytes);

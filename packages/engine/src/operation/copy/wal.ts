@@ -71,7 +71,7 @@ export async function copyWal(options: WalCopyOptions, { wal, left }: PlannedWal
         wal.archive.partBytes,
       ),
     );
-    const copied = await copyObjects(
+    const gone = await copyObjects(
       options,
       choices.flatMap(({ copy }) => copy),
       tally,
@@ -82,11 +82,7 @@ export async function copyWal(options: WalCopyOptions, { wal, left }: PlannedWal
       }
     }
     if (dryRun) return { ...tally, target: there };
-    for (const whole of copied.created.filter((object) => isPart(object, wal.archive.partBytes))) {
-      const pieces = replacedBy(whole, there.catalog.objects.get(whole.timeline) ?? []);
-      await replace(there.archive, whole, pieces, tally, signal);
-    }
-    if (copied.gone === 0) break;
+    if (gone === 0) break;
     if (round === ROUNDS_MAX) {
       throw new SpillwayError('SPW_STORAGE_UNREACHABLE', 'the WAL was not copied', {
         why: `in each of ${ROUNDS_MAX} looks something was gone that had been listed`,
@@ -98,6 +94,7 @@ export async function copyWal(options: WalCopyOptions, { wal, left }: PlannedWal
   }
   await copyBeside(options, wal.archive, there.archive, left, tally);
   there = await read(target);
+  if (await tidy(there, tally, signal)) there = await read(target);
   const leftOut = [...wal.catalog.objects.values()].flat().filter(({ name }) => left.has(name));
   const lines = linesOf(there.catalog.objects, leftOut, wal.expired);
   const isNew = [...lines].some(([timeline, line]) => line > (there.expired.get(timeline) ?? -1n));
@@ -139,11 +136,8 @@ async function copyHistory(
   if (!dryRun) await target.storage.put(name, [bytes], { signal });
 }
 
-async function copyObjects(
-  options: WalCopyOptions,
-  objects: readonly WalObject[],
-  tally: Tally,
-): Promise<{ readonly created: readonly WalObject[]; readonly gone: number }> {
+/** Gives how many were gone by then. */
+async function copyObjects(options: WalCopyOptions, objects: readonly WalObject[], tally: Tally): Promise<number> {
   const tasks = objects.map(
     ({ kind, name, storedBytes }): CopyTask => ({
       type: 'object',
@@ -152,23 +146,21 @@ async function copyObjects(
       bytes: storedBytes,
     }),
   );
-  const { created, gone } = await runTasks(options, tasks, tally);
-  return { created: objects.filter(({ name }) => created.has(name)), gone };
+  return runTasks(options, tasks, tally);
 }
 
 async function runTasks(
   { source, target, workers, dryRun, signal, report }: WalCopyOptions,
   tasks: readonly CopyTask[],
   tally: Tally,
-): Promise<{ readonly created: ReadonlySet<string>; readonly gone: number }> {
-  const created = new Set<string>();
+): Promise<number> {
   const total = tasks.reduce((sum, { bytes }) => sum + bytes, 0);
   if (dryRun) {
     tally.objects += tasks.length;
     tally.bytes += total;
-    return { created, gone: 0 };
+    return 0;
   }
-  if (tasks.length === 0) return { created, gone: 0 };
+  if (tasks.length === 0) return 0;
   let [done, gone] = [0, 0];
   await using crew = new Crew(new URL('./copy-worker.ts', import.meta.url), Math.min(workers, tasks.length));
   const data: CopyCrewData = { source: source.threadHandle, target: target.location };
@@ -180,7 +172,6 @@ async function runTasks(
       else if (result.outcome === 'damaged') {
         tally.damage.push({ place: 'source', object: result.object, problem: result.why });
       } else {
-        created.add(result.object);
         tally.objects += 1;
         tally.bytes += result.bytes;
         done += result.bytes;
@@ -189,7 +180,21 @@ async function runTasks(
     },
     signal,
   });
-  return { created, gone };
+  return gone;
+}
+
+/** Removes pieces that a segment or part at the target holds, also where an earlier copy was broken off before that. */
+async function tidy({ archive, catalog }: SystemWal, tally: Tally, signal: AbortSignal): Promise<boolean> {
+  let found = false;
+  for (const objects of catalog.objects.values()) {
+    for (const whole of objects.filter((object) => isPart(object, archive.partBytes))) {
+      const pieces = replacedBy(whole, objects);
+      if (pieces.length === 0) continue;
+      found = true;
+      await replace(archive, whole, pieces, tally, signal);
+    }
+  }
+  return found;
 }
 
 async function replace(
@@ -199,8 +204,14 @@ async function replace(
   tally: Tally,
   signal: AbortSignal,
 ): Promise<void> {
-  if (pieces.length === 0) return;
-  const bytes = await archive.read(whole, signal);
+  let bytes: Buffer;
+  try {
+    bytes = await archive.read(whole, signal);
+  } catch (error) {
+    if (!isTold(error)) throw error;
+    tally.damage.push({ place: 'target', object: whole.name, problem: error.why ?? error.message });
+    return;
+  }
   for (const piece of pieces) {
     const again = (from: bigint, to: bigint): Uint8Array =>
       bytes.subarray(Number(from - whole.start), Number(to - whole.start));

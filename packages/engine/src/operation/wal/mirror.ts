@@ -31,6 +31,8 @@ const PAUSE_MS_MAX = 30_000;
 /** How long the end of a receiver waits for places that are not behind. */
 const END_WITHIN_MS = 10_000;
 const MARKS_MAX = 100_000;
+/** Names that may wait for a place; one that is further behind takes what it lacks as at the beginning. */
+const WAITING_MAX = 100_000;
 
 export interface MirrorPlace {
   readonly name: string;
@@ -45,6 +47,8 @@ export interface MirrorOptions {
   readonly cluster: string;
   readonly places: readonly MirrorPlace[];
   readonly policy: CopyPolicy;
+  /** By default 100,000. */
+  readonly waitingMax?: number;
   readonly signal: AbortSignal;
   readonly report: Report;
 }
@@ -75,7 +79,11 @@ export class WalMirror implements AsyncDisposable {
     });
     this.repository = new Repository(repository.handle, storage);
     this.#followers = options.places.map(
-      (place) => new Follower(options, place, this.#stopped.signal, () => this.onMoved()),
+      (place) =>
+        new Follower(options, place, this.#stopped.signal, {
+          onMoved: () => this.onMoved(),
+          newest: () => this.#number,
+        }),
     );
   }
 
@@ -122,26 +130,38 @@ class Follower {
   taken = -1;
   readonly #options: MirrorOptions;
   readonly #stop: AbortSignal;
-  readonly #onMoved: () => void;
-  readonly #waiting: Step[] = [];
+  readonly #mirror: { readonly onMoved: () => void; readonly newest: () => number };
+  #waiting: Step[] = [];
+  /** Whether steps were dropped, so that only a look at both places tells what is missing. */
+  #lost = true;
+  #catching = false;
   #behind = false;
   #changed = Promise.withResolvers<void>();
 
-  constructor(options: MirrorOptions, place: MirrorPlace, stop: AbortSignal, onMoved: () => void) {
+  constructor(
+    options: MirrorOptions,
+    place: MirrorPlace,
+    stop: AbortSignal,
+    mirror: { readonly onMoved: () => void; readonly newest: () => number },
+  ) {
     this.#options = options;
     this.place = place;
     this.#stop = stop;
-    this.#onMoved = onMoved;
+    this.#mirror = mirror;
     stop.addEventListener('abort', () => this.#wake(), { once: true });
     this.ended = this.#follow();
   }
 
   get missing(): number {
-    return this.#waiting.length + (this.taken < 0 ? 1 : 0);
+    return this.#waiting.length + (this.#lost || this.#catching || this.taken < 0 ? 1 : 0);
   }
 
   add(step: Step): void {
     this.#waiting.push(step);
+    if (this.#waiting.length > (this.#options.waitingMax ?? WAITING_MAX)) {
+      this.#waiting = [];
+      this.#lost = true;
+    }
     this.#wake();
   }
 
@@ -152,25 +172,42 @@ class Follower {
   }
 
   async #follow(): Promise<void> {
-    const target = await this.#insistently(() => this.#catchUp());
-    if (target === undefined) return;
-    this.#moveTo(0);
+    let target: Repository | undefined;
     while (!this.#stop.aborted) {
+      if (this.#lost || target === undefined) {
+        target = await this.#begin();
+        continue;
+      }
       const [step] = this.#waiting;
       if (step === undefined) {
         await this.#changed.promise;
         continue;
       }
-      if ((await this.#insistently(async () => this.#take(target, step))) === undefined) return;
+      const place = target;
+      const taken = await this.#insistently(async () => this.#take(place, step));
+      // Dropped meanwhile, or stopped.
+      if (taken === undefined || this.#waiting[0] !== step) continue;
       this.#waiting.shift();
       this.#moveTo(step.number);
     }
   }
 
+  /** What comes from here on waits; what came before is seen at the first place. Undefined where it is stopped. */
+  async #begin(): Promise<Repository | undefined> {
+    const from = this.#mirror.newest();
+    this.#waiting = [];
+    this.#lost = false;
+    this.#catching = true;
+    const target = await this.#insistently(() => this.#catchUp());
+    this.#catching = false;
+    if (target !== undefined && !this.#lost) this.#moveTo(from);
+    return target;
+  }
+
   #moveTo(number: number): void {
     this.taken = number;
     this.#wake();
-    this.#onMoved();
+    this.#mirror.onMoved();
   }
 
   /** Does it, again and again; undefined where it is stopped first. */
