@@ -1,7 +1,7 @@
 // WAL passed on to further places, without a server: what the receiver would do is done by hand.
 
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -9,9 +9,11 @@ import { admitSystem } from '../src/operation/system.ts';
 import { WalArchive } from '../src/operation/wal/archive.ts';
 import { type MirrorOptions, WalMirror } from '../src/operation/wal/mirror.ts';
 import { lsn, segmentSize, timelineId } from '../src/postgres/lsn.ts';
-import { Repository } from '../src/repository/repository.ts';
+import { repair } from '../src/operation/repair/run.ts';
+import { rotateDataKey } from '../src/repository/data-key.ts';
+import { openRepository, Repository } from '../src/repository/repository.ts';
 import { makeRepository } from './operation-stage.ts';
-import { putHead } from './place-head.ts';
+import { HEAD_PASSPHRASE, putHead } from './place-head.ts';
 import { waitFor } from './throwaway.ts';
 
 const SIZE = segmentSize(1024 * 1024);
@@ -30,6 +32,7 @@ async function scene(
 ): Promise<{
   readonly first: Repository;
   readonly place: Repository;
+  readonly path: string;
   readonly mirror: WalMirror;
   readonly archive: WalArchive;
   readonly messages: string[];
@@ -37,7 +40,8 @@ async function scene(
   const first = await makeRepository(folder);
   await putHead(first);
   await admitSystem(first, 'main', { systemIdentifier: SYSTEM, segmentBytes: SIZE });
-  const location = { kind: 'filesystem', path: join(folder, name) } as const;
+  const path = join(folder, name);
+  const location = { kind: 'filesystem', path } as const;
   const messages: string[] = [];
   const mirror = new WalMirror({
     repository: first,
@@ -49,7 +53,7 @@ async function scene(
     ...options,
   });
   const place = new Repository({ ...first.handle, location });
-  return { first, place, mirror, archive: new WalArchive(mirror.repository, 'main', SYSTEM, SIZE), messages };
+  return { first, place, path, mirror, archive: new WalArchive(mirror.repository, 'main', SYSTEM, SIZE), messages };
 }
 
 /** Stores bytes [from, to) of the first segment, all of one kind. */
@@ -67,12 +71,12 @@ async function walOf(repository: Repository): Promise<readonly string[]> {
 
 test('nothing is confirmed while a required place is away, and all when it has caught up', async () => {
   const all = await scene('away');
-  const { mirror, messages, place, first } = all;
+  const { mirror, messages, place, path, first } = all;
   mirror.begin(lsn(0n));
   for (const at of [0, 1000, 2000, 3000]) await store(all, at, at + 1000);
   await waitFor('the place to be told as behind', () => messages.length > 0);
   assert.equal(mirror.confirmed, undefined);
-  await mkdir(place.location.path);
+  await mkdir(path);
   await waitFor('it to catch up', () => mirror.confirmed === 4000n);
   assert.deepEqual(await walOf(place), await walOf(first));
   await mirror[Symbol.asyncDispose]();
@@ -82,16 +86,16 @@ test('nothing is confirmed while a required place is away, and all when it has c
 
 test('where more waits than may, the place takes what it lacks as at the beginning', async () => {
   const all = await scene('far', { waitingMax: 2 });
-  const { mirror, place, first, messages } = all;
-  await mkdir(place.location.path);
+  const { mirror, place, path, first, messages } = all;
+  await mkdir(path);
   mirror.begin(lsn(0n));
   await store(all, 0, 1000);
   await waitFor('it to be in step', () => mirror.confirmed === 1000n);
-  await rm(place.location.path, { recursive: true });
+  await rm(path, { recursive: true });
   for (const at of [1000, 2000, 3000, 4000, 5000]) await store(all, at, at + 1000);
   await waitFor('the place to be told as behind', () => messages.some((message) => message.includes('is behind')));
   assert.equal(mirror.confirmed, 1000n);
-  await mkdir(place.location.path);
+  await mkdir(path);
   await waitFor('it to catch up', () => mirror.confirmed === 6000n);
   assert.deepEqual(await walOf(place), await walOf(first));
   await mirror[Symbol.asyncDispose]();
@@ -99,8 +103,8 @@ test('where more waits than may, the place takes what it lacks as at the beginni
 
 test('pieces go at the place when their segment is there, also where a copy was broken off in between', async () => {
   const all = await scene('near');
-  const { mirror, place, first, archive } = all;
-  await mkdir(place.location.path);
+  const { mirror, place, path, first, archive } = all;
+  await mkdir(path);
   mirror.begin(lsn(0n));
   await store(all, 0, 1000);
   await waitFor('it to be in step', () => mirror.confirmed === 1000n);
@@ -123,4 +127,44 @@ test('pieces go at the place when their segment is there, also where a copy was 
   });
   await waitFor('the piece to go', async () => (await walOf(place)).length === 1);
   await again[Symbol.asyncDispose]();
+});
+
+test('a data key that is made while WAL goes to a place is there before what it sealed, and repair brings a lost one', async () => {
+  const all = await scene('rotated');
+  const { mirror, place, path, first } = all;
+  await mkdir(path);
+  mirror.begin(lsn(0n));
+  await store(all, 0, 1000);
+  await waitFor('it to be in step', () => mirror.confirmed === 1000n);
+  const secret = { kind: 'passphrase', passphrase: HEAD_PASSPHRASE } as const;
+  await rotateDataKey({ repository: first, secrets: [secret] });
+  await mirror.repository.refreshKeys();
+  await store(all, 1000, 2000);
+  await waitFor('what the new key sealed to be there', () => mirror.confirmed === 2000n);
+  await mirror[Symbol.asyncDispose]();
+  const alone = async (): Promise<Repository> => openRepository({ location: place.location, secret });
+  assert.equal((await alone()).keys.dataKeys.length, 2);
+
+  const [ring] = await readdir(join(path, 'ring'));
+  for (const hurt of ['lost', 'damaged']) {
+    const file = join(path, 'ring', ring ?? '');
+    const good = await readFile(file);
+    await rm(file);
+    if (hurt === 'damaged') await writeFile(file, good.with(good.length - 1, 255 ^ (good.at(-1) ?? 0)));
+    const repository = await alone();
+    assert.equal(repository.keys.dataKeys.length, 1, hurt);
+    const summary = await repair({
+      repository,
+      others: [{ name: 'first', repository: first }],
+      workers: 1,
+      signal: new AbortController().signal,
+      report: () => undefined,
+    });
+    assert.deepEqual(
+      summary.objects.map(({ object, outcome, from }) => [object, outcome, from]),
+      [[`ring/${ring}`, 'mended', 'first']],
+      hurt,
+    );
+    assert.equal((await alone()).keys.dataKeys.length, 2, hurt);
+  }
 });

@@ -4,6 +4,7 @@ import type { ObjectKind } from '../format/object.ts';
 import type { ObjectName } from '../storage/port.ts';
 
 const kinds: readonly (readonly [form: RegExp, kind: ObjectKind])[] = [
+  [/^ring\/\d{5}$/, 'keyRing'],
   [/^packs\/[0-9a-f]{2}\/[0-9a-f]{32}$/, 'pack'],
   [/^clusters\/[^/]+\/backups\/[^/]+$/, 'manifest'],
   [/^clusters\/[^/]+\/dumps\/[^/]+$/, 'dump'],

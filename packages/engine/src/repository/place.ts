@@ -4,13 +4,15 @@
 // 1. A place is made as a repository is: key slots first, the head last, both byte for byte those of the source. What lies
 //    at a new place may only be slots of this repository, which an interrupted copy left.
 // 2. A place with the head of another repository is refused, before anything is written.
-// 3. Slots that were added at the source since are added later (`slot-difference.ts`); none is ever removed here.
+// 3. The ring objects that the place lacks are brought each time, before anything that a later data key sealed (`ring.ts`).
+// 4. Slots that were added at the source since are added later (`slot-difference.ts`); none is ever removed here.
 // No secret is needed: the head tells the repository's id and evidence key, and the source's key ring opens all else.
 
 import { isSpillwayError, SpillwayError } from '@spillway/contract';
-import { HEAD_NAME, keySlotName } from '../format/names.ts';
+import { HEAD_NAME, keySlotName, RING } from '../format/names.ts';
 import type { Storage, StorageLocation } from '../storage/port.ts';
 import { readHead, readKeySlots, Repository } from './repository.ts';
+import { copyRing } from './ring.ts';
 import { differenceOfSlots } from './slot-difference.ts';
 
 export interface Place {
@@ -44,10 +46,12 @@ export async function preparePlace(
   if (there !== undefined) {
     if (there.repository !== own.repository) refuse(`it holds the repository ${there.repository}`);
     if (there.evidence_public_key !== own.evidence_public_key) refuse('its evidence key is another one');
+    if (options.only !== 'look') await copyRing(source.storage, storage, signal);
     return { repository, isThere: true, made: false };
   }
   for await (const { name } of storage.list('', signal && { signal })) {
-    if (!name.startsWith('keys/')) refuse(`it has no ${HEAD_NAME}, and ${name} lies there already`);
+    if (!name.startsWith('keys/') && !name.startsWith(RING))
+      refuse(`it has no ${HEAD_NAME}, and ${name} lies there already`);
   }
   for await (const { name, slot } of readKeySlots(storage, source.id, signal)) {
     if (typeof slot === 'string') refuse(`it has no ${HEAD_NAME}, and ${name} lies there: ${slot}`);
@@ -64,6 +68,7 @@ export async function preparePlace(
       why: `none of the key slots at ${source.storage.description} can be read, and without one nobody could open it`,
     });
   }
+  await copyRing(source.storage, storage, signal);
   const head = await source.storage.get(HEAD_NAME, signal && { signal });
   if ((await storage.put(HEAD_NAME, [head], signal && { signal })) === 'exists') {
     return await preparePlace(source, location, options);

@@ -108,25 +108,34 @@ export const isBeginningOf = (start: KeyRing, ring: KeyRing): boolean =>
 /**
  * Gives another place of the same repository the ring objects that it lacks, lowest first, byte for byte. To be done before
  * anything that a later data key sealed is put there: its slots may know the first one alone. Throws SPW_OBJECT_EXISTS
- * where the two made different keys of one number.
+ * where the two made different keys of one number; as each is sealed by the one before, the newest that both have tells.
  */
 export async function copyRing(from: Storage, to: Storage, signal?: AbortSignal): Promise<readonly string[]> {
+  const there = new Set(await namesOf(to, signal));
+  const own = await namesOf(from, signal);
+  const both = own.findLast((name) => there.has(name));
   const copied: string[] = [];
-  for await (const { name } of from.list(RING, signal && { signal })) {
+  for (const name of own.filter((each) => each === both || !there.has(each))) {
     const object = await from.get(name, signal && { signal });
-    if ((await to.put(name, [object], signal && { signal })) === 'created') copied.push(name);
+    if (name !== both && (await to.put(name, [object], signal && { signal })) === 'created') copied.push(name);
     else if (!Buffer.from(object).equals(await to.get(name, signal && { signal }))) {
       throw new SpillwayError(
         'SPW_OBJECT_EXISTS',
         `${name} differs between ${from.description} and ${to.description}`,
         {
-          why: 'the data key was rotated at both',
-          hint: 'rotate the data key at one place only; what the other sealed since can be read there alone',
+          why: 'the data key was rotated at both, or one of the two is damaged',
+          hint: 'spillway repair mends what is damaged; where both were rotated, what the other place sealed since can be read there alone',
         },
       );
     }
   }
   return copied;
+}
+
+async function namesOf(storage: Storage, signal: AbortSignal | undefined): Promise<readonly string[]> {
+  const names: string[] = [];
+  for await (const { name } of storage.list(RING, signal && { signal })) names.push(name);
+  return names;
 }
 
 const keyOf = ({ key = '' }: RingStep): Uint8Array => new Uint8Array(Buffer.from(key, 'base64'));

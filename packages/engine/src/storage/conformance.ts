@@ -76,6 +76,16 @@ export function testConformance(kind: string, make: () => Promise<Storage>): voi
     assert.equal(text(await storage.get('a/b')), 'y');
   });
 
+  test(`${kind}: an object that is replaced has its name and its new bytes, and the old one is no object any more`, async () => {
+    const storage = await make();
+    await storage.put('packs/ab/abcd', [bytes('damaged')]);
+    for (const name of ['packs/ab/abcd', 'packs/ab/missing']) {
+      await storage.replace?.(name, [bytes('good '), bytes('again')]);
+      assert.equal(text(await storage.get(name)), 'good again');
+    }
+    assert.deepEqual(await names(storage, ''), ['packs/ab/abcd', 'packs/ab/missing']);
+  });
+
   test(`${kind}: an aborted call fails and does nothing`, async () => {
     const storage = await make();
     const signal = AbortSignal.abort(new Error('stop'));

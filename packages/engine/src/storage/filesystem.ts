@@ -12,13 +12,11 @@ import { copyFile, type FileHandle, link, mkdir, open, readdir, rename, rm, stat
 import { dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { SpillwayError } from '@spillway/contract';
-import { assertName, type ByteRange, type ObjectName, type ObjectStat, type Storage } from './port.ts';
+import { ASIDE, assertName, type ByteRange, type ObjectName, type ObjectStat, type Storage } from './port.ts';
 import { renameUnlessThere } from './reserve.ts';
 
 /** Where objects are written before they have their names. */
 export const INCOMING = '.incoming';
-/** What was damaged and has been replaced, for a person to look at, and to remove. */
-const ASIDE = '.damaged';
 
 /** Of this thread: two stores of one folder must not write one file. */
 let sequence = 0;

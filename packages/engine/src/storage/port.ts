@@ -46,6 +46,9 @@ export interface Storage {
   replace?(name: ObjectName, parts: readonly Uint8Array[], options?: { signal?: AbortSignal }): Promise<void>;
 }
 
+/** Below it lies what was damaged and has been replaced, for a person to look at, and to remove. No name begins with it. */
+export const ASIDE = '.damaged';
+
 /** Throws SPW_INTERNAL for what is no name of an object. */
 export function assertName(name: ObjectName): void {
   if (isName(name)) return;

@@ -21,7 +21,6 @@ import { readIndex } from '../../repository/index-store.ts';
 import { type Lock, LOCK_WAIT_MS, takeLock } from '../../repository/lock.ts';
 import { readManifest } from '../../repository/manifest-store.ts';
 import { addNewSlots, preparePlace, type SlotChanges } from '../../repository/place.ts';
-import { copyRing } from '../../repository/ring.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { StorageLocation } from '../../storage/port.ts';
 import { wayFrom } from '../backups.ts';
@@ -100,8 +99,6 @@ export async function copy(options: CopyOptions): Promise<CopySummary> {
       message: `Made a copy of the repository at ${target.storage.description}.`,
     });
   }
-  // Before anything that a later data key sealed.
-  if (options.dryRun !== true) await copyRing(source.storage, target.storage, signal);
   const clusters: CopiedCluster[] = [];
   for (const { name, policy } of options.clusters) clusters.push(await copyCluster(options, target, name, policy));
   const slots = await addNewSlots(source, target, {

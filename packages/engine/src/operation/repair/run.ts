@@ -12,7 +12,7 @@
 
 import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
 import { CHUNK_ID_BYTES, isZeroChunk } from '../../format/chunk.ts';
-import { packName } from '../../format/names.ts';
+import { packName, RING } from '../../format/names.ts';
 import { COLLECT_LOCK } from '../../repository/collect.ts';
 import { readDump } from '../../repository/dump-store.ts';
 import { readIndex, type RepositoryIndex } from '../../repository/index-store.ts';
@@ -22,6 +22,7 @@ import { listNeeds } from '../../repository/mark.ts';
 import { kindOfObject } from '../../repository/object-kind.ts';
 import { proveObject } from '../../repository/prove-object.ts';
 import type { Repository } from '../../repository/repository.ts';
+import { isBeginningOf } from '../../repository/ring.ts';
 import { listBackups, readSystemWal } from '../backups.ts';
 import { Crew } from '../crew.ts';
 import { damageIn } from '../damage.ts';
@@ -67,6 +68,10 @@ export interface RepairSummary {
 export async function repair(options: RepairOptions): Promise<RepairSummary> {
   const { repository, signal, report } = options;
   const began = performance.now();
+  // Where this place has lost what leads to its newer data keys, what they sealed is whole all the same.
+  for (const { repository: other } of options.others) {
+    if (isBeginningOf(repository.keys, other.keys)) repository.keys = other.keys;
+  }
   const index = await readIndex(repository, { signal });
   const looked = await lookAtObjects(options, index);
   const silent = new Set<string>();
@@ -124,6 +129,7 @@ async function lookAtObjects(
       total += bytes;
     }
     const there = new Set(names);
+    for (const name of await ringElsewhere(options)) if (!there.has(name)) damaged.set(name, 'it is not there');
     for (const packId of index.damagedPacks) {
       if (!there.has(packName(packId))) damaged.set(packName(packId), 'it is not there');
     }
@@ -160,6 +166,19 @@ async function lookAtObjects(
     signal,
   });
   return { count, bytes, damaged };
+}
+
+/** Names of the ring objects of the other places, lowest first. One that does not answer is told when it is asked to mend. */
+async function ringElsewhere({ others, signal }: RepairOptions): Promise<readonly string[]> {
+  const names = new Set<string>();
+  for (const { repository } of others) {
+    try {
+      for await (const { name } of repository.storage.list(RING, { signal })) names.add(name);
+    } catch (error) {
+      if (!isSpillwayError(error, 'SPW_STORAGE_UNREACHABLE')) throw error;
+    }
+  }
+  return [...names].toSorted();
 }
 
 /** The name of the place that had a good one; null where none had. */

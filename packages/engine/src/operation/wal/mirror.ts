@@ -5,7 +5,8 @@
 //      an object is read at the first place, authenticated, and put under its name; one that is gone there was replaced by
 //      what comes after it
 //   3  what fails is tried again, with growing pauses and for as long as the receiver runs; meanwhile the place is behind,
-//      which is told once, and the receiver and the other places go on. Only names wait: memory stays small
+//      which is told once, and the receiver and the other places go on. Only names wait, and no more than a bound: a place
+//      for which more would wait begins anew, by taking what it lacks
 //   4  `confirmed` is the position that the policy is content with; the receiver confirms no more to the server
 // Invariant: of a place only that counts which it has without a hole, and a piece is removed there only after what
 // replaces it is there.
@@ -184,7 +185,10 @@ class Follower {
         continue;
       }
       const place = target;
-      const taken = await this.#insistently(async () => this.#take(place, step));
+      const taken = await this.#insistently(
+        async () => this.#take(place, step),
+        () => this.#lost,
+      );
       // Dropped meanwhile, or stopped.
       if (taken === undefined || this.#waiting[0] !== step) continue;
       this.#waiting.shift();
@@ -210,10 +214,10 @@ class Follower {
     this.#mirror.onMoved();
   }
 
-  /** Does it, again and again; undefined where it is stopped first. */
-  async #insistently<T>(act: () => Promise<T>): Promise<T | undefined> {
+  /** Does it, again and again; undefined where it is stopped first, or not wanted any more. */
+  async #insistently<T>(act: () => Promise<T>, isIdle: () => boolean = () => false): Promise<T | undefined> {
     const { report, cluster } = this.#options;
-    for (let pauseMs = PAUSE_MS_MIN; !this.#stop.aborted; pauseMs = Math.min(PAUSE_MS_MAX, pauseMs * 2)) {
+    for (let pauseMs = PAUSE_MS_MIN; !this.#stop.aborted && !isIdle(); pauseMs = Math.min(PAUSE_MS_MAX, pauseMs * 2)) {
       try {
         const done = await act();
         if (this.#behind) {

@@ -4,6 +4,7 @@ import { isSpillwayError } from '@spillway/contract';
 import { systemName } from '../../format/names.ts';
 import { proveObject } from '../../repository/prove-object.ts';
 import type { Repository } from '../../repository/repository.ts';
+import { copyRing } from '../../repository/ring.ts';
 
 /** Read at the first place and authenticated; what is gone there was replaced by something that is passed on after it. */
 export async function passOn(
@@ -25,6 +26,11 @@ export async function passOn(
     throw error;
   }
   await proveObject(source, name, bytes);
+  // Rotated since the place was prepared: without its key nobody could read there what now comes.
+  if (source.keys.dataKeys.length > target.keys.dataKeys.length) {
+    await copyRing(source.storage, target.storage, signal);
+    target.keys = source.keys;
+  }
   await target.storage.put(name, [bytes], options);
 }
 

@@ -13,7 +13,15 @@ import type { Readable } from 'node:stream';
 import type { PutObjectCommandInput, StorageClass } from '@aws-sdk/client-s3';
 import { formatS3Url } from '@spillway/contract';
 import { kindOfName } from '../../format/names.ts';
-import { assertName, type ByteRange, isName, type ObjectName, type ObjectStat, type S3Location } from '../port.ts';
+import {
+  ASIDE,
+  assertName,
+  type ByteRange,
+  isName,
+  type ObjectName,
+  type ObjectStat,
+  type S3Location,
+} from '../port.ts';
 import type { Storage } from '../port.ts';
 import { bodyOf, bytesOf, collect, digestOf } from './body.ts';
 import { isAws } from './client.ts';
@@ -62,35 +70,12 @@ export class S3Storage implements Storage {
     options: { signal?: AbortSignal } = {},
   ): Promise<'created' | 'exists'> {
     const at = this.#at(name);
-    const bytes = bytesOf(parts);
     const digest = digestOf(parts);
     const madeBy = randomBytes(12).toString('base64url');
-    const input: PutObjectCommandInput = {
-      ...at,
-      ContentLength: bytes,
-      ContentType: 'application/octet-stream',
-      IfNoneMatch: '*',
-      Metadata: { [MADE_BY]: madeBy },
-      ...(isAws(this.#location) && { ChecksumSHA256: digest.base64 }),
-      ...this.#keeping(name),
-    };
     let perhapsOurs = false;
     return this.#requests.call({ doing: `writing ${name}` }, options.signal, async (attempt) => {
-      const { sdk, client, abortSignal, deadline, pace } = attempt;
-      const body = bodyOf(parts, pace);
-      const command = new sdk.PutObjectCommand({ ...input, Body: body });
-      command.middlewareStack.add(
-        (next) => async (args) => {
-          (args.request as { headers: Record<string, string> }).headers['x-amz-content-sha256'] = digest.hex;
-          return await next(args);
-        },
-        { step: 'build', name: 'spillwayPayloadHash' },
-      );
-      deadline.allow(bytes);
-      this.#requests.shared.count('put_requests');
-      this.#requests.shared.count('sent_bytes', bytes);
       try {
-        await client.send(command, { abortSignal });
+        await this.#send(attempt, name, parts, digest, { IfNoneMatch: '*', Metadata: { [MADE_BY]: madeBy } });
         return 'created';
       } catch (error) {
         const failure = classify(error);
@@ -99,8 +84,6 @@ export class S3Storage implements Storage {
         }
         perhapsOurs ||= perhapsDone(failure);
         throw error;
-      } finally {
-        if (!Buffer.isBuffer(body)) body.destroy();
       }
     });
   }
@@ -166,6 +149,66 @@ export class S3Storage implements Storage {
     });
   }
 
+  /** The damaged object is copied to `.damaged/` first, by the server itself. */
+  async replace(name: ObjectName, parts: readonly Uint8Array[], options: { signal?: AbortSignal } = {}): Promise<void> {
+    const at = this.#at(name);
+    const digest = digestOf(parts);
+    const { bucket, prefix } = this.#location;
+    const own = `${ASIDE}/${name.replaceAll('/', '_')}-${randomBytes(6).toString('hex')}`;
+    const aside = prefix === '' ? own : `${prefix}/${own}`;
+    await this.#requests.call({ doing: `mending ${name}` }, options.signal, async ({ sdk, client, abortSignal }) => {
+      const source = `${bucket}/${at.Key}`.split('/').map(encodeURIComponent).join('/');
+      this.#requests.shared.count('put_requests');
+      try {
+        await client.send(
+          new sdk.CopyObjectCommand({ Bucket: bucket, Key: aside, CopySource: source, ...this.#encryption() }),
+          { abortSignal },
+        );
+      } catch (error) {
+        // What is missing is mended too, and then nothing is to be kept.
+        if (!is(error, 'missing')) throw error;
+      }
+    });
+    await this.#requests.call({ doing: `mending ${name}` }, options.signal, (attempt) =>
+      this.#send(attempt, name, parts, digest, {}),
+    );
+  }
+
+  async #send(
+    { sdk, client, abortSignal, deadline, pace }: Attempt,
+    name: ObjectName,
+    parts: readonly Uint8Array[],
+    digest: ReturnType<typeof digestOf>,
+    condition: Partial<PutObjectCommandInput>,
+  ): Promise<void> {
+    const bytes = bytesOf(parts);
+    const body = bodyOf(parts, pace);
+    const command = new sdk.PutObjectCommand({
+      ...this.#at(name),
+      ContentLength: bytes,
+      ContentType: 'application/octet-stream',
+      ...condition,
+      ...(isAws(this.#location) && { ChecksumSHA256: digest.base64 }),
+      ...this.#keeping(name),
+      Body: body,
+    });
+    command.middlewareStack.add(
+      (next) => async (args) => {
+        (args.request as { headers: Record<string, string> }).headers['x-amz-content-sha256'] = digest.hex;
+        return await next(args);
+      },
+      { step: 'build', name: 'spillwayPayloadHash' },
+    );
+    deadline.allow(bytes);
+    this.#requests.shared.count('put_requests');
+    this.#requests.shared.count('sent_bytes', bytes);
+    try {
+      await client.send(command, { abortSignal });
+    } finally {
+      if (!Buffer.isBuffer(body)) body.destroy();
+    }
+  }
+
   #at(name: ObjectName): { readonly Bucket: string; readonly Key: string } {
     assertName(name);
     const { bucket, prefix } = this.#location;
@@ -174,11 +217,18 @@ export class S3Storage implements Storage {
 
   /** Encryption and storage class of a new object. */
   #keeping(name: ObjectName): Partial<PutObjectCommandInput> {
-    const { encryption, storageClasses } = this.#location;
+    const { storageClasses } = this.#location;
     const kind = kindOfName(name);
     const storageClass = kind === undefined ? undefined : storageClasses?.[kind];
     return {
       ...(storageClass !== undefined && { StorageClass: storageClass as StorageClass }),
+      ...this.#encryption(),
+    };
+  }
+
+  #encryption(): Pick<PutObjectCommandInput, 'ServerSideEncryption' | 'SSEKMSKeyId' | 'BucketKeyEnabled'> {
+    const { encryption } = this.#location;
+    return {
       ...(encryption?.kind === 'sse-s3' && { ServerSideEncryption: 'AES256' as const }),
       ...(encryption?.kind === 'sse-kms' && {
         ServerSideEncryption: 'aws:kms' as const,
