@@ -1,6 +1,6 @@
 // Making a backup or dump at all places that are always mounted, and what of it decides the exit code.
 
-import { exitCodes, type PlacesDocument } from '@spillway/contract';
+import { exitCodes, isSpillwayError, type PlacesDocument, type SpillwayError } from '@spillway/contract';
 import { FIRST_PLACE } from '@spillway/contract/schemas';
 import * as engine from '@spillway/engine';
 import type { LoadedConfiguration } from './configuration/load.ts';
@@ -33,6 +33,35 @@ export async function furtherPlaces(
       policy: policyOf(retentionAt(loaded, name, cluster)),
     })),
   );
+}
+
+/** All of them, to be looked at; of one whose secrets cannot be had only that is told. */
+export async function placesToLookAt(
+  context: Context,
+  loaded: LoadedConfiguration,
+  cluster: string,
+): Promise<{
+  readonly places: readonly engine.PlaceToLookAt[];
+  readonly failures: readonly { readonly place: string; readonly error: SpillwayError }[];
+}> {
+  const places: engine.PlaceToLookAt[] = [];
+  const failures: { place: string; error: SpillwayError }[] = [];
+  if ((context.options.repository ?? FIRST_PLACE) !== FIRST_PLACE) return { places, failures };
+  for (const [name, { policy, mounted }] of Object.entries(loaded.configuration.copies)) {
+    try {
+      places.push({
+        name,
+        location: await locationOf(context, loaded, name),
+        required: policy === 'required',
+        forCopy: mounted === 'for-copy',
+        policy: policyOf(retentionAt(loaded, name, cluster)),
+      });
+    } catch (error) {
+      if (!isSpillwayError(error) || error.code === 'SPW_INTERRUPTED') throw error;
+      failures.push({ place: name, error });
+    }
+  }
+  return { places, failures };
 }
 
 /** With --repository at that place alone. */

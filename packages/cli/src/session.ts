@@ -20,7 +20,7 @@ import { resolveSecret } from './configuration/secrets.ts';
 import type { Context } from './context.ts';
 import { kmsSecret, recoverySecret } from './key-secrets.ts';
 import { copyConfiguration, locationOf } from './location.ts';
-import type { ClusterSource, Repository, RetentionPolicy, Secret } from '@spillway/engine';
+import type { ClusterSource, Repository, RetentionPolicy, Secret, StorageLocation } from '@spillway/engine';
 
 const WORKERS_MAX = 8;
 
@@ -169,11 +169,12 @@ export async function openForReading(context: Context, loaded: LoadedConfigurati
   for (const place of named === undefined ? all : [named]) {
     try {
       const opened = await openConfigured(context, loaded, place);
-      const others = all.filter((each) => each !== place && !skipped.includes(each));
-      const location = {
-        ...opened.location,
-        others: await Promise.all(others.map((each) => locationOf(context, loaded, each))),
-      };
+      const others = await otherPlaces(
+        context,
+        loaded,
+        all.filter((each) => each !== place && !skipped.includes(each)),
+      );
+      const location = { ...opened.location, others };
       for (const each of skipped) context.output.warn(`the place ${each} cannot be read; ${place} is read instead`);
       const { Repository: OpenRepository } = await import('@spillway/engine');
       return {
@@ -190,12 +191,31 @@ export async function openForReading(context: Context, loaded: LoadedConfigurati
   throw first;
 }
 
+/** Those whose secrets can be had: the place that is read needs no other. */
+async function otherPlaces(
+  context: Context,
+  loaded: LoadedConfiguration,
+  names: readonly string[],
+): Promise<readonly StorageLocation[]> {
+  const locations: StorageLocation[] = [];
+  for (const name of names) {
+    try {
+      locations.push(await locationOf(context, loaded, name));
+    } catch (error) {
+      if (!isSpillwayError(error) || error.code === 'SPW_INTERRUPTED') throw error;
+      context.output.warn(`the place ${name} is not read from: ${error.message}`);
+    }
+  }
+  return locations;
+}
+
 /** Another place may open where one has these. */
 const CANNOT_BE_READ = [
   'SPW_STORAGE_UNREACHABLE',
   'SPW_REPOSITORY_MISSING',
   'SPW_OBJECT_DAMAGED',
   'SPW_KEY_WRONG',
+  'SPW_SECRET_UNREADABLE',
 ] as const;
 
 const isFolder = (path: string): Promise<boolean> =>

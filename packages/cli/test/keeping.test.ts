@@ -7,7 +7,9 @@ import { after, before, test } from 'node:test';
 import {
   backupDocument,
   backupsDocument,
+  checkDocument,
   copyDocument,
+  doctorDocument,
   errorDocument,
   expireDocument,
   expiryPlanDocument,
@@ -142,6 +144,15 @@ test('copy brings the places up to date that are mounted, others by name, and ev
     (await failing('SPW_REPOSITORY_MISSING', '--repository', 'far', 'backups')).hint ?? '',
     /spillway copy far/,
   );
+  const probes = async (): Promise<readonly (readonly [string, string])[]> =>
+    checkDocument
+      .parse(JSON.parse((await place.run(['check', '--json'])).stdout))
+      .probes.filter(({ name }) => name === 'copy')
+      .map(({ status, message }) => [status, message]);
+  assert.deepEqual(
+    (await probes()).map(([status]) => status),
+    ['ok', 'failed'],
+  );
   for (const name of ['nas', 'far']) await mkdir(join(place.folder, name));
   const looked = await place.run(['copy', 'nas', '--dry-run']);
   assert.match(looked.stdout, /MISSING[^]*To be copied: [^]*Nothing was done/);
@@ -154,6 +165,10 @@ test('copy brings the places up to date that are mounted, others by name, and ev
     ]),
     [['far', null, ['copied', 'copied']]],
   );
+  assert.deepEqual(await probes(), [
+    ['warning', 'nas is no copy yet'],
+    ['ok', 'far has all that it is to keep'],
+  ]);
   const { code, stdout } = await place.run(['copy', 'nas']);
   assert.equal(code, 0);
   assert.match(stdout, /nas, at .*, a new copy[^]*main +backups +2 [^]*Copied .* in /);
@@ -222,7 +237,13 @@ test('copy brings the places up to date that are mounted, others by name, and ev
   const best = await place.run(['backup']);
   assert.equal(best.code, 3);
   assert.match(best.stdout, /NOT at far/);
+  const doctor = doctorDocument.parse(JSON.parse((await place.run(['doctor', '--json'])).stdout));
+  assert.deepEqual(
+    doctor.findings.filter(({ area }) => area === 'copies').map(({ severity }) => severity),
+    ['failed'],
+  );
   await rename(join(place.folder, 'away'), join(place.folder, 'far'));
+  assert.match(String((await probes()).at(-1)), /warning,far lacks 2 backups/);
   const later = await json(madeBackupDocument, 'backup');
   assert.deepEqual(
     later.places.map(({ state }) => state),

@@ -16,6 +16,7 @@ export {
   recoveryWindow,
   type WalGap,
 } from './operation/backups.ts';
+export type { PlaceToLookAt } from './operation/copy/state.ts';
 export { type CheckOptions, checkCluster, type Probe } from './operation/check.ts';
 export {
   type CopiedCluster,

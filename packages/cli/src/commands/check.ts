@@ -5,6 +5,7 @@ import { SpillwayError, type CheckDocument, type Probe } from '@spillway/contrac
 import type { Command, Context } from '../context.ts';
 import * as engine from '@spillway/engine';
 import type { Repository } from '@spillway/engine';
+import { placesToLookAt } from '../places.ts';
 import { clusterName, clusterSource, loadFor, openConfigured } from '../session.ts';
 import type { LoadedConfiguration } from '../configuration/load.ts';
 import type { Colours } from '../ui/colour.ts';
@@ -76,8 +77,11 @@ async function probeAll(
     const { settings, ...cluster } = await clusterSource(context, loaded, name);
     const { slot } = settings.wal;
     const recoveryKeyCheckMs = loaded.configuration.repository.recovery_key_check;
+    const { places, failures } = await placesToLookAt(context, loaded, name);
+    const { signal } = context;
     return [
-      ...(await engine.checkCluster({ repository, cluster, slot, source, recoveryKeyCheckMs, signal: context.signal })),
+      ...(await engine.checkCluster({ repository, cluster, slot, source, recoveryKeyCheckMs, places, signal })),
+      ...failures.map(({ error }) => failed('copy', error)),
     ];
   } catch (error) {
     return [failed('server', error)];

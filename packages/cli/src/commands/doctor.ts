@@ -9,6 +9,7 @@ import * as engine from '@spillway/engine';
 import type { Area, DoctorFacts, Failure, FileFacts } from '@spillway/engine';
 import type { LoadedConfiguration } from '../configuration/load.ts';
 import type { Command, Context } from '../context.ts';
+import { placesToLookAt } from '../places.ts';
 import { clusterName, clusterSource, loadFor, openConfigured } from '../session.ts';
 import type { Colours } from '../ui/colour.ts';
 import { formatCount, formatVersion } from '../ui/format.ts';
@@ -34,11 +35,14 @@ export const doctor =
     };
     const repository = await attempt('repository', 'repository', () => openConfigured(context, loaded));
     const source = await attempt('configuration', 'server', () => clusterSource(context, loaded, name));
+    const further = await placesToLookAt(context, loaded, name);
+    failures.push(...further.failures.map(({ place, error }) => ({ area: 'copies' as const, what: place, error })));
     const facts = await engine.gatherFacts({
       repository,
       cluster: source,
       slot: source?.settings.wal.slot ?? '',
       files: await filesOf(loaded),
+      places: further.places,
       failures,
       now: () => new Date(),
       signal: context.signal,

@@ -12,6 +12,7 @@ export const findingDocument = z.object({
     'repository',
     'backups',
     'WAL',
+    'copies',
     'server',
     'slots',
     'space',

@@ -13,6 +13,7 @@ import { listManifests } from '../repository/manifest-store.ts';
 import type { Repository } from '../repository/repository.ts';
 import type { ClusterSource } from './backup/options.ts';
 import { probeKeys, RECOVERY_KEY_CHECK_MS } from './check-keys.ts';
+import { judgePlace, lookAtPlace, type PlaceToLookAt } from './copy/state.ts';
 import { checkWal } from './wal/check.ts';
 
 export interface Probe {
@@ -31,6 +32,8 @@ export interface CheckOptions {
   readonly source?: 'local' | 'stream';
   /** How long a recovery key may go unchecked; 100 days by default. */
   readonly recoveryKeyCheckMs?: number;
+  /** Further places of the repository. */
+  readonly places?: readonly PlaceToLookAt[];
   readonly signal?: AbortSignal;
 }
 
@@ -49,6 +52,12 @@ export async function checkCluster(options: CheckOptions): Promise<readonly Prob
   };
   await look('repository', () => probeRepository(options));
   await look('WAL', () => probeWal(options));
+  const signal = options.signal ?? new AbortController().signal;
+  for (const place of options.places ?? []) {
+    await look('copy', async () =>
+      judgePlace(await lookAtPlace(options.repository, options.cluster.name, place, signal)),
+    );
+  }
   let facts: ServerFacts | undefined;
   await look('server', async () => {
     await using session = await connect(options.cluster.connection, options.signal && { signal: options.signal });

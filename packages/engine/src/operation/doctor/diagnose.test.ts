@@ -59,6 +59,7 @@ const good: DoctorFacts = {
   server: goodServer,
   mayReplicate: true,
   dataDirectory: { path: '/srv/data', readable: true, walSpace: space },
+  places: [],
   failures: [],
 };
 

@@ -7,6 +7,7 @@
 // 3. What could not be looked at is no finding but where its failure is one.
 
 import type { Area, DoctorFacts } from './facts.ts';
+import { judgePlace } from '../copy/state.ts';
 import type { Finding } from './finding.ts';
 import { diagnoseRepository } from './diagnose-repository.ts';
 import { diagnoseServer } from './diagnose-server.ts';
@@ -18,6 +19,7 @@ const areas: readonly Area[] = [
   'space',
   'backups',
   'WAL',
+  'copies',
   'slots',
   'server',
   'clock',
@@ -37,6 +39,7 @@ export function diagnose(facts: DoctorFacts): readonly Finding[] {
     ),
     ...openFiles(facts),
     ...(facts.repository === undefined ? [] : diagnoseRepository(facts.repository, facts.now)),
+    ...copies(facts),
     ...(facts.server === undefined ? [] : diagnoseServer(facts.server, facts)),
     ...dataDirectory(facts),
   ];
@@ -57,6 +60,16 @@ const openFiles = ({ files }: DoctorFacts): readonly Finding[] =>
       why: 'any account of this machine can read it or write to it',
       mend: `chmod o-rwx ${path}`,
     }));
+
+const copies = ({ places }: DoctorFacts): readonly Finding[] =>
+  places.flatMap((place): readonly Finding[] => {
+    const { status, message, hint = `spillway copy ${place.name}` } = judgePlace(place);
+    const why =
+      place.failure === undefined
+        ? 'what it lacks is lost with the first place'
+        : 'nothing new comes there, and nothing could be had from there';
+    return status === 'ok' ? [] : [{ severity: status, area: 'copies', message, why, mend: hint }];
+  });
 
 function dataDirectory({ dataDirectory: found }: DoctorFacts): readonly Finding[] {
   if (found === undefined || found.readable) return [];

@@ -1,12 +1,14 @@
 // What the doctor looks at, as plain data. A part that could not be looked at is undefined, and its failure is told.
 
 import type { SpillwayError } from '@spillway/contract';
+import type { PlaceFacts } from '../copy/state.ts';
 
 export type Area =
   | 'configuration'
   | 'repository'
   | 'backups'
   | 'WAL'
+  | 'copies'
   | 'server'
   | 'slots'
   | 'space'
@@ -26,6 +28,8 @@ export interface DoctorFacts {
   /** Whether a replication connection is let in; undefined where it was not tried. */
   readonly mayReplicate: boolean | undefined;
   readonly dataDirectory: DataDirectoryFacts | undefined;
+  /** Further places of the repository. */
+  readonly places: readonly PlaceFacts[];
   readonly failures: readonly Failure[];
 }
 

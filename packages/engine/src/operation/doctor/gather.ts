@@ -12,6 +12,7 @@ import { listManifests } from '../../repository/manifest-store.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { folderOf } from '../../storage/port.ts';
 import type { ClusterSource } from '../backup/options.ts';
+import { lookAtPlace, type PlaceFacts, type PlaceToLookAt } from '../copy/state.ts';
 import { checkWal } from '../wal/check.ts';
 import type {
   Area,
@@ -31,6 +32,7 @@ export interface GatherOptions {
   readonly cluster: ClusterSource | undefined;
   readonly slot: string;
   readonly files: readonly FileFacts[];
+  readonly places: readonly PlaceToLookAt[];
   readonly failures: readonly Failure[];
   readonly now: () => Date;
   readonly signal?: AbortSignal;
@@ -71,6 +73,10 @@ export async function gatherFacts(options: GatherOptions): Promise<DoctorFacts> 
     server: server?.state,
     mayReplicate: cluster === undefined || server === undefined ? undefined : await tryReplication(cluster, signal),
     dataDirectory: path === undefined ? undefined : await readDataDirectory(path),
+    places:
+      repository === undefined || cluster === undefined
+        ? []
+        : await lookAtPlaces(repository, cluster.name, options.places, signal),
     failures,
   };
 }
@@ -101,6 +107,17 @@ async function readRepository(repository: Repository, cluster: string, signal?: 
     walGaps: wal.gaps.length,
     walSentAt: sent.length === 0 ? undefined : new Date(Math.max(...sent)),
   };
+}
+
+async function lookAtPlaces(
+  repository: Repository,
+  cluster: string,
+  places: readonly PlaceToLookAt[],
+  signal = new AbortController().signal,
+): Promise<readonly PlaceFacts[]> {
+  const found: PlaceFacts[] = [];
+  for (const place of places) found.push(await lookAtPlace(repository, cluster, place, signal));
+  return found;
 }
 
 /** A server that lets us in for queries and not for replication says so with SPW_POSTGRES_DENIED. */
