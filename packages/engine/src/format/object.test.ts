@@ -56,6 +56,7 @@ test('kinds keep their numbers', () => {
     condemned: 14,
     condemnedHolders: 15,
     walExpired: 16,
+    keyRing: 17,
   });
 });
 
