@@ -11,6 +11,7 @@ import { copyCommands } from './program/copy.ts';
 import { dumpCommands } from './program/dump.ts';
 import { evidenceCommands } from './program/evidence.ts';
 import { expireCommands } from './program/expire.ts';
+import { holdCommands } from './program/hold.ts';
 import { explainCommands } from './program/explain.ts';
 import { groupCommands } from './program/groups.ts';
 import { keyCommands } from './program/key.ts';
@@ -32,6 +33,7 @@ const branches: readonly Branch[] = [
   keyCommands,
   walCommands,
   expireCommands,
+  holdCommands,
   copyCommands,
   labCommands,
   configurationCommands,

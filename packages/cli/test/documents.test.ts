@@ -135,6 +135,9 @@ test('a backup with its WAL, from init to restore, and the doctor at each step',
   const plain = await place.run(['evidence', 'export', record?.id.slice(0, 12) ?? '']);
   assert.deepEqual(JSON.parse(plain.stdout), exported);
   assert.match((await place.run(['evidence', 'export', 'none'])).stderr, /evidence list names them/);
+  await run('hold add', backups[0]?.id ?? '', '--reason', 'a case');
+  await run('hold list');
+  await run('hold remove', backups[0]?.id ?? '', '--reason', 'closed');
   await run('copy');
   await run('repair');
   await run('key list');

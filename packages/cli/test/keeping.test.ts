@@ -17,6 +17,8 @@ import {
   keyListDocument,
   keyRemoveDocument,
   keyRotateDocument,
+  legalHoldDocument,
+  legalHoldsDocument,
   madeBackupDocument,
   repairDocument,
   shownBackupDocument,
@@ -124,6 +126,43 @@ test('the last proven backup goes only by its own name, and what no rule keeps b
   assert.deepEqual(plan.backups[0]?.reasons, ['last proven']);
   assert.equal(collected?.packs_waiting, 0);
   assert.deepEqual(await ids(), [made[0], made[2]]);
+});
+
+test('hold keeps a backup that no rule keeps, also when it is named, until it is let go', async () => {
+  const [oldest = ''] = await ids();
+  await failing('SPW_USAGE', 'hold', 'add', short(oldest));
+  await failing('SPW_USAGE', 'hold', 'add', short(oldest), '--reason', ' ');
+  await failing('SPW_BACKUP_UNKNOWN', 'hold', 'add', 'ffffffff', '--reason', 'case 4711');
+  await failing('SPW_USAGE', 'hold', 'remove', short(oldest), '--reason', 'nothing');
+  const hold = await json(legalHoldDocument, 'hold', 'add', short(oldest), '--reason', 'case 4711');
+  assert.deepEqual([hold.backup, hold.action, hold.reason], [oldest, 'hold', 'case 4711']);
+  const { stdout: listed } = await place.run(['hold', 'list']);
+  assert.match(listed, new RegExp(`${short(oldest)} +ON HOLD .*@.*case 4711`));
+  assert.match((await place.run(['backups'])).stdout, new RegExp(`${short(oldest)} .*ON HOLD`));
+  assert.match((await place.run(['show', oldest])).stdout, /LEGAL HOLD +case 4711/);
+  const { hint } = await failing(
+    'SPW_BACKUP_NEEDED',
+    'expire',
+    '--backup',
+    oldest,
+    '--yes',
+    '--confirm',
+    short(oldest),
+  );
+  assert.match(hint ?? '', /hold remove/);
+  await json(legalHoldDocument, 'hold', 'remove', short(oldest), '--reason', 'closed');
+  const all = await json(legalHoldsDocument, 'hold', 'list', '--all');
+  assert.deepEqual(
+    [all.active, all.records.map(({ action, reason }) => [action, reason])],
+    [
+      [],
+      [
+        ['hold', 'case 4711'],
+        ['release', 'closed'],
+      ],
+    ],
+  );
+  assert.match((await place.run(['hold', 'list'])).stdout, /Nothing of main is on hold/);
 });
 
 test('copy brings the places up to date that are mounted, others by name, and every command works on either', async () => {

@@ -16,6 +16,13 @@ export {
   recoveryWindow,
   type WalGap,
 } from './operation/backups.ts';
+export {
+  type LegalHold,
+  type LegalHolds,
+  listLegalHolds,
+  placeLegalHold,
+  releaseLegalHold,
+} from './repository/legal-hold.ts';
 export type { PlaceToLookAt } from './operation/copy/state.ts';
 export { type CheckOptions, checkCluster, type Probe } from './operation/check.ts';
 export {

@@ -2,15 +2,16 @@
 // gap that was expired on purpose, and neither a running backup nor a running restore loses anything.
 
 import assert from 'node:assert/strict';
-import { chmod, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { isSpillwayError, type OperationEvent } from '@spillway/contract';
 import { fingerprint } from '@spillway/lab';
 import { CHUNK_ID_BYTES, isZeroChunk } from '../src/format/chunk.ts';
 import type { BackupSummary } from '../src/format/manifest.ts';
-import { manifestName } from '../src/format/names.ts';
+import { legalHoldName, manifestName } from '../src/format/names.ts';
 import { listBackups, recoveryWindow } from '../src/operation/backups.ts';
+import { copy } from '../src/operation/copy/run.ts';
 import { planExpiry } from '../src/operation/expire/plan.ts';
 import type { RetentionPolicy } from '../src/operation/expire/policy.ts';
 import { type ExpireOptions, type ExpireSummary, expire } from '../src/operation/expire/run.ts';
@@ -21,8 +22,11 @@ import { type DataKeyRotation, rotateDataKey } from '../src/repository/data-key.
 import { writeEvidence } from '../src/repository/evidence.ts';
 import { holdBackup } from '../src/repository/hold.ts';
 import { readChunk, readIndex } from '../src/repository/index-store.ts';
+import { listLegalHolds, placeLegalHold, releaseLegalHold } from '../src/repository/legal-hold.ts';
 import { readManifest } from '../src/repository/manifest-store.ts';
 import { Repository } from '../src/repository/repository.ts';
+import { folderOf } from '../src/storage/port.ts';
+import { putHead } from './place-head.ts';
 import { makeStage, type Receiving, type Stage } from './operation-stage.ts';
 
 let stage: Stage;
@@ -101,6 +105,63 @@ test('without a policy nothing goes, and a plan changes nothing', async () => {
   assert.deepEqual(
     await ids(),
     made.map(({ id }) => id),
+  );
+});
+
+test('what is on legal hold stays whatever is said, a hold that cannot be read keeps all, and copies have it too', async () => {
+  const { repository, name: cluster } = stage;
+  const [first] = made;
+  assert.ok(first !== undefined);
+  const told = { cluster, backup: first.id, reason: 'case 4711', by: 'somebody@here' };
+  const hold = await placeLegalHold(repository, told);
+  const during = await run({ keepCount: 2 });
+  assert.deepEqual(during.removed_backups, []);
+  assert.deepEqual(during.plan.backups[0]?.reasons, ['on legal hold: case 4711']);
+  await assert.rejects(run({}, { named: [first.id], force: true }), {
+    code: 'SPW_BACKUP_NEEDED',
+    why: /legal hold: case 4711/,
+  });
+
+  const place = new Repository({
+    ...repository.handle,
+    location: { kind: 'filesystem', path: `${folderOf(repository.location)}-copy` },
+  });
+  await mkdir(folderOf(place.location) ?? '');
+  await putHead(repository);
+  // Its retention alone would keep the newest.
+  const policy = { minimumProven: 1, keepCount: 1 };
+  const signal = new AbortController().signal;
+  const copied = await copy({
+    source: repository,
+    target: place.location,
+    clusters: [{ name: cluster, policy }],
+    workers: 2,
+    signal,
+    report: () => undefined,
+  });
+  assert.deepEqual(
+    copied.clusters[0]?.backups.map(({ outcome }) => outcome),
+    ['copied', 'left', 'copied'],
+  );
+  assert.equal((await listLegalHolds(place, cluster)).active.get(first.id)?.[0]?.id, hold.id);
+  assert.deepEqual((await run({ keepCount: 1 }, { repository: place })).removed_backups, []);
+
+  const file = join(folderOf(repository.location) ?? '', legalHoldName(cluster, hold.id));
+  const good = await readFile(file);
+  await chmod(file, 0o600);
+  await writeFile(file, good.subarray(0, -1));
+  await assert.rejects(run({ keepCount: 1 }), { code: 'SPW_OBJECT_DAMAGED', why: /may hold any backup/ });
+  await assert.rejects(run({}, { named: [made[1]?.id ?? ''], force: true }), { code: 'SPW_OBJECT_DAMAGED' });
+  assert.equal((await ids()).length, 3);
+  await writeFile(file, good);
+
+  await releaseLegalHold(repository, { ...told, reason: 'closed' });
+  await assert.rejects(releaseLegalHold(repository, told), { code: 'SPW_USAGE', why: /nothing holds it/ });
+  assert.deepEqual((await run({ keepCount: 2 }, { keepAll: true })).removed_backups, []);
+  const { plan } = await planExpiry({ ...look(), policy: { minimumProven: 1, keepCount: 2 }, now: new Date() });
+  assert.deepEqual(
+    plan.backups.map(({ keep }) => keep),
+    [false, true, true],
   );
 });
 

@@ -13,13 +13,15 @@ export const backups: Command<object> = async (context) => {
   const cluster = clusterName(context, loaded.configuration);
   const repository = await openConfigured(context, loaded);
   const asked = { repository, cluster, signal: context.signal };
-  const [list, window, wal, evidence] = await Promise.all([
+  const [list, window, wal, evidence, holds] = await Promise.all([
     engine.listBackups(asked),
     engine.recoveryWindow(asked),
     engine.checkWal(asked),
     engine.listEvidence(repository, cluster, context.signal),
+    engine.listLegalHolds(repository, cluster, context.signal),
   ]);
   const verdicts = engine.verdicts(evidence.records);
+  const { active } = holds;
   const without = new Set(wal.backups_without_wal);
   const document: BackupsDocument = {
     cluster,
@@ -27,7 +29,7 @@ export const backups: Command<object> = async (context) => {
     backups: list.map((summary) => ({
       ...summary,
       wal_complete: !without.has(summary.id),
-      ...provenance(verdicts.get(summary.id)),
+      ...provenance(verdicts.get(summary.id), active.get(summary.id)),
     })),
   };
   context.output.result(document, (colours) => renderBackups(document, new Date(), colours));
@@ -61,7 +63,7 @@ export function renderBackups(
         formatBytes(backup.bytes),
         formatBytes(backup.stored_bytes),
         `${backup.wal_complete ? colours.green('complete') : colours.red('MISSING')}${backup.damaged_pages.length > 0 ? colours.yellow(', DAMAGED PAGES') : ''}`,
-        renderProof(backup, now, colours),
+        `${renderProof(backup, now, colours)}${backup.legal_hold === null ? '' : colours.yellow(', ON HOLD')}`,
       ];
     }),
   );
@@ -69,7 +71,11 @@ export function renderBackups(
 }
 
 /** As fields of documents. */
-export const provenance = (verdict: engine.Verdict | undefined): Pick<ShownBackup, 'proven_at' | 'verification'> => ({
+export const provenance = (
+  verdict: engine.Verdict | undefined,
+  holds: readonly engine.LegalHold[] | undefined,
+): Pick<ShownBackup, 'proven_at' | 'verification' | 'legal_hold'> => ({
+  legal_hold: holds?.map(({ reason }) => reason).join('; ') ?? null,
   proven_at: verdict?.provenAt ?? null,
   verification: verdict?.result ?? null,
 });

@@ -15,7 +15,9 @@ export const show: Command<object> = async (context, _options, id = '') => {
   const repository = await openConfigured(context, loaded);
   const found = await engine.findBackup({ repository, cluster, id, signal: context.signal });
   const { records } = await engine.listEvidence(repository, cluster, context.signal);
-  const summary: ShownBackup = { ...found, ...provenance(engine.verdicts(records).get(found.id)) };
+  const { active } = await engine.listLegalHolds(repository, cluster, context.signal);
+  const told = provenance(engine.verdicts(records).get(found.id), active.get(found.id));
+  const summary: ShownBackup = { ...found, ...told };
   context.output.result(summary, (colours) => renderSummary(summary, new Date(), colours));
   return 0;
 };
@@ -46,6 +48,7 @@ export function renderSummary(backup: ShownBackup, now: Date, colours: Colours):
     ['new', `${formatBytes(backup.new_bytes)} in ${formatCount(backup.new_chunks, 'chunk')} of ${backup.chunks}`],
     ['stored', formatBytes(backup.stored_bytes)],
     ['proven', renderProof(backup, now, colours)],
+    ...(backup.legal_hold === null ? [] : ([['LEGAL HOLD', backup.legal_hold]] as const)),
     ['page checksums', backup.checksums ? 'on' : 'off: damage cannot be seen while backing up'],
     ...backup.tablespaces.map(
       ({ oid, path, bytes }) => ['tablespace', `${oid} at ${path}, ${formatBytes(bytes)}`] as const,

@@ -51,8 +51,9 @@ export const backupDocument = z.object({
 /** `backup`. */
 export const madeBackupDocument = backupDocument.extend({ places: placesDocument });
 
-/** What the evidence in the repository says of a backup. */
+/** What the evidence in the repository says of a backup, and whether it is on hold. */
 const provenance = {
+  legal_hold: z.string().nullable().describe('why it is on legal hold; null where it is not'),
   /** When it was last shown that all its data can be had; null where it never was, or something failed since. */
   proven_at: time.nullable(),
   /** The newest result; null where there is none. */

@@ -12,6 +12,7 @@ export * from './doctor.ts';
 export * from './error.ts';
 export * from './evidence.ts';
 export * from './expire.ts';
+export * from './hold.ts';
 export * from './key.ts';
 export * from './lab.ts';
 export * from './reference.ts';

@@ -26,6 +26,7 @@ import {
   keySplitDocument,
 } from './key.ts';
 import { expireDocument, expiryPlanDocument } from './expire.ts';
+import { legalHoldDocument, legalHoldsDocument } from './hold.ts';
 import { labDocument, labsDocument } from './lab.ts';
 import { completionDocument, manualDocument } from './reference.ts';
 import { checkDocument, initDocument } from './repository.ts';
@@ -68,6 +69,9 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
       .union([expireDocument.extend(withStorageStats), expiryPlanDocument])
       .describe('the plan alone with --dry-run; storage with --stats'),
   ],
+  ['hold add', legalHoldDocument],
+  ['hold list', legalHoldsDocument],
+  ['hold remove', legalHoldDocument],
   ['copy', copyDocument],
   ['repair', repairDocument],
   ['key add', keyAddDocument],

@@ -43,6 +43,9 @@ export const dumpName = (cluster: string, id: string): ObjectName => `clusters/$
 /** Ids begin with the time, so that a list is in order of time. */
 export const evidenceName = (cluster: string, id: string): ObjectName => `clusters/${cluster}/evidence/${id}`;
 
+/** Ids begin with the time, as those of evidence. */
+export const legalHoldName = (cluster: string, id: string): ObjectName => `clusters/${cluster}/holds/${id}`;
+
 /** WAL is kept apart by system identifier too: after pg_upgrade timelines start again at 1. */
 export const walPrefix = (cluster: string, systemIdentifier: string): string =>
   `clusters/${cluster}/wal/${systemIdentifier}/`;

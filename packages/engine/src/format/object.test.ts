@@ -57,6 +57,7 @@ test('kinds keep their numbers', () => {
     condemnedHolders: 15,
     walExpired: 16,
     keyRing: 17,
+    legalHold: 18,
   });
 });
 

@@ -40,6 +40,7 @@ export const objectKinds = {
   condemnedHolders: 15,
   walExpired: 16,
   keyRing: 17,
+  legalHold: 18,
 } as const;
 
 export type ObjectKind = keyof typeof objectKinds;

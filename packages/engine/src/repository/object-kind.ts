@@ -9,6 +9,7 @@ const kinds: readonly (readonly [form: RegExp, kind: ObjectKind])[] = [
   [/^clusters\/[^/]+\/backups\/[^/]+$/, 'manifest'],
   [/^clusters\/[^/]+\/dumps\/[^/]+$/, 'dump'],
   [/^clusters\/[^/]+\/evidence\/[^/]+$/, 'evidence'],
+  [/^clusters\/[^/]+\/holds\/[^/]+$/, 'legalHold'],
   [/^clusters\/[^/]+\/systems\/[^/]+$/, 'system'],
   [/^clusters\/[^/]+\/wal\/.+\.history$/, 'walHistory'],
   [/^clusters\/[^/]+\/wal\/.+\.backup$/, 'walBackup'],

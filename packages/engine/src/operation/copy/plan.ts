@@ -7,6 +7,7 @@ import type { BackupSummary } from '../../format/manifest.ts';
 import { dumpName, manifestName } from '../../format/names.ts';
 import { chooseDump, listDumps } from '../../repository/dump-store.ts';
 import { type EvidenceRecord, listEvidence, verdicts } from '../../repository/evidence.ts';
+import { activeHolds, listLegalHolds } from '../../repository/legal-hold.ts';
 import { chooseById, listManifests } from '../../repository/manifest-store.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { SystemWal } from '../backups.ts';
@@ -54,15 +55,25 @@ export async function planCopy(options: CopyPlanOptions): Promise<CopyPlan> {
   const evidenceHere = await listEvidence(source, cluster, signal);
   const evidenceThere = await listEvidence(target, cluster, signal);
   const lineages = await readLineages({ repository: source, cluster, now, signal });
+  const legalHere = await listLegalHolds(source, cluster, signal);
+  const legalThere = await listLegalHolds(target, cluster, signal);
+  const legal = new Map(
+    [...activeHolds([...legalHere.records, ...legalThere.records])].map(([id, holds]) => [
+      id,
+      holds.map(({ reason }) => reason).join('; '),
+    ]),
+  );
 
   const proofs = verdicts([...evidenceHere.records, ...evidenceThere.records]);
   const own = new Set(here.heads.map(({ summary }) => summary.id));
   const foreign = there.heads.filter(({ summary }) => !own.has(summary.id));
   const all = [
-    ...here.heads.map(({ summary }) => placed(summary, lineages, proofs.get(summary.id), undefined)),
+    ...here.heads.map(({ summary }) =>
+      placed(summary, lineages, proofs.get(summary.id), undefined, legal.get(summary.id)),
+    ),
     // Of what the target alone has nothing is copied; it only counts.
     ...foreign.map(({ summary }) => ({
-      ...placed(summary, lineages, proofs.get(summary.id), undefined),
+      ...placed(summary, lineages, proofs.get(summary.id), undefined, legal.get(summary.id)),
       restorable: true,
       usable: proofs.get(summary.id)?.result !== 'failed',
     })),
@@ -76,7 +87,7 @@ export async function planCopy(options: CopyPlanOptions): Promise<CopyPlan> {
   ];
   dumps.sort((a, b) => a.started_at.localeCompare(b.started_at));
   const dumpChoices = choose(
-    judgeDumps(dumps, policy, now),
+    judgeDumps(dumps, policy, now, legal),
     new Set(dumpsHere.heads.map(({ summary }) => summary.id)),
     idsOf(dumpsThere),
     named,
@@ -119,6 +130,8 @@ export async function planCopy(options: CopyPlanOptions): Promise<CopyPlan> {
       ...there.unreadable.map(({ id, error }) => damageOf('target', manifestName(cluster, id), error)),
       ...dumpsHere.unreadable.map(({ id, error }) => damageOf('source', dumpName(cluster, id), error)),
       ...dumpsThere.unreadable.map(({ id, error }) => damageOf('target', dumpName(cluster, id), error)),
+      ...legalHere.unreadable.map(({ name, why }): CopyDamage => ({ place: 'source', object: name, problem: why })),
+      ...legalThere.unreadable.map(({ name, why }): CopyDamage => ({ place: 'target', object: name, problem: why })),
       ...evidenceHere.unreadable.map(({ name, why }): CopyDamage => ({ place: 'source', object: name, problem: why })),
       ...evidenceThere.unreadable.map(({ name, why }): CopyDamage => ({ place: 'target', object: name, problem: why })),
     ],

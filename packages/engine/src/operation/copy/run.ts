@@ -12,7 +12,7 @@
 
 import { isSpillwayError, type Report } from '@spillway/contract';
 import { authenticate } from '../../codec/authenticate.ts';
-import { dumpName, evidenceName, manifestName, systemName } from '../../format/names.ts';
+import { dumpName, evidenceName, legalHoldName, manifestName, systemName } from '../../format/names.ts';
 import type { ObjectKind } from '../../format/object.ts';
 import { confirmWhole } from '../../repository/confirm-whole.ts';
 import { readDump } from '../../repository/dump-store.ts';
@@ -203,6 +203,7 @@ async function workOn(options: Working, lock: Lock | undefined, plan: CopyPlan):
   damage.push(...copied.damage);
 
   await copySystems(options, lock, tell);
+  await copyLegalHolds(options, lock);
   const [wal, unreachable] = await copyAllWal(options, lock, plan, damage);
   const failed = new Set([
     ...unreachable,
@@ -262,6 +263,15 @@ async function copySystems(options: Working, lock: Lock | undefined, tell: Tell)
   if (lock === undefined) return;
   for await (const { name } of source.storage.list(systemName(cluster, ''), { signal })) {
     await copyObject(options, 'system', name, tell);
+  }
+}
+
+/** Those that cannot be read are told by the plan. */
+async function copyLegalHolds(options: Working, lock: Lock | undefined): Promise<void> {
+  const { source, cluster, signal } = options;
+  if (lock === undefined) return;
+  for await (const { name } of source.storage.list(legalHoldName(cluster, ''), { signal })) {
+    await copyObject(options, 'legalHold', name, () => undefined);
   }
 }
 

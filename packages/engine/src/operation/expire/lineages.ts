@@ -30,6 +30,7 @@ export function placed(
   lineages: readonly LineageWal[],
   proof: Verdict | undefined,
   heldBy: string | undefined,
+  legalHold: string | undefined,
 ): Placed {
   const wal = lineages.find(({ lineage }) => lineage.systemIdentifier === summary.system_identifier);
   const restorable =
@@ -40,6 +41,7 @@ export function placed(
     usable: restorable && proof?.result !== 'failed',
     proven: proof !== undefined && proof.provenAt !== null,
     heldBy,
+    legalHold,
   };
 }
 

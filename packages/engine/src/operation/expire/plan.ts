@@ -1,6 +1,6 @@
 // What `expire` will do: reads what there is, lets the policy judge (`policy.ts`, `window.ts`, `wal.ts`), changes nothing.
 
-import { isSpillwayError } from '@spillway/contract';
+import { isSpillwayError, SpillwayError } from '@spillway/contract';
 import { dumpName, manifestName } from '../../format/names.ts';
 import { chooseDump, listDumps } from '../../repository/dump-store.ts';
 import { listEvidence, verdicts } from '../../repository/evidence.ts';
@@ -8,6 +8,7 @@ import { clusterRead, copyLock, heldBackups } from '../../repository/hold.ts';
 import { isAtWork } from '../../repository/holder.ts';
 import { readIndex } from '../../repository/index-store.ts';
 import { listHolders } from '../../repository/lock.ts';
+import { heldByLaw } from '../../repository/legal-hold.ts';
 import { chooseById, listManifests } from '../../repository/manifest-store.ts';
 import { listNeeds, mark } from '../../repository/mark.ts';
 import type { Repository } from '../../repository/repository.ts';
@@ -72,7 +73,10 @@ export async function planExpiry(options: ExpiryOptions): Promise<PlannedExpiry>
   const evidence = await listEvidence(repository, cluster, signal);
   const proofs = verdicts(evidence.records);
   for (const { name, why } of evidence.unreadable) notes.push(`${name} proves nothing: ${why}.`);
-  const backups = heads.map(({ summary }) => placed(summary, lineages, proofs.get(summary.id), held.get(summary.id)));
+  const legal = await heldByLaw(repository, cluster, signal);
+  const backups = heads.map(({ summary }) =>
+    placed(summary, lineages, proofs.get(summary.id), held.get(summary.id), legal.get(summary.id)),
+  );
   const dumps = await listDumps(repository, cluster, signal);
   const bases = policy.pointInTimeMs === undefined ? new Set<string>() : findBases(lineages, backups, policy, now);
   const judgedBackups = judgeBackups(backups, policy, bases, now);
@@ -80,8 +84,10 @@ export async function planExpiry(options: ExpiryOptions): Promise<PlannedExpiry>
     dumps.heads.map(({ summary }) => summary),
     policy,
     now,
+    legal,
   );
   const named = options.named && new Set(options.named.map((id) => fullId(id, options, backups, dumps, unreadable)));
+  refuseLegalHold(cluster, named ?? new Set(), legal);
   // What cannot be read may be what proved the last good backup.
   const proven = backups.filter((each) => each.proven && each.usable).length;
   const unproven = evidence.unreadable.length > 0 && proven < Math.max(1, policy.minimumProven);
@@ -147,6 +153,16 @@ export async function planExpiry(options: ExpiryOptions): Promise<PlannedExpiry>
       notes,
     },
   };
+}
+
+/** No word of anybody removes what is on legal hold: it is let go first, which stays on record. */
+function refuseLegalHold(cluster: string, named: ReadonlySet<string>, legal: ReadonlyMap<string, string>): void {
+  const id = [...named].find((each) => legal.has(each));
+  if (id === undefined) return;
+  throw new SpillwayError('SPW_BACKUP_NEEDED', `backup ${id} of cluster ${cluster} was not removed`, {
+    why: `it is on legal hold: ${legal.get(id)}`,
+    hint: `let it go first: spillway hold remove ${id} --reason …`,
+  });
 }
 
 /** Why no WAL goes, in a sentence, where it is not certain what is needed. */

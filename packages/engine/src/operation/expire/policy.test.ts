@@ -18,6 +18,7 @@ const backup = (
     usable: more.usable ?? true,
     proven: more.proven ?? false,
     heldBy: more.heldBy,
+    legalHold: more.legalHold,
   };
 };
 const policy = (rules: Partial<RetentionPolicy>): RetentionPolicy => ({ minimumProven: 1, ...rules });
@@ -49,6 +50,18 @@ test('each rule keeps what it names, and every reason is told', () => {
     'monthly of 2026-11',
   ]);
   assert.deepEqual(reasons(list, { keepDays: 30 }, 'a'), ['400 days old, and no rule keeps it']);
+});
+
+test('what is on legal hold stays, says why, and takes no place of a rule that counts', () => {
+  const list = [backup('a', 900, { legalHold: 'case 4711' }), backup('b', 5), backup('c', 1), backup('d', 0)];
+  assert.deepEqual(kept(list, { keepCount: 2 }), ['a', 'c', 'd']);
+  assert.deepEqual(reasons(list, { keepCount: 2 }, 'a'), ['on legal hold: case 4711']);
+  const dumps = ['a', 'b', 'c'].map((id) => ({ id, source: 'logical', finished_at: NOW.toISOString() }));
+  const judged = judgeDumps(dumps, policy({ keepCount: 1 }), NOW, new Map([['a', 'case 4711']]));
+  assert.deepEqual(
+    judged.map(({ keep }) => keep),
+    [true, false, true],
+  );
 });
 
 test('the last proven backup stays, and an unproven newer one never takes its place', () => {

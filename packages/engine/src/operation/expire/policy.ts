@@ -5,7 +5,7 @@
 //    the evidence on them is not that they are damaged. So a bad backup never pushes out a good one.
 // 3. A period (day, ISO week from Monday, month, year, all in UTC, by when a backup finished) keeps its newest backup. It
 //    is the newest N periods that have a backup which count, so that a pause of the backups does not use them up.
-// 4. Kept whatever the policy says: the newest, the newest proven ones, what is in use, what cannot be read.
+// 4. Kept whatever the policy says: the newest, the newest proven ones, what is in use or on legal hold, what cannot be read.
 // 5. Backups of an earlier system (before pg_upgrade) go by days and the point-in-time window alone.
 // Invariant: a policy that allows more keeps everything that one that allows less keeps; what was judged again after the
 // removal is judged the same.
@@ -33,6 +33,8 @@ export interface BackupFacts {
   readonly proven: boolean;
   /** Who reads it now. */
   readonly heldBy?: string | undefined;
+  /** Why it is on legal hold. */
+  readonly legalHold?: string | undefined;
 }
 
 export interface Judgement {
@@ -77,6 +79,7 @@ export function judgeBackups(
     keep(each, at === 0 ? 'last proven' : `one of the ${policy.minimumProven} last proven`);
   });
   for (const each of backups) {
+    if (each.legalHold !== undefined) keep(each, `on legal hold: ${each.legalHold}`);
     if (each.heldBy !== undefined) keep(each, `in use by a restore on ${each.heldBy}`);
     if (windowBases.has(each.summary.id)) keep(each, 'needed for the point-in-time window');
     else if (!keepsBackups(policy) && isWithin(each, policy.pointInTimeMs, now)) {
@@ -116,14 +119,24 @@ export interface DumpFacts {
   readonly finished_at: string;
 }
 
-/** Each kind of dump by itself, by count and days alone; the newest of a kind always stays. `dumps` oldest first. */
-export function judgeDumps(dumps: readonly DumpFacts[], policy: RetentionPolicy, now: Date): readonly Judgement[] {
+/**
+ * Each kind of dump by itself, by count and days alone; the newest of a kind always stays, and what is on legal hold (by id).
+ * `dumps` oldest first.
+ */
+export function judgeDumps(
+  dumps: readonly DumpFacts[],
+  policy: RetentionPolicy,
+  now: Date,
+  legalHolds: ReadonlyMap<string, string> = new Map(),
+): readonly Judgement[] {
   const { keepCount, keepDays } = policy;
   const seen = new Map<string, number>();
   const judged = dumps.toReversed().map((dump): Judgement => {
     const number = (seen.get(dump.source) ?? 0) + 1;
     seen.set(dump.source, number);
     const reasons: string[] = [];
+    const law = legalHolds.get(dump.id);
+    if (law !== undefined) reasons.push(`on legal hold: ${law}`);
     if (number === 1) reasons.push(`newest of kind ${dump.source}`);
     if (keepCount === undefined && keepDays === undefined)
       reasons.push('neither keep_count nor keep_days is configured');
