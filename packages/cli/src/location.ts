@@ -67,6 +67,7 @@ export async function locationOf(
     ...(s3.encryption === 'sse-kms' && {
       encryption: { kind: 'sse-kms' as const, ...(s3.kms_key !== undefined && { keyId: s3.kms_key }) },
     }),
+    ...(s3.immutable !== undefined && { objectLock: { mode: s3.immutable.mode, forMs: s3.immutable.for } }),
     ...(storageClasses.length > 0 && { storageClasses: Object.fromEntries(storageClasses) }),
     ...(s3.bandwidth_limit !== undefined && { bandwidthLimit: s3.bandwidth_limit }),
     parallelRequests: s3.parallel_requests,

@@ -20,6 +20,7 @@ import { referenceCommands } from './program/reference.ts';
 import { repositoryCommands } from './program/repository.ts';
 import { restoreCommands } from './program/restore.ts';
 import type { Branch } from './program/tree.ts';
+import { storageCommands } from './program/storage.ts';
 import { verifyCommands } from './program/verify.ts';
 import { walCommands } from './program/wal.ts';
 
@@ -34,6 +35,7 @@ const branches: readonly Branch[] = [
   walCommands,
   expireCommands,
   holdCommands,
+  storageCommands,
   copyCommands,
   labCommands,
   configurationCommands,

@@ -65,6 +65,13 @@ export const s3 = z
         >,
       )
       .optional(),
+    /** Locks objects against removal; the bucket must have been made with object lock. */
+    immutable: z
+      .strictObject({
+        mode: z.enum(['governance', 'compliance'], { error: 'must be governance or compliance' }).default('governance'),
+        for: duration(60 * MINUTE, 36_500 * 24 * 60 * MINUTE, 'from 1h to 36500d'),
+      })
+      .optional(),
     /** US dollars, for the estimate of `--stats`. */
     prices: z
       .strictObject({

@@ -198,6 +198,12 @@ export const errorTable = {
     'The storage of the repository did not answer or refused the request.',
     'check that the storage is mounted or reachable, and its permissions',
   ),
+  SPW_OBJECT_RETAINED: entry(
+    exitCodes.refused,
+    false,
+    'An object of the repository is locked and cannot be removed yet.',
+    'nothing needs to be done: it can be removed when its lock has ended',
+  ),
   SPW_STORAGE_FULL: entry(
     exitCodes.storageUnreachable,
     true,

@@ -23,6 +23,7 @@ export {
   placeLegalHold,
   releaseLegalHold,
 } from './repository/legal-hold.ts';
+export { recover, type RecoverSummary } from './operation/recover/run.ts';
 export type { PlaceToLookAt } from './operation/copy/state.ts';
 export { type CheckOptions, checkCluster, type Probe } from './operation/check.ts';
 export {

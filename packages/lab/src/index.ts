@@ -7,6 +7,7 @@ export * from './cluster.ts';
 export * from './compare.ts';
 export * from './disaster.ts';
 export * from './fault-proxy.ts';
+export { type ConditionalProxy, startConditionalProxy } from './conditional-proxy.ts';
 export * from './inspect.ts';
 export * from './installations.ts';
 export { fetchMajor, fetchMajors, integrityOf, pinnedMajors } from './majors.ts';

@@ -106,7 +106,15 @@ function* settingsOf(loaded: LoadedConfiguration): Generator<Setting> {
 function* bucketSettings(at: readonly string[], s3: S3Configuration | undefined): Generator<Setting> {
   if (s3 === undefined) return;
   const { access_key_id: id, secret_access_key: key, session_token: token, storage_class: classes, ...rest } = s3;
-  const { prices, bandwidth_limit: bandwidth, connect_timeout, request_timeout, retry_budget, ...plain } = rest;
+  const {
+    immutable,
+    prices,
+    bandwidth_limit: bandwidth,
+    connect_timeout,
+    request_timeout,
+    retry_budget,
+    ...plain
+  } = rest;
   yield* secret([...at, 'access_key_id'], id);
   yield* secret([...at, 'secret_access_key'], key);
   yield* secret([...at, 'session_token'], token);
@@ -115,6 +123,10 @@ function* bucketSettings(at: readonly string[], s3: S3Configuration | undefined)
   }
   for (const [name, value] of Object.entries({ connect_timeout, request_timeout, retry_budget })) {
     yield { path: [...at, name], value: formatDurationSetting(value) };
+  }
+  if (immutable !== undefined) {
+    yield { path: [...at, 'immutable', 'mode'], value: immutable.mode };
+    yield { path: [...at, 'immutable', 'for'], value: formatDurationSetting(immutable.for) };
   }
   for (const [group, values] of Object.entries({ storage_class: classes ?? {}, prices })) {
     for (const [name, value] of Object.entries(values)) {

@@ -182,12 +182,16 @@ export function renderPlan(plan: ExpiryPlanDocument, colours: Colours): string {
 }
 
 function renderSummary(summary: ExpireDocument): string {
-  const { collected } = summary;
+  const { collected, retained_backups: backups, retained_wal_objects: wal, retained_until: until } = summary;
+  const locked =
+    until === null
+      ? ''
+      : `\nKept until their locks end, the last at ${formatTime(new Date(until))}: ${formatCount(backups.length, 'backup or dump', 'backups or dumps')} and ${formatCount(wal, 'WAL object')}.`;
   const removed = `Removed ${formatCount(summary.removed_backups.length, 'backup')}, ${formatCount(summary.removed_dumps.length, 'dump')}, ${formatBytes(summary.removed_wal_bytes)} of WAL`;
-  if (collected === null) return `${removed}. No packs were collected: ${summary.not_collected}.`;
+  if (collected === null) return `${removed}. No packs were collected: ${summary.not_collected}.${locked}`;
   const waiting =
     collected.packs_waiting === 0
       ? ''
       : `\n${formatBytes(collected.bytes_waiting)} in ${formatCount(collected.packs_waiting, 'pack')} wait for ${collected.waiting_for.join(' and ')}. Next: run spillway expire again then.`;
-  return `${removed}, and ${formatBytes(collected.bytes_removed)} in ${formatCount(collected.packs_removed, 'pack')}.${waiting}`;
+  return `${removed}, and ${formatBytes(collected.bytes_removed)} in ${formatCount(collected.packs_removed, 'pack')}.${locked}${waiting}`;
 }

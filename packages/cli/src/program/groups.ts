@@ -10,7 +10,7 @@ export const commandGroups: readonly (readonly [heading: string, commands: reado
   ['Protect:', ['backup', 'wal']],
   ['Recover:', ['backups', 'show', 'restore', 'dump']],
   ['Prove:', ['doctor', 'verify', 'evidence']],
-  ['Keep:', ['expire', 'hold', 'copy', 'repair']],
+  ['Keep:', ['expire', 'hold', 'storage', 'copy', 'repair']],
   ['More:', ['lab', 'explain', 'schema', 'completion', 'man']],
 ];
 

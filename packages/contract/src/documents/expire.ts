@@ -38,6 +38,11 @@ export const expireDocument = z.object({
   removed_dumps: z.array(z.string()),
   removed_wal_objects: count,
   removed_wal_bytes: count,
+  /** What nothing keeps any more but a lock of the storage: later runs remove it. */
+  retained_backups: z.array(z.string()),
+  retained_wal_objects: count,
+  /** When the last of these locks ends. */
+  retained_until: time.nullable(),
   /** Files of writers that were killed. */
   removed_remains: count,
   /** Null where nothing was collected, because it is not certain what is needed: `not_collected` says why. */
@@ -50,6 +55,8 @@ export const expireDocument = z.object({
       packs_waiting: count,
       bytes_waiting: count,
       waiting_for: z.array(z.string()),
+      packs_retained: count.describe('of those that wait: what the storage has locked'),
+      retained_until: time.nullable(),
     })
     .nullable(),
   not_collected: z.string().nullable(),

@@ -15,6 +15,7 @@ export * from './expire.ts';
 export * from './hold.ts';
 export * from './key.ts';
 export * from './lab.ts';
+export * from './recover.ts';
 export * from './reference.ts';
 export * from './registry.ts';
 export * from './repair.ts';

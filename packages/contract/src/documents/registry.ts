@@ -28,6 +28,7 @@ import {
 import { expireDocument, expiryPlanDocument } from './expire.ts';
 import { legalHoldDocument, legalHoldsDocument } from './hold.ts';
 import { labDocument, labsDocument } from './lab.ts';
+import { recoverDocument } from './recover.ts';
 import { completionDocument, manualDocument } from './reference.ts';
 import { checkDocument, initDocument } from './repository.ts';
 import { repairDocument } from './repair.ts';
@@ -72,6 +73,7 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
   ['hold add', legalHoldDocument],
   ['hold list', legalHoldsDocument],
   ['hold remove', legalHoldDocument],
+  ['storage recover', recoverDocument],
   ['copy', copyDocument],
   ['repair', repairDocument],
   ['key add', keyAddDocument],

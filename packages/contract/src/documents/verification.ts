@@ -16,7 +16,7 @@ export const hurtDocument = z.object({
 });
 
 export const damageDocument = z.object({
-  kind: z.enum(['manifest', 'index', 'pack', 'chunk', 'wal']),
+  kind: z.enum(['manifest', 'index', 'pack', 'chunk', 'wal', 'tampering']),
   /** Name of the object in the repository. */
   object: z.string(),
   /** Id of the chunk, hexadecimal. */

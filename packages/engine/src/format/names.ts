@@ -63,6 +63,17 @@ export const condemnedHoldersName = (number: number): ObjectName => `${condemned
 export const expiredWalName = (cluster: string, systemIdentifier: string, number?: number): ObjectName =>
   `clusters/${cluster}/expired/${systemIdentifier}/${number === undefined ? '' : String(number).padStart(12, '0')}`;
 
+/** Until when objects were locked, as far as a place was told; the highest number is the newest. */
+export const RETAINED = 'retained/';
+export const retainedName = (number: number): ObjectName => RETAINED + String(number).padStart(12, '0');
+
+/**
+ * What is written once and needed until it expires, so that an object lock may guard it: not what a place keeps for itself,
+ * and not the pieces of a segment in progress, which its segment takes the place of.
+ */
+export const isLasting = (name: ObjectName): boolean =>
+  !isOfOnePlace(name) && !/\/[0-9A-F]{24}\.[0-9A-F]{8}-[0-9A-F]{8}$/.test(name);
+
 /** What each place of a repository has for itself; all else is the same object at every place that has it. */
 export const isOfOnePlace = (name: ObjectName): boolean =>
-  /^(?:locks|condemned|index)\/|^clusters\/[^/]+\/expired\//.test(name);
+  /^(?:locks|condemned|index|retained)\/|^clusters\/[^/]+\/expired\//.test(name);

@@ -58,6 +58,7 @@ test('kinds keep their numbers', () => {
     walExpired: 16,
     keyRing: 17,
     legalHold: 18,
+    retained: 19,
   });
 });
 

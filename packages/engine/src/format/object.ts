@@ -41,6 +41,7 @@ export const objectKinds = {
   walExpired: 16,
   keyRing: 17,
   legalHold: 18,
+  retained: 19,
 } as const;
 
 export type ObjectKind = keyof typeof objectKinds;

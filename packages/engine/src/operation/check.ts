@@ -13,6 +13,7 @@ import { listManifests } from '../repository/manifest-store.ts';
 import type { Repository } from '../repository/repository.ts';
 import type { ClusterSource } from './backup/options.ts';
 import { probeKeys, RECOVERY_KEY_CHECK_MS } from './check-keys.ts';
+import { listTampered } from '../repository/tampering.ts';
 import { judgePlace, lookAtPlace, type PlaceToLookAt } from './copy/state.ts';
 import { checkWal } from './wal/check.ts';
 
@@ -105,6 +106,7 @@ async function probeRepository(options: CheckOptions): Promise<Omit<Probe, 'name
       hint: 'make a full backup now; backups that need the pack cannot be restored',
     });
   }
+  seen.push(...(await probeTampering(repository, signal)));
   for (const { id, error } of unreadable) {
     seen.push({
       status: 'failed',
@@ -113,6 +115,23 @@ async function probeRepository(options: CheckOptions): Promise<Omit<Probe, 'name
     });
   }
   return seen;
+}
+
+async function probeTampering(repository: Repository, signal?: AbortSignal): Promise<Omit<Probe, 'name'>[]> {
+  const { history } = repository.storage;
+  if (history === undefined) return [];
+  const counts = { hidden: 0, overwritten: 0 };
+  for await (const { how } of listTampered(history, signal && { signal })) counts[how] += 1;
+  if (counts.hidden + counts.overwritten === 0) {
+    return [{ status: 'ok', message: 'its objects are locked, and nobody hid or overwrote any' }];
+  }
+  return [
+    {
+      status: 'failed',
+      message: `somebody who may write to the storage hid ${counts.hidden} objects and overwrote ${counts.overwritten}`,
+      hint: 'spillway storage recover --dry-run; change the credentials of the storage first',
+    },
+  ];
 }
 
 async function probeWal({ repository, cluster, signal }: CheckOptions): Promise<Omit<Probe, 'name'>[]> {

@@ -46,7 +46,7 @@ export async function admitSystem(
   const name = systemName(cluster, system.systemIdentifier);
   await repository.write('system', name, [Buffer.from(JSON.stringify(record))], signal && { signal });
   if (known.length === 0 && (await listSystems(repository, cluster, signal)).length > 1) {
-    await repository.storage.remove(name);
+    await repository.storage.remove(name, { hide: true });
     throw new SpillwayError('SPW_SYSTEM_MISMATCH', `the server is not cluster ${cluster}`, {
       why: 'another server was recorded under this name at the same moment',
     });

@@ -51,6 +51,10 @@ export interface Collected {
   readonly bytes_waiting: number;
   /** Why they wait, in phrases. */
   readonly waiting_for: readonly string[];
+  /** Of those that wait: what the store has locked. */
+  readonly packs_retained: number;
+  /** When the last of these locks ends. */
+  readonly retained_until: string | null;
 }
 
 /** Throws, having removed nothing, where it cannot be known what is needed. */
@@ -102,7 +106,12 @@ async function pass(options: CollectOptions, repackBytesMax: number): Promise<Co
     index.packs.filter((_, number) => (marked.liveChunks[number] ?? 0) > 0).map(({ packId }) => packId),
   );
 
-  const swept = [...ripe].filter((packId) => !needed.has(packId) && sizes.has(packId));
+  const dying = [...ripe].filter((packId) => !needed.has(packId) && sizes.has(packId));
+  const retained = await retainedAmong(repository, dying, signal);
+  for (const packId of retained.keys()) ripe.delete(packId);
+  const lastLock = [...retained.values()].reduce((last, at) => (at > last ? at : last), '');
+  if (retained.size > 0) waits.add(`locks on ${retained.size} packs, the last until ${lastLock}`);
+  const swept = dying.filter((packId) => !retained.has(packId));
   await sweep(options, new Set(swept));
   const next = await settleLists(options, condemned, needed, new Set([...sizes.keys()].filter((id) => !ripe.has(id))));
 
@@ -132,7 +141,24 @@ async function pass(options: CollectOptions, repackBytesMax: number): Promise<Co
     packs_waiting: waiting.length,
     bytes_waiting: sum(waiting, sizes),
     waiting_for: waiting.length === 0 ? [] : [...waits],
+    packs_retained: retained.size,
+    retained_until: lastLock === '' ? null : lastLock,
   };
+}
+
+/** Until when each of them is locked; those that may be removed are not in it. */
+async function retainedAmong(
+  { storage }: Repository,
+  packIds: readonly string[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  const retained = new Map<string, string>();
+  if (storage.lock === undefined) return retained;
+  for (const packId of packIds) {
+    const until = await storage.lock.until(packName(packId), { signal });
+    if (until !== undefined) retained.set(packId, until.toISOString());
+  }
+  return retained;
 }
 
 /** Damage can look like something that nobody needs. */

@@ -7,10 +7,12 @@
 
 import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
 import { CHUNK_ID_BYTES, isZeroChunk } from '../format/chunk.ts';
+import { HEAD_NAME, packName, RING } from '../format/names.ts';
 import { COLLECT_LOCK } from './collect.ts';
 import { readIndex } from './index-store.ts';
 import { type Lock, LOCK_WAIT_MS, takeLock } from './lock.ts';
 import type { Repository } from './repository.ts';
+import { extendLocks, lastingNames } from './retention.ts';
 
 export interface Written {
   readonly repository: Repository;
@@ -30,6 +32,11 @@ export interface Written {
  * manifest is listed, the lock was held just before it, and who does not know must not remove it.
  */
 export async function confirmWhole(written: Written): Promise<void> {
+  await confirmThere(written);
+  await lockNeeded(written);
+}
+
+async function confirmThere(written: Written): Promise<void> {
   const { repository, lock, name, what, chunkIds, signal } = written;
   try {
     return await lock.assertHeld();
@@ -54,9 +61,33 @@ export async function confirmWhole(written: Written): Promise<void> {
     if (!isZeroChunk(chunkIds, at) && !table.has(chunkIds, at)) missing += 1;
   }
   if (missing === 0) return;
-  await repository.storage.remove(name);
+  await repository.storage.remove(name, { hide: true });
   throw new SpillwayError('SPW_LOCK_LOST', `${what} was given up`, {
     why: `its lock was lost before its manifest was there, and ${missing} of its chunks were collected meanwhile`,
     hint: 'run it again',
   });
+}
+
+/** In a store that locks: what the manifest builds upon was locked when it was put, which may be long ago. */
+async function lockNeeded({ repository, chunkIds, what, signal, report }: Written): Promise<void> {
+  if (repository.storage.lock === undefined) return;
+  const now = new Date();
+  try {
+    const index = await readIndex(repository, signal && { signal });
+    const names = new Set<string>();
+    for (let at = 0; at < chunkIds.length; at += CHUNK_ID_BYTES) {
+      const place = isZeroChunk(chunkIds, at) ? undefined : index.table.find(chunkIds, at);
+      const pack = place && index.packs[place.pack];
+      if (pack !== undefined) names.add(packName(pack.packId));
+    }
+    for (const prefix of [HEAD_NAME, 'keys/', RING]) {
+      for (const name of await lastingNames(repository, prefix, signal)) names.add(name);
+    }
+    await extendLocks(repository, names, { now, ...(signal && { signal }) });
+  } catch (error) {
+    if (!isSpillwayError(error) || signal?.aborted === true) throw error;
+    const why = error.why ?? error.message;
+    const message = `Not all that ${what} builds upon could be locked for longer: ${why}. The next backup or expiry tries again.`;
+    report({ type: 'notice', level: 'warning', message });
+  }
 }

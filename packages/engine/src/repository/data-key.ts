@@ -189,7 +189,7 @@ async function finish(
   }
   const removed = step.replaced.filter((id) => there.has(keySlotName(id)));
   await lock.assertHeld();
-  for (const id of removed) await storage.remove(keySlotName(id), signal && { signal });
+  for (const id of removed) await storage.remove(keySlotName(id), { hide: true, ...(signal && { signal }) });
   return {
     number: step.number,
     cut: step.key === undefined,

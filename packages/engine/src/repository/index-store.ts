@@ -14,6 +14,7 @@ import { isSpillwayError } from '@spillway/contract';
 import { CHUNK_ID_BYTES } from '../format/chunk.ts';
 import { INDEX, indexName, packName } from '../format/names.ts';
 import { chunkOffsets, encodeDirectory, type PackDirectory, parseDirectories } from '../format/pack.ts';
+import { chunkId, idKey } from '../codec/keys.ts';
 import { damaged, FrameOpener } from '../codec/seal.ts';
 import { SpillwayError } from '@spillway/contract';
 import { encodeHead } from '../format/object.ts';
@@ -75,27 +76,37 @@ export async function writeIndex(
   return repository.write('index', name, frames, signal && { signal });
 }
 
+/** What turned out to be wrong, by ids of packs. */
+export interface Distrust {
+  /** What an index says of them does not fit: their own directories count. */
+  readonly index: ReadonlySet<string>;
+  /** What they hold is not what they say: as if they were not there. Those of `index` too. */
+  readonly packs: ReadonlySet<string>;
+}
+
 /**
  * Reads the whole index. `newChunks` is given by who writes, and must hold its lock by now: how many more chunks the
  * table must have room for. Chunks of condemned packs are then left out, as nothing new may build upon them.
  */
 export async function readIndex(
   repository: Repository,
-  options: { readonly newChunks?: number; readonly signal?: AbortSignal } = {},
+  options: { readonly newChunks?: number; readonly distrust?: Distrust; readonly signal?: AbortSignal } = {},
 ): Promise<RepositoryIndex> {
-  const { signal } = options;
+  const { distrust, signal } = options;
   const condemned = new Set((await listCondemned(repository, signal)).condemned.flatMap(({ packIds }) => packIds));
-  const { directories, damagedIndexes } = await readDirectories(repository, signal);
+  const { directories: told, damagedIndexes } = await readDirectories(repository, signal);
+  const directories = told.filter(({ packId }) => distrust?.index.has(packId) !== true);
   const lengths = new Map<string, number>();
   for await (const object of repository.storage.list('packs/', signal && { signal })) {
     lengths.set(object.name, object.bytes);
   }
   const damagedPacks: string[] = [];
-  if (damagedIndexes.length > 0) {
+  if (damagedIndexes.length > 0 || distrust !== undefined) {
     const known = new Set(directories.map(({ packId }) => packName(packId)));
     for (const [name, bytes] of lengths) {
-      if (known.has(name)) continue;
       const packId = idOf(name);
+      if (known.has(name) || distrust?.packs.has(packId) === true) continue;
+      if (damagedIndexes.length === 0 && distrust?.index.has(packId) !== true) continue;
       try {
         directories.push(await readPackFooter(repository, packId, bytes, signal));
       } catch (error) {
@@ -161,7 +172,11 @@ export async function readChunk(
   const range = { offset: place.offset, bytes: place.storedBytes };
   return elsewhere(repository, name, async () => {
     const frame = await repository.storage.get(name, { range, ...(signal && { signal }) });
-    return (await packOpener(repository, pack)).open(frame, 0, place.offset, false).plain;
+    const { plain } = (await packOpener(repository, pack)).open(frame, 0, place.offset, false);
+    if (!chunkId(idKey(repository.keys), plain).equals(ids.subarray(at, at + CHUNK_ID_BYTES))) {
+      throw damaged(name, 'a chunk is not the one of its id');
+    }
+    return plain;
   });
 }
 

@@ -140,7 +140,8 @@ export async function removeKeySlot(
     });
   }
   await lock.assertHeld();
-  await repository.storage.remove(keySlotName(id), signal && { signal });
+  // A locked slot is put out of sight: its secret opens nothing any more for whoever looks at what there is.
+  await repository.storage.remove(keySlotName(id), { hide: true, ...(signal && { signal }) });
   return { removed: id, remaining: staying.length };
 }
 

@@ -37,13 +37,50 @@ export interface Storage {
   list(prefix: string, options?: { signal?: AbortSignal }): AsyncIterable<ObjectStat>;
   /** Undefined where there is no such object. */
   stat(name: ObjectName, options?: { signal?: AbortSignal }): Promise<ObjectStat | undefined>;
-  /** Removes the object; nothing where it is gone already. */
-  remove(name: ObjectName, options?: { signal?: AbortSignal }): Promise<void>;
+  /**
+   * Removes the object; nothing where it is gone already. One that lasts and is locked stays: SPW_OBJECT_RETAINED, or
+   * with `hide` it is only taken out of sight, where the store can do that. */
+  remove(name: ObjectName, options?: { signal?: AbortSignal; hide?: boolean }): Promise<void>;
   /**
    * Puts a good object in the place of a damaged one, which is kept aside: for a repair alone. At every moment one of the
    * two is there under the name. Absent where a store cannot do that.
    */
   replace?(name: ObjectName, parts: readonly Uint8Array[], options?: { signal?: AbortSignal }): Promise<void>;
+  /** How the store locks what it holds against removal. Absent where it does not. */
+  readonly lock?: ObjectLock;
+  /** What the store keeps of what was removed or overwritten. Absent where it keeps nothing. */
+  readonly history?: ObjectHistory | undefined;
+}
+
+/** New objects that last are locked when they are put; here a lock is looked at, and extended. */
+export interface ObjectLock {
+  /** How long an object is locked from now on when it is put, in milliseconds. */
+  readonly putForMs: number;
+  /** What is promised for everything that is needed. Less than `putForMs`, so that few locks have to be extended. */
+  readonly forMs: number;
+  /** Undefined where it is not locked any more, or not there. */
+  until(name: ObjectName, options?: { signal?: AbortSignal }): Promise<Date | undefined>;
+  /** Never shortens. */
+  extend(name: ObjectName, until: Date, options?: { signal?: AbortSignal }): Promise<void>;
+}
+
+export interface ObjectVersion {
+  readonly name: ObjectName;
+  /** By which the store knows it. */
+  readonly version: string;
+  readonly bytes: number;
+  readonly isLatest: boolean;
+  /** Says that the object was removed. */
+  readonly isMarker: boolean;
+  readonly at: Date;
+  /** Equal where the bytes are; undefined where that cannot be told. */
+  readonly content: string | undefined;
+}
+
+export interface ObjectHistory {
+  /** Ordered by name, and of one name newest first. */
+  versions(prefix: string, options?: { signal?: AbortSignal }): AsyncIterable<ObjectVersion>;
+  get(name: ObjectName, version: string, options?: { signal?: AbortSignal }): Promise<Uint8Array>;
 }
 
 /** Below it lies what was damaged and has been replaced, for a person to look at, and to remove. No name begins with it. */
@@ -86,6 +123,8 @@ export interface S3Location {
   /** PEM of authorities that the server's certificate may come from, instead of the system's. */
   readonly rootCertificate?: string;
   readonly encryption?: { readonly kind: 'sse-s3' } | { readonly kind: 'sse-kms'; readonly keyId?: string };
+  /** Objects that last are locked for this long at least; the bucket must have been made with object lock. */
+  readonly objectLock?: { readonly mode: 'governance' | 'compliance'; readonly forMs: number };
   readonly storageClasses?: Readonly<Partial<Record<ObjectKindName, string>>>;
   /** Bytes a second, both ways and all threads of the process together. */
   readonly bandwidthLimit?: number;

@@ -8,10 +8,14 @@
 // Invariant: nothing is removed that something listed still needs; broken off anywhere, the next run goes on.
 
 import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
-import { dumpName, manifestName } from '../../format/names.ts';
+import { dumpName, manifestName, packName } from '../../format/names.ts';
 import { COLLECT_LOCK, type Collected, collect } from '../../repository/collect.ts';
 import { heldBackups } from '../../repository/hold.ts';
+import { readIndex } from '../../repository/index-store.ts';
 import { type Lock, LOCK_WAIT_MS, takeLock } from '../../repository/lock.ts';
+import { listNeeds, mark } from '../../repository/mark.ts';
+import type { Repository } from '../../repository/repository.ts';
+import { extendLocks, lastingNames } from '../../repository/retention.ts';
 import { removeRemains } from '../../storage/remains.ts';
 import { type ExpiryOptions, type ExpiryPlan, planExpiry, whyWalInUse } from './plan.ts';
 import { isPolicy } from './policy.ts';
@@ -40,6 +44,11 @@ export interface ExpireSummary {
   readonly removed_wal_objects: number;
   readonly removed_wal_bytes: number;
   readonly removed_remains: number;
+  /** What nothing keeps any more but a lock of the store: later runs remove it. */
+  readonly retained_backups: readonly string[];
+  readonly retained_wal_objects: number;
+  /** When the last of these locks ends. */
+  readonly retained_until: string | null;
   /** Null where nothing was collected: see `not_collected`. */
   readonly collected: Collected | null;
   readonly not_collected: string | null;
@@ -60,23 +69,53 @@ export async function expire(options: ExpireOptions): Promise<ExpireSummary> {
   const { plan } = await planExpiry({ ...options, now: now(), signal });
   const gone = namesGone(plan);
   refuse(plan, options);
+  const retained = new Map<string, Date>();
   for (const { name, id } of gone) {
     // Each time: somebody who slept must not go on with a plan that is old.
     await lock.assertHeld();
-    await repository.storage.remove(name, { signal });
-    report({ type: 'notice', level: 'info', message: `Removed ${id}.` });
+    const until = await removeUnlessLocked(repository, name, signal);
+    if (until !== undefined) retained.set(id, until);
+    else report({ type: 'notice', level: 'info', message: `Removed ${id}.` });
   }
   const wal = await expireWal(options, lock, plan, now(), signal);
   const packs = await collectPacks(options, lock, now, signal);
+  await lockWhatStays(repository, now(), signal);
+  const removed = gone.filter(({ id }) => !retained.has(id));
+  const lastLock = Math.max(0, wal.retainedUntil, ...[...retained.values()].map((until) => until.getTime()));
   return {
     plan,
-    removed_backups: gone.filter(({ kind }) => kind === 'backup').map(({ id }) => id),
-    removed_dumps: gone.filter(({ kind }) => kind === 'dump').map(({ id }) => id),
+    removed_backups: removed.filter(({ kind }) => kind === 'backup').map(({ id }) => id),
+    removed_dumps: removed.filter(({ kind }) => kind === 'dump').map(({ id }) => id),
+    retained_backups: [...retained.keys()],
+    retained_wal_objects: wal.retained,
+    retained_until: lastLock === 0 ? null : new Date(lastLock).toISOString(),
     removed_wal_objects: wal.objects,
     removed_wal_bytes: wal.bytes,
     removed_remains: await removeRemains(repository.location, DAY_MS),
     ...packs,
   };
+}
+
+/** Until when it is locked; undefined where it is gone. */
+async function removeUnlessLocked(
+  { storage }: Repository,
+  name: string,
+  signal: AbortSignal,
+): Promise<Date | undefined> {
+  const until = await storage.lock?.until(name, { signal });
+  if (until === undefined) await storage.remove(name, { signal });
+  return until;
+}
+
+/** In a store that locks: what is left now is needed, packs by what is listed. */
+async function lockWhatStays(repository: Repository, now: Date, signal: AbortSignal): Promise<void> {
+  if (repository.storage.lock === undefined) return;
+  const needs = await listNeeds(repository, signal);
+  const index = await readIndex(repository, { signal });
+  const { liveChunks } = await mark(repository, needs, index, signal);
+  const packs = index.packs.filter((_, at) => (liveChunks[at] ?? 0) > 0).map(({ packId }) => packName(packId));
+  const others = (await lastingNames(repository, '', signal)).filter((name) => !name.startsWith('packs/'));
+  await extendLocks(repository, [...packs, ...others], { now, signal });
 }
 
 /** What the plan lets go, as objects. */
@@ -132,10 +171,16 @@ async function expireWal(
   first: ExpiryPlan,
   now: Date,
   signal: AbortSignal,
-): Promise<{ readonly objects: number; readonly bytes: number }> {
+): Promise<{
+  readonly objects: number;
+  readonly bytes: number;
+  readonly retained: number;
+  /** Milliseconds; 0 for none. */
+  readonly retainedUntil: number;
+}> {
   const { repository, report } = options;
-  let [objects, bytes] = [0, 0];
-  if (!isPolicy(options.policy)) return { objects, bytes };
+  let [objects, bytes, retained, retainedUntil] = [0, 0, 0, 0];
+  if (!isPolicy(options.policy)) return { objects, bytes, retained, retainedUntil };
   const { named: _, ...policyOnly } = options;
   const { plan: later, wal, held } = await planExpiry({ ...policyOnly, keepAll: true, now, signal });
   const going = wal.filter(({ plan, beside }) => plan.expired.length > 0 || beside.length > 0);
@@ -151,7 +196,7 @@ async function expireWal(
   const why = going.length === 0 ? undefined : await whyNotNow({ ...options, signal }, held);
   if (why !== undefined) {
     notice(why);
-    return { objects, bytes };
+    return { objects, bytes, retained, retainedUntil };
   }
   for (const { plan, beside } of going) {
     // What tells of WAL goes after it.
@@ -160,12 +205,17 @@ async function expireWal(
         await lock.assertHeld();
         report({ type: 'progress', phase: 'removing WAL', done_bytes: bytes });
       }
-      await repository.storage.remove(name, { signal });
-      objects += 1;
-      bytes += storedBytes;
+      const until = await removeUnlessLocked(repository, name, signal);
+      if (until === undefined) {
+        objects += 1;
+        bytes += storedBytes;
+      } else {
+        retained += 1;
+        retainedUntil = Math.max(retainedUntil, until.getTime());
+      }
     }
   }
-  return { objects, bytes };
+  return { objects, bytes, retained, retainedUntil };
 }
 
 /** What began since the plan, in a sentence. */

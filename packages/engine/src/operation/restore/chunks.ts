@@ -6,7 +6,7 @@
 // A file that is made anew wants all its chunks but the zeros, which its empty length is already. One that is there is
 // compared as far as it reaches, and wants what differs and what lies beyond. A shell wants nothing.
 
-import { CHUNK_BYTES, CHUNK_ID_BYTES, chunkCount } from '../../format/chunk.ts';
+import { CHUNK_BYTES, CHUNK_ID_BYTES, chunkCount, isZeroChunk } from '../../format/chunk.ts';
 import type { FileEntry } from '../../format/entry.ts';
 import type { Manifest } from '../../format/manifest.ts';
 import type { ChunkPlace } from '../../repository/chunk-table.ts';
@@ -75,6 +75,29 @@ export function wantedChunks(files: Iterable<LaidFile>, chunks: number): Uint8Ar
   return wanted;
 }
 
+/** Of the wanted chunks those that the index has in these packs. */
+export function wantedOf(
+  packIds: ReadonlySet<string>,
+  wanted: Uint8Array,
+  ids: Uint8Array,
+  { table, packs }: Packs,
+): Uint8Array {
+  const again = new Uint8Array(wanted.length);
+  for (let chunk = 0; chunk < wanted.length; chunk++) {
+    if (wanted[chunk] === 0) continue;
+    const slot = table.slotOf(ids, chunk * CHUNK_ID_BYTES);
+    if (slot >= 0 && packIds.has(packs[table.placeIn(slot).pack]?.packId ?? '')) again[chunk] = 1;
+  }
+  return again;
+}
+
+/** Whether the index has all wanted chunks that are not zeros. */
+export const hasAll = (wanted: Uint8Array, ids: Uint8Array, { table }: Pick<Packs, 'table'>): boolean =>
+  wanted.every(
+    (each, chunk) =>
+      each === 0 || isZeroChunk(ids, chunk * CHUNK_ID_BYTES) || table.slotOf(ids, chunk * CHUNK_ID_BYTES) >= 0,
+  );
+
 /** What of the files that stay is to be read and compared: small files together, large ones in stretches. */
 export function* compareTasks(files: readonly LaidFile[], ids: Uint8Array): Iterable<CompareTask> {
   let items: CompareItem[] = [];
@@ -114,6 +137,8 @@ export function storedBytes(wanted: Uint8Array, ids: Uint8Array, { table }: Repo
 
 interface Destined {
   readonly place: ChunkPlace;
+  /** Which chunk of the backup it is, once. */
+  readonly number: number;
   /** File numbers and positions, in turns. */
   readonly destinations: number[];
 }
@@ -142,7 +167,11 @@ export function* layTasks(
       offset: place.offset,
       destinations: destinations.map((value, i) => (i % 2 === 0 ? placeOf(value) : value)),
     }));
-    yield { ...stretch, chunks: wantedHere, paths: [...numbers.keys()].map((file) => paths.at(file)) };
+    const idsHere = new Uint8Array(chunks.length * CHUNK_ID_BYTES);
+    for (const [n, { number }] of chunks.entries()) {
+      idsHere.set(ids.subarray(number * CHUNK_ID_BYTES, (number + 1) * CHUNK_ID_BYTES), n * CHUNK_ID_BYTES);
+    }
+    yield { ...stretch, ids: idsHere, chunks: wantedHere, paths: [...numbers.keys()].map((file) => paths.at(file)) };
   }
 }
 
@@ -155,6 +184,7 @@ function* byPack(
 ): Iterable<readonly [pack: number, chunks: Iterable<Destined>]> {
   const most = wanted.reduce((sum, each) => sum + each, 0);
   const [slots, numbers, nths] = [new Uint32Array(most), new Uint32Array(most), new Uint32Array(most)];
+  const first = new Uint32Array(most);
   const ends = new Float64Array(packs.length);
   const inOrder: number[] = [];
   let count = 0;
@@ -170,6 +200,7 @@ function* byPack(
       ends[pack] = (ends[pack] ?? 0) + 1;
       slots[count] = slot;
       numbers[count] = number;
+      first[count] = chunk + i;
       nths[count++] = i;
     }
     number++;
@@ -195,7 +226,8 @@ function* byPack(
     for (const at of sorted.subarray(start, ends[pack])) {
       const slot = slots[at] ?? 0;
       let chunk = chunks.get(slot);
-      if (chunk === undefined) chunks.set(slot, (chunk = { place: table.placeIn(slot), destinations: [] }));
+      if (chunk === undefined)
+        chunks.set(slot, (chunk = { place: table.placeIn(slot), number: first[at] ?? 0, destinations: [] }));
       chunk.destinations.push(numbers[at] ?? 0, (nths[at] ?? 0) * CHUNK_BYTES);
     }
     start = ends[pack] ?? start;

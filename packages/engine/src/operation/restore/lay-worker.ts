@@ -1,12 +1,14 @@
 // One worker of a restore: fetches a stretch of a pack, opens its chunks and writes each where it belongs.
 //
-// A stretch is one range read. Its chunks are authenticated one by one, and written straight to every file that has
-// them. Files are there already, of full length and empty: what is zero is never written.
+// A stretch is one range read. Its chunks are authenticated one by one, hashed anew, and written straight to every file that
+// has them. What a pack cannot give is a result: the same chunks may lie in another. Files are there already, of full length and empty: what is zero is never written.
 
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { SpillwayError } from '@spillway/contract';
+import { type ErrorCode, isSpillwayError, SpillwayError } from '@spillway/contract';
 import { discard } from '../../codec/discard.ts';
+import { chunkId, idKey } from '../../codec/keys.ts';
 import { damaged } from '../../codec/seal.ts';
+import { CHUNK_ID_BYTES } from '../../format/chunk.ts';
 import { packName } from '../../format/names.ts';
 import { elsewhere, takeDetours } from '../../repository/elsewhere.ts';
 import { packOpener, type PackReference } from '../../repository/index-store.ts';
@@ -24,6 +26,8 @@ export interface LayTask {
   readonly pack: PackReference;
   readonly offset: number;
   readonly bytes: number;
+  /** Of the chunks, one after the other: what each must be. */
+  readonly ids: Uint8Array;
   readonly chunks: readonly {
     readonly offset: number;
     /** Number of the path and position, in turns. */
@@ -34,6 +38,9 @@ export interface LayTask {
 }
 
 export interface LayResult {
+  readonly packId: string;
+  /** Why what the pack should hold cannot be had from it. */
+  readonly bad?: { readonly code: ErrorCode; readonly message: string; readonly why?: string; readonly hint?: string };
   readonly fetchedBytes: number;
   readonly writtenBytes: number;
   readonly detours: readonly Detour[];
@@ -41,6 +48,7 @@ export interface LayResult {
 
 serveCrew<LayData, LayTask, LayResult, undefined>((data) => {
   const repository = new Repository(data.repository);
+  const key = idKey(data.repository.keys);
   const open = new Map<string, number>();
 
   function fileFor(path: string): number {
@@ -70,8 +78,16 @@ serveCrew<LayData, LayTask, LayResult, undefined>((data) => {
 
   return {
     async perform(task) {
-      const written = await elsewhere(repository, packName(task.pack.packId), () => lay(task));
-      return { result: { ...written, detours: takeDetours(repository) } };
+      const { packId } = task.pack;
+      try {
+        const written = await elsewhere(repository, packName(packId), () => lay(task));
+        return { result: { packId, ...written, detours: takeDetours(repository) } };
+      } catch (error) {
+        if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING')) throw error;
+        const { code, message, why, hint } = error;
+        const bad = { code, message, ...(why !== undefined && { why }), hint };
+        return { result: { packId, bad, fetchedBytes: 0, writtenBytes: 0, detours: takeDetours(repository) } };
+      }
     },
     async finish() {
       for (const file of open.values()) closeSync(file);
@@ -80,14 +96,25 @@ serveCrew<LayData, LayTask, LayResult, undefined>((data) => {
   };
 
   /** Done again where a chunk turns out damaged: what was written by then is written once more, the same. */
-  async function lay({ pack, offset, bytes, chunks, paths }: LayTask): Promise<Omit<LayResult, 'detours'>> {
+  async function lay({
+    pack,
+    offset,
+    bytes,
+    ids,
+    chunks,
+    paths,
+  }: LayTask): Promise<Pick<LayResult, 'fetchedBytes' | 'writtenBytes'>> {
     const name = packName(pack.packId);
     const opener = await packOpener(repository, pack);
     const stretch = await repository.storage.get(name, { range: { offset, bytes } });
     if (stretch.byteLength !== bytes) throw damaged(name, 'it was cut short');
     let writtenBytes = 0;
-    for (const chunk of chunks) {
+    for (const [n, chunk] of chunks.entries()) {
       const { plain } = opener.open(stretch, chunk.offset - offset, chunk.offset, false);
+      // Whoever has the keys can seal anything; but not another content under the id that the manifest names.
+      if (!chunkId(key, plain).equals(ids.subarray(n * CHUNK_ID_BYTES, (n + 1) * CHUNK_ID_BYTES))) {
+        throw damaged(name, `the chunk at byte ${chunk.offset} is not the one of its id`);
+      }
       for (let i = 0; i < chunk.destinations.length; i += 2) {
         write(paths[chunk.destinations[i] ?? 0] ?? '', plain, chunk.destinations[i + 1] ?? 0);
         writtenBytes += plain.byteLength;

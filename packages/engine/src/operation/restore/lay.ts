@@ -18,11 +18,22 @@ import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { type ErrorCode, isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
 import { CHUNK_ID_BYTES } from '../../format/chunk.ts';
 import type { Entry, FileEntry } from '../../format/entry.ts';
+import { packName } from '../../format/names.ts';
 import { reportDetours, takeDetours } from '../../repository/elsewhere.ts';
+import { readIndex, type RepositoryIndex } from '../../repository/index-store.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { Detour } from '../../storage/wrap/several.ts';
 import { Crew } from '../crew.ts';
-import { CONTROL_FILE, type LaidFile, laidFiles, layTasks, LEFT_OUT, wantedChunks } from './chunks.ts';
+import {
+  CONTROL_FILE,
+  hasAll,
+  type LaidFile,
+  laidFiles,
+  layTasks,
+  LEFT_OUT,
+  wantedChunks,
+  wantedOf,
+} from './chunks.ts';
 import { PathTable } from './path-table.ts';
 import { compareFiles } from './compare.ts';
 import { RECOVERY_FOLDER } from './fetch-script.ts';
@@ -145,7 +156,8 @@ interface Laid {
 async function layFiles(options: RestoreOptions, step: (phase: string) => void): Promise<Laid> {
   const { planned, repository, report, signal, workers } = options;
   const { manifest, index, layout, plan } = planned;
-  await using crew = new Crew(new URL('./lay-worker.ts', import.meta.url), workers);
+  // Loading its module takes a while, which passes beside what comes first.
+  await using crew = newCrew(workers);
   const asRoot = process.getuid?.() === 0;
   const owner = asRoot ? firstFile(manifest.entries) : undefined;
   await makeRoots(planned, repository.id, owner);
@@ -175,18 +187,24 @@ async function layFiles(options: RestoreOptions, step: (phase: string) => void):
     reportDetours(found, told, report);
     for (const detour of found) detours.set(detour.object, detour);
   };
-  const data: LayData = { repository: repository.threadHandle };
-  await crew.run<LayTask, LayResult, undefined>({
-    data,
-    tasks: layTasks(files, paths, wanted, ids, index),
-    onResult: ({ fetchedBytes, writtenBytes, detours: found }) => {
-      tellOf(found);
-      totals.fetched += fetchedBytes;
-      totals.written += writtenBytes;
-      report({ type: 'progress', phase: 'restoring files', done_bytes: totals.written, total_bytes: plan.bytes });
-    },
-    signal,
-  });
+  const run = async (by: Crew, some: Uint8Array, from: RepositoryIndex): Promise<BadPacks> => {
+    const bad: BadPacks = new Map();
+    await by.run<LayTask, LayResult, undefined>({
+      data: { repository: repository.threadHandle } satisfies LayData,
+      tasks: layTasks(files, paths, some, ids, from),
+      onResult: ({ packId, bad: why, fetchedBytes, writtenBytes, detours: found }) => {
+        tellOf(found);
+        if (why !== undefined) bad.set(packId, why);
+        totals.fetched += fetchedBytes;
+        totals.written += writtenBytes;
+        report({ type: 'progress', phase: 'restoring files', done_bytes: totals.written, total_bytes: plan.bytes });
+      },
+      signal,
+    });
+    return bad;
+  };
+  const bad = await run(crew, wanted, index);
+  if (bad.size > 0) await layFromOthers(options, bad, wanted, run);
   return {
     paths,
     folders,
@@ -201,6 +219,41 @@ async function layFiles(options: RestoreOptions, step: (phase: string) => void):
     },
   };
 }
+
+type BadPacks = Map<string, NonNullable<LayResult['bad']>>;
+
+/**
+ * Of packs that did not give what the index says: again by their own directories, and then from other packs, which may hold
+ * the same chunks. Who can write to the repository can make an index or a pack that lies, but takes away none that is true.
+ */
+async function layFromOthers(
+  { planned, repository, report, signal, workers }: RestoreOptions,
+  first: BadPacks,
+  wanted: Uint8Array,
+  run: (by: Crew, some: Uint8Array, from: RepositoryIndex) => Promise<BadPacks>,
+): Promise<void> {
+  const ids = planned.manifest.chunkIds;
+  const distrust = { index: new Set<string>(), packs: new Set<string>() };
+  let [bad, index, left] = [first, planned.index, wanted];
+  while (bad.size > 0) {
+    const [[, why] = []] = bad;
+    left = wantedOf(new Set(bad.keys()), left, ids, index);
+    for (const packId of bad.keys()) (distrust.index.has(packId) ? distrust.packs : distrust.index).add(packId);
+    index = await readIndex(repository, { distrust, signal });
+    if (why !== undefined && !hasAll(left, ids, index)) {
+      const { code, message, ...rest } = why;
+      throw new SpillwayError(code, message, rest);
+    }
+    for (const [packId, { why: problem = 'it is not there' }] of bad) {
+      const message = `${packName(packId)} does not hold what the index says: ${problem}. What is needed is looked for in other packs. Next: spillway verify`;
+      report({ type: 'notice', level: 'warning', message });
+    }
+    await using crew = newCrew(workers);
+    bad = await run(crew, left, index);
+  }
+}
+
+const newCrew = (workers: number): Crew => new Crew(new URL('./lay-worker.ts', import.meta.url), workers);
 
 function firstFile(entries: Iterable<Entry>): FileEntry | undefined {
   for (const entry of entries) if (entry.kind === 'file' && !LEFT_OUT.has(entry.path)) return entry;

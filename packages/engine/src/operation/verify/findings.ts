@@ -17,7 +17,7 @@ export interface Hurt {
 }
 
 export interface Fault {
-  readonly kind: 'manifest' | 'index' | 'pack' | 'chunk' | 'wal';
+  readonly kind: 'manifest' | 'index' | 'pack' | 'chunk' | 'wal' | 'tampering';
   /** Name of the object in the repository. */
   readonly object: string;
   /** Id of the chunk, hexadecimal. */

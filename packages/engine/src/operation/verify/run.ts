@@ -14,6 +14,7 @@ import { isSpillwayError } from '@spillway/contract';
 import { listEvidence, provenBackups, writeEvidence } from '../../repository/evidence.ts';
 import { holdCluster } from '../../repository/hold.ts';
 import { readIndex } from '../../repository/index-store.ts';
+import { listTampered } from '../../repository/tampering.ts';
 import { DistinctChunks } from './distinct-chunks.ts';
 import { type Finding, Findings } from './findings.ts';
 import { type Progress, readData } from './read.ts';
@@ -65,6 +66,7 @@ export async function verify(options: VerifyOptions): Promise<VerifySummary> {
     const problem = 'it cannot be read; what it held was taken from the packs themselves';
     findings.add({ kind: 'index', object: name, chunk: null, problem });
   }
+  await lookForTampering(options, findings);
   const distinct = new DistinctChunks(index.table);
   const looked = await lookAtManifests(subjects, index, distinct, findings, options);
   const progress: Progress = { chunks: 0, bytes: 0, fetched: 0, walObjects: 0, packs: 0 };
@@ -108,6 +110,16 @@ export async function verify(options: VerifyOptions): Promise<VerifySummary> {
     finished_at: finishedAt.toISOString(),
     duration_seconds: (finishedAt.getTime() - startedAt.getTime()) / 1000,
   };
+}
+
+/** In a store that keeps versions: what somebody hid or overwrote, whatever it hurts. */
+async function lookForTampering({ repository, signal }: VerifyOptions, findings: Findings): Promise<void> {
+  const { history } = repository.storage;
+  if (history === undefined) return;
+  for await (const { name, how, at } of listTampered(history, { signal })) {
+    const problem = `it was ${how} at ${at.toISOString()}, by somebody who may write to the storage; next: spillway storage recover`;
+    findings.add({ kind: 'tampering', object: name, chunk: null, problem });
+  }
 }
 
 async function leaveEvidence(

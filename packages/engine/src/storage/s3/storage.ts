@@ -12,19 +12,23 @@ import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { PutObjectCommandInput, StorageClass } from '@aws-sdk/client-s3';
 import { formatS3Url } from '@spillway/contract';
-import { kindOfName } from '../../format/names.ts';
+import { isLasting, kindOfName } from '../../format/names.ts';
 import {
   ASIDE,
   assertName,
   type ByteRange,
   isName,
+  type ObjectHistory,
+  type ObjectLock,
   type ObjectName,
   type ObjectStat,
   type S3Location,
+  type Storage,
 } from '../port.ts';
-import type { Storage } from '../port.ts';
 import { bodyOf, bytesOf, collect, digestOf } from './body.ts';
 import { isAws } from './client.ts';
+import { S3History } from './history.ts';
+import { lockOfNew, retained, S3ObjectLock } from './object-lock.ts';
 import { classify, type FailureKind, perhapsDone } from './failure.ts';
 import { type Attempt, S3Requests, type S3Surroundings } from './requests.ts';
 
@@ -33,6 +37,8 @@ const MADE_BY = 'spillway-put';
 
 export class S3Storage implements Storage {
   readonly description: string;
+  readonly lock?: ObjectLock;
+  readonly history?: ObjectHistory;
   readonly #requests: S3Requests;
   readonly #location: S3Location;
 
@@ -40,6 +46,10 @@ export class S3Storage implements Storage {
     this.#location = location;
     this.#requests = new S3Requests(location, surroundings);
     this.description = formatS3Url(location);
+    if (location.objectLock !== undefined) {
+      this.lock = new S3ObjectLock(location.objectLock, this.#requests, (name) => this.#at(name));
+      this.history = new S3History(location, this.#requests, (name) => this.#at(name));
+    }
   }
 
   async get(name: ObjectName, options: { range?: ByteRange; signal?: AbortSignal } = {}): Promise<Uint8Array> {
@@ -136,8 +146,8 @@ export class S3Storage implements Storage {
     });
   }
 
-  async remove(name: ObjectName, options: { signal?: AbortSignal } = {}): Promise<void> {
-    const at = this.#at(name);
+  async remove(name: ObjectName, options: { signal?: AbortSignal; hide?: boolean } = {}): Promise<void> {
+    const at = { ...this.#at(name), ...(await this.#versionToRemove(name, options)) };
     await this.#requests.call({ doing: `removing ${name}` }, options.signal, async ({ sdk, client, abortSignal }) => {
       this.#requests.shared.count('delete_requests');
       try {
@@ -209,6 +219,33 @@ export class S3Storage implements Storage {
     }
   }
 
+  /**
+   * Where objects are locked the bucket keeps versions: the one that is seen is removed, and nothing stays behind. What is
+   * locked and may be hidden, or is not ours to lock, gets a marker instead.
+   */
+  async #versionToRemove(
+    name: ObjectName,
+    { signal, hide }: { signal?: AbortSignal; hide?: boolean },
+  ): Promise<{ readonly VersionId?: string }> {
+    if (this.lock === undefined) return {};
+    const found = await this.#requests.call({ doing: `looking at ${name}` }, signal, async (attempt) => {
+      const { sdk, client, abortSignal } = attempt;
+      this.#requests.shared.count('get_requests');
+      try {
+        return await client.send(new sdk.HeadObjectCommand(this.#at(name)), { abortSignal });
+      } catch (error) {
+        if (!is(error, 'missing')) throw error;
+        return undefined;
+      }
+    });
+    const until = found?.ObjectLockRetainUntilDate;
+    if (until !== undefined && until.getTime() > Date.now()) {
+      if (hide === true || !isLasting(name)) return {};
+      throw retained(name, this.description, until);
+    }
+    return found?.VersionId === undefined ? {} : { VersionId: found.VersionId };
+  }
+
   #at(name: ObjectName): { readonly Bucket: string; readonly Key: string } {
     assertName(name);
     const { bucket, prefix } = this.#location;
@@ -217,11 +254,12 @@ export class S3Storage implements Storage {
 
   /** Encryption and storage class of a new object. */
   #keeping(name: ObjectName): Partial<PutObjectCommandInput> {
-    const { storageClasses } = this.#location;
+    const { storageClasses, objectLock } = this.#location;
     const kind = kindOfName(name);
     const storageClass = kind === undefined ? undefined : storageClasses?.[kind];
     return {
       ...(storageClass !== undefined && { StorageClass: storageClass as StorageClass }),
+      ...(objectLock !== undefined && isLasting(name) && lockOfNew(objectLock)),
       ...this.#encryption(),
     };
   }

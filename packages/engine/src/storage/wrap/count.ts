@@ -32,6 +32,8 @@ export function withCounts(inner: Storage, shared: SharedState): Storage {
       return inner.stat(name, options);
     },
     ...(inner.replace !== undefined && { replace: inner.replace.bind(inner) }),
+    ...(inner.lock !== undefined && { lock: inner.lock }),
+    ...(inner.history !== undefined && { history: inner.history }),
     async remove(name, options) {
       shared.count('remove_calls');
       return inner.remove(name, options);

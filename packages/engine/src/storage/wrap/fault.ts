@@ -32,6 +32,8 @@ export function withFaults(inner: Storage, plan: FaultPlan): Storage {
 
   return {
     description: inner.description,
+    ...(inner.lock !== undefined && { lock: inner.lock }),
+    ...(inner.history !== undefined && { history: inner.history }),
     async get(name, options) {
       count('get', name);
       return inner.get(name, options);

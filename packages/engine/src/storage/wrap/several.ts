@@ -9,7 +9,7 @@
 
 import { isSpillwayError, type SpillwayError } from '@spillway/contract';
 import { isOfOnePlace } from '../../format/names.ts';
-import type { ByteRange, ObjectName, ObjectStat, Storage } from '../port.ts';
+import type { ByteRange, ObjectHistory, ObjectName, ObjectStat, Storage } from '../port.ts';
 
 const EVERYWHERE = 'packs/';
 
@@ -98,8 +98,12 @@ export class SeveralStorage implements Storage {
     return this.#first.put(name, parts, options);
   }
 
-  remove(name: ObjectName, options: { signal?: AbortSignal } = {}): Promise<void> {
+  remove(name: ObjectName, options: { signal?: AbortSignal; hide?: boolean } = {}): Promise<void> {
     return this.#first.remove(name, options);
+  }
+
+  get history(): ObjectHistory | undefined {
+    return this.#first.history;
   }
 
   get #first(): Storage {

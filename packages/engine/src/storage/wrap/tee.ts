@@ -13,6 +13,8 @@ export function withTee(first: Storage, others: readonly Storage[]): Storage {
   const going = new Set(others);
   return {
     description: first.description,
+    ...(first.lock !== undefined && { lock: first.lock }),
+    ...(first.history !== undefined && { history: first.history }),
     get: (name, options) => first.get(name, options),
     stat: (name, options) => first.stat(name, options),
     list: (prefix, options) => first.list(prefix, options),
