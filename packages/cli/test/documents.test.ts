@@ -30,6 +30,7 @@ const elsewhere: ReadonlySet<string> = new Set([
   'key combine',
   'key check',
   'expire',
+  'storage recover',
   'gc',
 ]);
 

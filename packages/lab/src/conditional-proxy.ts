@@ -24,14 +24,25 @@ export async function startConditionalProxy(
       return;
     }
     const before = queues.get(path) ?? Promise.resolve();
-    const now = before.then(async () => {
+    const now = createOnly(before, path, incoming, answer);
+    queues.set(path, now);
+    void now.finally(() => queues.get(path) === now && queues.delete(path));
+  });
+  async function createOnly(
+    before: Promise<void>,
+    path: string,
+    incoming: IncomingMessage,
+    answer: ServerResponse,
+  ): Promise<void> {
+    await before;
+    try {
       if (await exists(path)) refuse(incoming, answer);
       else await pass(upstream, incoming, answer);
-    });
-    const settled = now.catch(() => void answer.destroy());
-    queues.set(path, settled);
-    void settled.then(() => queues.get(path) === settled && queues.delete(path));
-  });
+    } catch {
+      // The client sees a connection that broke off.
+      answer.destroy();
+    }
+  }
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {

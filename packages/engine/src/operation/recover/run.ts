@@ -73,7 +73,7 @@ export async function recover(options: RecoverOptions): Promise<RecoverSummary> 
   if (repository !== undefined) {
     const onObject = (): void => {
       looked += 1;
-      report({ type: 'progress', phase: 'looking at versions', done_bytes: looked });
+      report({ type: 'progress', phase: 'looking at versions', done_bytes: 0, detail: `${looked} objects` });
     };
     for await (const found of listTampered(history, { onObject, signal })) {
       if (kindOfObject(found.name) === undefined || found.name.startsWith(RING)) continue;

@@ -18,27 +18,18 @@ import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { type ErrorCode, isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
 import { CHUNK_ID_BYTES } from '../../format/chunk.ts';
 import type { Entry, FileEntry } from '../../format/entry.ts';
-import { packName } from '../../format/names.ts';
 import { reportDetours, takeDetours } from '../../repository/elsewhere.ts';
-import { readIndex, type RepositoryIndex } from '../../repository/index-store.ts';
+import type { RepositoryIndex } from '../../repository/index-store.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { Detour } from '../../storage/wrap/several.ts';
-import { Crew } from '../crew.ts';
-import {
-  CONTROL_FILE,
-  hasAll,
-  type LaidFile,
-  laidFiles,
-  layTasks,
-  LEFT_OUT,
-  wantedChunks,
-  wantedOf,
-} from './chunks.ts';
+import type { Crew } from '../crew.ts';
+import { CONTROL_FILE, type LaidFile, laidFiles, layTasks, LEFT_OUT, wantedChunks } from './chunks.ts';
 import { PathTable } from './path-table.ts';
 import { compareFiles } from './compare.ts';
 import { RECOVERY_FOLDER } from './fetch-script.ts';
 import { layControl, type Owner, writeRecoveryFiles } from './finish.ts';
 import { inspectFolder } from './folder.ts';
+import { type BadPacks, layFromOthers, newCrew } from './lay-from-others.ts';
 import type { LayData, LayResult, LayTask } from './lay-worker.ts';
 import { findUnstoredWal, keepWal, walPlace } from './kept-wal.ts';
 import { pathOf, rootsOf } from './layout.ts';
@@ -219,41 +210,6 @@ async function layFiles(options: RestoreOptions, step: (phase: string) => void):
     },
   };
 }
-
-type BadPacks = Map<string, NonNullable<LayResult['bad']>>;
-
-/**
- * Of packs that did not give what the index says: again by their own directories, and then from other packs, which may hold
- * the same chunks. Who can write to the repository can make an index or a pack that lies, but takes away none that is true.
- */
-async function layFromOthers(
-  { planned, repository, report, signal, workers }: RestoreOptions,
-  first: BadPacks,
-  wanted: Uint8Array,
-  run: (by: Crew, some: Uint8Array, from: RepositoryIndex) => Promise<BadPacks>,
-): Promise<void> {
-  const ids = planned.manifest.chunkIds;
-  const distrust = { index: new Set<string>(), packs: new Set<string>() };
-  let [bad, index, left] = [first, planned.index, wanted];
-  while (bad.size > 0) {
-    const [[, why] = []] = bad;
-    left = wantedOf(new Set(bad.keys()), left, ids, index);
-    for (const packId of bad.keys()) (distrust.index.has(packId) ? distrust.packs : distrust.index).add(packId);
-    index = await readIndex(repository, { distrust, signal });
-    if (why !== undefined && !hasAll(left, ids, index)) {
-      const { code, message, ...rest } = why;
-      throw new SpillwayError(code, message, rest);
-    }
-    for (const [packId, { why: problem = 'it is not there' }] of bad) {
-      const message = `${packName(packId)} does not hold what the index says: ${problem}. What is needed is looked for in other packs. Next: spillway verify`;
-      report({ type: 'notice', level: 'warning', message });
-    }
-    await using crew = newCrew(workers);
-    bad = await run(crew, left, index);
-  }
-}
-
-const newCrew = (workers: number): Crew => new Crew(new URL('./lay-worker.ts', import.meta.url), workers);
 
 function firstFile(entries: Iterable<Entry>): FileEntry | undefined {
   for (const entry of entries) if (entry.kind === 'file' && !LEFT_OUT.has(entry.path)) return entry;

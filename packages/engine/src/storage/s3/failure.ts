@@ -24,6 +24,8 @@ export type FailureKind =
   | 'wrong-region'
   | 'archived'
   | 'unsupported'
+  /** A lock was asked for, and the bucket was made without. */
+  | 'no-object-lock'
   | 'certificate'
   /** A range past the end of the object. */
   | 'past-end'
@@ -35,6 +37,9 @@ export interface Failure {
   readonly status: number | undefined;
   readonly message: string;
 }
+
+/** Ours, for what S3 has no code of its own. */
+export const NO_OBJECT_LOCK = 'NoObjectLock';
 
 const byCode: Readonly<Record<string, FailureKind>> = {
   NoSuchKey: 'missing',
@@ -78,6 +83,7 @@ const byCode: Readonly<Record<string, FailureKind>> = {
   TemporaryRedirect: 'passing',
   InvalidObjectState: 'archived',
   NotImplemented: 'unsupported',
+  [NO_OBJECT_LOCK]: 'no-object-lock',
   InvalidRange: 'past-end',
 };
 

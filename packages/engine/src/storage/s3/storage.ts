@@ -29,7 +29,7 @@ import { bodyOf, bytesOf, collect, digestOf } from './body.ts';
 import { isAws } from './client.ts';
 import { S3History } from './history.ts';
 import { lockOfNew, retained, S3ObjectLock } from './object-lock.ts';
-import { classify, type FailureKind, perhapsDone } from './failure.ts';
+import { classify, type FailureKind, NO_OBJECT_LOCK, perhapsDone } from './failure.ts';
 import { type Attempt, S3Requests, type S3Surroundings } from './requests.ts';
 
 /** In the object's metadata: which put made it. */
@@ -214,6 +214,10 @@ export class S3Storage implements Storage {
     this.#requests.shared.count('sent_bytes', bytes);
     try {
       await client.send(command, { abortSignal });
+    } catch (error) {
+      // The code says no more than that the request was wrong.
+      const lockRefused = this.lock !== undefined && classify(error).code === 'InvalidRequest';
+      throw lockRefused ? Object.assign(new Error('', { cause: error }), { code: NO_OBJECT_LOCK }) : error;
     } finally {
       if (!Buffer.isBuffer(body)) body.destroy();
     }

@@ -58,6 +58,8 @@ function hintFor({ kind, code }: Failure, location: S3Location): string {
       return `set repository.s3.region to that of the bucket ${bucket}, and repository.s3.endpoint to a server there`;
     case 'archived':
       return `bring the object back from the archive, and let no lifecycle rule of the bucket ${bucket} move the repository to a class that is not read at once`;
+    case 'no-object-lock':
+      return `make a bucket with object lock (aws s3api create-bucket --object-lock-enabled-for-bucket …), as the bucket ${bucket} has none, or leave out repository.s3.immutable`;
     case 'unsupported':
       return `use a server that knows conditional requests (If-None-Match); ${server} says it does not`;
     case 'certificate':
