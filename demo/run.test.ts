@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { s3ServerInstalled } from '@spillway/lab';
 
 test('the story ends well, its last line is the figures, and nothing of it stays', async () => {
   await withOwnTemporaryFolder(async (folder) => {
@@ -30,6 +31,28 @@ test('the story ends well, its last line is the figures, and nothing of it stays
     assert.deepEqual(await leftIn(folder), []);
   });
 });
+
+if (s3ServerInstalled()) {
+  test('it ends as well with the repository in a bucket, whose server it starts and ends', async () => {
+    await withOwnTemporaryFolder(async (folder) => {
+      const { child, stdout, stderr } = startDemo(folder, [
+        '--scale',
+        'small',
+        '--storage',
+        's3',
+        '--seed',
+        '6',
+        '--json',
+      ]);
+      const [code] = (await once(child, 'exit')) as [number | null];
+      assert.equal(code, 0, await stderr);
+      const outcome = JSON.parse((await stdout).trimEnd().split('\n').at(-1) ?? '') as Record<string, unknown>;
+      assert.deepEqual([outcome['ok'], outcome['storage'], outcome['history_rows_equal']], [true, 's3', true]);
+      assert.match(await stderr, /in the bucket water-backups of an S3 server at http:/);
+      assert.deepEqual(await leftIn(folder), []);
+    });
+  });
+}
 
 test('Ctrl-C in the midst of it ends and removes everything', async () => {
   await withOwnTemporaryFolder(async (folder) => {

@@ -1,4 +1,4 @@
-// `npm run demo [-- --json] [--scale small] [--seed <n>] [--keep]`
+// `npm run demo [-- --json] [--scale small] [--storage s3] [--seed <n>] [--keep]`
 //
 // Tells the story on stdout; with --json on stderr, and prints one object as the last line of stdout. Ends with 1 where an
 // objective was missed or anything is not as it was, 2 for wrong words, 130 after Ctrl-C. Whatever way it ends,
@@ -9,21 +9,23 @@ import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { isSpillwayError } from '@spillway/contract';
 import { Narrative } from './narrative.ts';
+import { s3ServerInstalled } from '@spillway/lab';
 import { scales } from './scale.ts';
+import { storages } from './place.ts';
 import { type Outcome, tellStory } from './story.ts';
 
-const usage = `usage: npm run demo -- [--json] [--scale full|small] [--seed <n>] [--keep]`;
+const usage = `usage: npm run demo -- [--json] [--scale full|small] [--storage folder|s3] [--seed <n>] [--keep]`;
 
 process.exitCode = await main();
 
 async function main(): Promise<number> {
   const words = readWords();
   if (words === undefined) return 2;
-  const { json, keep, seed, scale } = words;
+  const { json, keep, seed, scale, storage } = words;
   const narrative = new Narrative(json ? process.stderr : process.stdout);
   narrative.title(
     'Spillway: losing a water network’s database, and getting it back',
-    `seed ${seed}, scale ${scale.name}, ${availableParallelism()} cores`,
+    `seed ${seed}, scale ${scale.name}, ${availableParallelism()} cores${storage === 's3' ? ', the repository in a bucket' : ''}`,
   );
   const interruption = new AbortController();
   let caught: NodeJS.Signals | undefined;
@@ -41,7 +43,7 @@ async function main(): Promise<number> {
   });
   let outcome: Outcome | undefined;
   try {
-    const story = tellStory({ scale, seed, keep, narrative, stack, signal: interruption.signal });
+    const story = tellStory({ scale, storage, seed, keep, narrative, stack, signal: interruption.signal });
     // After an interruption its servers are taken from under it; how it fails then tells nothing.
     story.catch(() => undefined);
     outcome = await Promise.race([story, aborted]);
@@ -74,13 +76,21 @@ function readWords() {
         keep: { type: 'boolean', default: false },
         scale: { type: 'string', default: 'full' },
         seed: { type: 'string' },
+        storage: { type: 'string', default: 'folder' },
       },
     });
     const scale = scales[values.scale];
     const seed = values.seed === undefined ? randomInt(1_000_000) : Number(values.seed);
     if (scale === undefined) throw new TypeError(`there is no scale ${values.scale}`);
     if (!Number.isSafeInteger(seed) || seed < 0) throw new TypeError(`the seed ${values.seed} is not a whole number`);
-    return { json: values.json, keep: values.keep, scale, seed };
+    const storage = storages.find((each) => each === values.storage);
+    if (storage === undefined) throw new TypeError(`there is no storage ${values.storage}`);
+    if (storage === 's3' && !s3ServerInstalled()) {
+      throw new TypeError(
+        'the S3 server is not installed: apt-get install --no-install-recommends radosgw ceph-mon ceph-osd ceph-common curl',
+      );
+    }
+    return { json: values.json, keep: values.keep, scale, seed, storage };
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${usage}\n`);
     return undefined;

@@ -2,11 +2,12 @@
 // configuration of spillway for each server that it is pointed at.
 
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type LabCluster, type LabConnection, startCluster } from '@spillway/lab';
+import { makePlace, type Place, type StorageKind } from './place.ts';
 import type { RunningCommand } from './spillway.ts';
 
 export const CLUSTER_NAME = 'water';
@@ -19,12 +20,17 @@ const POLL_MS = 25;
 export interface Setting {
   readonly folder: string;
   readonly primary: LabCluster;
+  readonly place: Place;
   /** Configuration of spillway that points at the primary. */
   readonly config: string;
 }
 
 /** Makes the folder and starts the primary; both are removed when `stack` is disposed of, unless `keep` is set. */
-export async function makeSetting(stack: AsyncDisposableStack, keep: boolean, signal: AbortSignal): Promise<Setting> {
+export async function makeSetting(
+  stack: AsyncDisposableStack,
+  { keep, storage }: { readonly keep: boolean; readonly storage: StorageKind },
+  signal: AbortSignal,
+): Promise<Setting> {
   const folder = await mkdtemp(join(tmpdir(), 'spillway-demo-'));
   // The server's account, where it is another than ours, must be able to reach its own folders in here.
   await chmod(folder, 0o755);
@@ -36,22 +42,26 @@ export async function makeSetting(stack: AsyncDisposableStack, keep: boolean, si
       signal,
     }),
   );
-  // A repository's folder that is missing counts as a disk that is not mounted, so `init` does not make it.
-  await mkdir(join(folder, 'repository'), { mode: 0o700 });
+  const place = await makePlace(storage, folder, stack, signal);
   await writeFile(join(folder, 'passphrase'), `${randomBytes(36).toString('base64url')}\n`, { mode: 0o600 });
   await writeFile(join(folder, 'password'), `${primary.password}\n`, { mode: 0o600 });
-  return { folder, primary, config: await writeConfiguration(folder, 'spillway.yaml', primary) };
+  const config = await writeConfiguration({ folder, place }, 'spillway.yaml', primary);
+  return { folder, primary, place, config };
 }
 
 /** A configuration for that server; the repository and its passphrase are always the same. */
-export async function writeConfiguration(folder: string, name: string, cluster: LabCluster): Promise<string> {
+export async function writeConfiguration(
+  { folder, place }: Pick<Setting, 'folder' | 'place'>,
+  name: string,
+  cluster: LabCluster,
+): Promise<string> {
   // JSON strings are YAML strings.
   const path = (file: string): string => JSON.stringify(join(folder, file));
   const file = join(folder, name);
   await writeFile(
     file,
     `repository:
-  path: ${path('repository')}
+  ${place.settings}
   passphrase: { file: ${path('passphrase')} }
 clusters:
   ${CLUSTER_NAME}:

@@ -16,6 +16,7 @@ import { loadNetwork } from './load.ts';
 import { formatBytes, formatCount, formatSeconds, type Narrative } from './narrative.ts';
 import { makeNetwork } from './network.ts';
 import { isMet, objectiveRows, objectivesFor } from './objectives.ts';
+import type { StorageKind } from './place.ts';
 import type { Scale } from './scale.ts';
 import {
   CLUSTER_NAME,
@@ -34,6 +35,7 @@ import { Writers } from './writers.ts';
 
 export interface StoryOptions {
   readonly scale: Scale;
+  readonly storage: StorageKind;
   readonly seed: number;
   readonly keep: boolean;
   readonly narrative: Narrative;
@@ -65,6 +67,7 @@ export interface Outcome {
   readonly history_rows_equal: boolean;
   readonly postgres_version: string;
   readonly scale: string;
+  readonly storage: StorageKind;
   readonly seed: number;
   readonly total_seconds: number;
 }
@@ -75,7 +78,7 @@ export async function tellStory(options: StoryOptions): Promise<Outcome> {
   const began = performance.now();
 
   narrative.step('A national water network');
-  const setting = await makeSetting(stack, options.keep, signal);
+  const setting = await makeSetting(stack, options, signal);
   const { folder, primary, config } = setting;
   if (options.keep)
     narrative.line(`everything is kept in ${folder}; its password file has the password of user postgres`);
@@ -84,7 +87,9 @@ export async function tellStory(options: StoryOptions): Promise<Outcome> {
 
   narrative.step('Spillway protects it');
   const initialised = await spillway<object>(config, ['init'], signal);
-  narrative.line(`repository made in ${formatSeconds(initialised.seconds)}: encrypted, write-once`);
+  narrative.line(
+    `repository made in ${formatSeconds(initialised.seconds)}, ${setting.place.told}: encrypted, write-once`,
+  );
   const receiver = stack.use(new RunningCommand(config, ['--cluster', CLUSTER_NAME, 'wal', 'receive']));
   await untilStreaming(primary, receiver, signal);
   narrative.line(`WAL is streamed into it, the segment in progress flushed every ${FLUSH_INTERVAL_SECONDS} s`);
@@ -131,7 +136,7 @@ export async function tellStory(options: StoryOptions): Promise<Outcome> {
   narrative.step('A wrong DELETE, and the way back');
   const undo = await undoDelete({
     cluster: replacement,
-    config: await writeConfiguration(folder, 'spillway-restored.yaml', replacement),
+    config: await writeConfiguration(setting, 'spillway-restored.yaml', replacement),
     folder: join(folder, 'undone'),
     writers,
     narrative,
@@ -171,6 +176,7 @@ export async function tellStory(options: StoryOptions): Promise<Outcome> {
     history_rows_equal: historyEqual,
     postgres_version: primary.installation.version,
     scale: scale.name,
+    storage: options.storage,
     seed,
     total_seconds: rounded((performance.now() - began) / 1000),
   };
