@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { isSpillwayError, SpillwayError } from '@spillway/contract';
 import fc from 'fast-check';
-import { newKeyRing } from '../codec/keys.ts';
+import { chunkId, idKey, newKeyRing } from '../codec/keys.ts';
 import { CHUNK_ID_BYTES } from '../format/chunk.ts';
 import type { Manifest } from '../format/manifest.ts';
 import { condemnedName, manifestName } from '../format/names.ts';
@@ -40,7 +40,8 @@ const exampleHead = (cluster: string, id: string): Manifest['head'] => ({
 });
 
 const content = (n: number): Buffer => Buffer.from(`content of chunk ${n} `.repeat(20));
-const idOf = (n: number): Buffer => createHash('sha256').update(String(n)).digest();
+const key = idKey(keys);
+const idOf = (n: number): Buffer => chunkId(key, content(n));
 
 /** What a backup does to a repository, one step a call: lock, index, packs, index object, manifest, release. */
 class Writer {

@@ -272,6 +272,34 @@ for (const [what, put] of [
   });
 }
 
+test('a lock that could not be released, or was taken as the store failed, is free for this process, and not for others', async () => {
+  const repository = await newRepository();
+  let fails = false;
+  const failing = over(repository, (inner) => ({
+    put: (name, parts, options) => {
+      if (fails) throw new SpillwayError('SPW_STORAGE_UNREACHABLE', 'the store is away');
+      return inner.put(name, parts, options);
+    },
+  }));
+  const lock = await takeLock(failing, 'work', { holder: 'backup of cluster main' });
+  await assert.rejects(takeLock(repository, 'work', { holder: 'another' }), isLocked);
+  fails = true;
+  await lock[Symbol.asyncDispose]();
+  const next = await takeLock(repository, 'work', { holder: 'the next' });
+  await next[Symbol.asyncDispose]();
+
+  let lists = 0;
+  const goesAway = over(repository, (inner) => ({
+    list: (prefix, options) => {
+      if (++lists > 1) throw new SpillwayError('SPW_STORAGE_UNREACHABLE', 'the store is away');
+      return inner.list(prefix, options);
+    },
+  }));
+  await assert.rejects(takeLock(goesAway, 'work', { holder: 'taken, and never told' }), isUnreachable);
+  await using last = await takeLock(repository, 'work', { holder: 'the last' });
+  await last.assertHeld();
+});
+
 test('waiting for a lock ends with its signal', async () => {
   const repository = await newRepository();
   await putRecord(repository, 1, elsewhere);

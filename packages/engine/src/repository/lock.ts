@@ -84,9 +84,25 @@ const UNREADABLE: LockRecord = {
   at: 'at an unknown time',
 };
 
+/**
+ * Tokens of locks that this process holds no more and could not release: others see a holder that lives, as the process
+ * does. One for each time that the store failed just then.
+ */
+const givenUp = new Set<string>();
+
 /** Takes the lock or throws SPW_LOCKED, which names the holder. */
 export async function takeLock(repository: Repository, purpose: string, options: LockOptions): Promise<Lock> {
   const self = await describeSelf(options.holder);
+  try {
+    return await take(repository, purpose, self, options);
+  } catch (error) {
+    // It may have been taken before the store failed.
+    givenUp.add(self.token);
+    throw error;
+  }
+}
+
+async function take(repository: Repository, purpose: string, self: LockRecord, options: LockOptions): Promise<Lock> {
   const staleMs = options.staleMs ?? STALE_MS;
   const began = performance.now();
   let seen: { number: number; since: number } | undefined;
@@ -98,10 +114,11 @@ export async function takeLock(repository: Repository, purpose: string, options:
     const free =
       top.record === undefined ||
       top.record.state === 'released' ||
+      givenUp.has(top.record.token) ||
       isDead(top.record, self) ||
       performance.now() - seen.since >= staleMs;
     if (free && (await becomeTop(repository, purpose, top.number + 1, self, options.signal))) {
-      return hold(repository, purpose, top.number + 1, self, options);
+      return await hold(repository, purpose, top.number + 1, self, options);
     }
     if (!free && top.record !== undefined) {
       const waited = performance.now() - began;
@@ -171,15 +188,20 @@ async function hold(
     lost: lost.signal,
     assertHeld: () => inTurn(() => advance('held')),
     [Symbol.asyncDispose]: async () => {
+      let released = false;
       try {
         // The timer goes on meanwhile: it ends the wait for a store that does not answer.
-        if (!lost.signal.aborted) await inTurn(() => advance('released'));
+        if (!lost.signal.aborted) {
+          await inTurn(() => advance('released'));
+          released = true;
+        }
       } catch (error) {
         // Lost: somebody else has it, which is what a release is for. Or the store fails, being full for example: the
         // lock is taken over without a release too, and why the work under it failed must not be hidden by this.
         if (!isSpillwayError(error)) throw error;
       } finally {
         clearInterval(timer);
+        if (!released) givenUp.add(self.token);
       }
     },
   };
