@@ -10,7 +10,7 @@ import { makeStage } from './operation-stage.ts';
 import { playWirePoints } from './wire-points.ts';
 
 const passphrase = 'a passphrase of more than 32 characters';
-const POINTS = 8;
+const POINTS = 5;
 
 const skip = s3ServerInstalled() ? false : 'Ceph is not installed';
 test('whatever the wire does, nothing that was said to be safe is lost', { skip }, async (t) => {
