@@ -17,16 +17,19 @@ import type { RetentionPolicy } from '../src/operation/expire/policy.ts';
 import { type ExpireOptions, type ExpireSummary, expire } from '../src/operation/expire/run.ts';
 import { holdPlan } from '../src/operation/restore/hold-plan.ts';
 import { checkWal } from '../src/operation/wal/check.ts';
+import { COLLECT_LOCK } from '../src/repository/collect.ts';
 import { condemn, forget } from '../src/repository/condemned.ts';
 import { type DataKeyRotation, rotateDataKey } from '../src/repository/data-key.ts';
 import { writeEvidence } from '../src/repository/evidence.ts';
 import { holdBackup } from '../src/repository/hold.ts';
 import { readChunk, readIndex } from '../src/repository/index-store.ts';
+import { takeLock } from '../src/repository/lock.ts';
 import { listLegalHolds, placeLegalHold, releaseLegalHold } from '../src/repository/legal-hold.ts';
 import { readManifest } from '../src/repository/manifest-store.ts';
 import { Repository } from '../src/repository/repository.ts';
 import { folderOf } from '../src/storage/port.ts';
 import { putHead } from './place-head.ts';
+import { waitFor } from './throwaway.ts';
 import { makeStage, type Receiving, type Stage } from './operation-stage.ts';
 
 let stage: Stage;
@@ -163,6 +166,24 @@ test('what is on legal hold stays whatever is said, a hold that cannot be read k
     plan.backups.map(({ keep }) => keep),
     [false, true, true],
   );
+});
+
+test('a hold waits for an expiry that does not know of it, and fails where that took the backup along', async () => {
+  const { repository, name: cluster } = stage;
+  const doomed = await stage.backup();
+  const lock = await takeLock(repository, COLLECT_LOCK, { holder: 'expiry of cluster main' });
+  let waited = 0;
+  const placed = placeLegalHold(
+    repository,
+    { cluster, backup: doomed.id, reason: 'case 4711', by: 'somebody@here' },
+    { onWait: () => (waited += 1) },
+  );
+  placed.catch(() => undefined);
+  await waitFor('the hold to wait', () => waited > 0);
+  await repository.storage.remove(manifestName(cluster, doomed.id));
+  await lock[Symbol.asyncDispose]();
+  await assert.rejects(placed, { code: 'SPW_BACKUP_UNKNOWN', why: /removed meanwhile/ });
+  assert.equal((await listLegalHolds(repository, cluster)).active.size, 0);
 });
 
 test('a backup that a restore reads is kept until the restore is done', async () => {

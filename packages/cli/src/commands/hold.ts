@@ -24,7 +24,10 @@ const REASON_CHARACTERS_MAX = 500;
 export const addHold: Command<ReasonOptions> = async (context, { reason }, word = '') => {
   const { repository, cluster } = await open(context);
   const told = { cluster, backup: await findId(context, repository, cluster, word), ...tellingWhy(reason) };
-  const hold: LegalHoldDocument = await engine.placeLegalHold(repository, told, { signal: context.signal });
+  const hold: LegalHoldDocument = await engine.placeLegalHold(repository, told, {
+    signal: context.signal,
+    onWait: (why) => context.output.say(`Waiting for an expiry to end: ${why}.`),
+  });
   context.output.result(hold, () => `${hold.backup} is on hold: ${hold.reason}`);
   return exitCodes.ok;
 };

@@ -8,7 +8,9 @@
 import { randomBytes } from 'node:crypto';
 import { isSpillwayError, SpillwayError } from '@spillway/contract';
 import { damaged } from '../codec/seal.ts';
-import { legalHoldName } from '../format/names.ts';
+import { dumpName, legalHoldName, manifestName } from '../format/names.ts';
+import { COLLECT_LOCK } from './collect.ts';
+import { LOCK_WAIT_MS, takeLock } from './lock.ts';
 import type { Repository } from './repository.ts';
 
 export interface LegalHold {
@@ -36,12 +38,37 @@ export interface LegalHolds {
 
 type Told = Pick<LegalHold, 'cluster' | 'backup' | 'reason' | 'by'>;
 
-/** Durable when it returns. */
-export const placeLegalHold = (
+/**
+ * Durable when it returns. No expiry runs meanwhile, and so the backup is there, and stays: one that planned without this
+ * hold has ended before. Throws SPW_BACKUP_UNKNOWN where it took the backup along.
+ */
+export async function placeLegalHold(
   repository: Repository,
   told: Told,
-  options: { readonly now?: Date; readonly signal?: AbortSignal } = {},
-): Promise<LegalHold> => write(repository, { ...told, action: 'hold' }, options);
+  options: { readonly now?: Date; readonly signal?: AbortSignal; readonly onWait?: (why: string) => void } = {},
+): Promise<LegalHold> {
+  const { signal, onWait } = options;
+  const { cluster, backup } = told;
+  await using lock = await takeLock(repository, COLLECT_LOCK, {
+    holder: `legal hold on ${backup}`,
+    waitMs: LOCK_WAIT_MS,
+    // An expiry ends by itself, however long it takes.
+    passing: () => true,
+    ...(onWait && { onWait }),
+    ...(signal && { signal }),
+  });
+  const names = [manifestName(cluster, backup), dumpName(cluster, backup)];
+  const found = await Promise.all(names.map((name) => repository.storage.stat(name, signal && { signal })));
+  if (found.every((each) => each === undefined)) {
+    throw new SpillwayError('SPW_BACKUP_UNKNOWN', `backup ${backup} of cluster ${cluster} is not on hold`, {
+      why: 'it was removed meanwhile',
+    });
+  }
+  const hold = await write(repository, { ...told, action: 'hold' }, options);
+  // Where the lock was lost an expiry may have begun without it.
+  await lock.assertHeld();
+  return hold;
+}
 
 /** Ends all holds on the backup that are there now. Throws SPW_USAGE where there is none. */
 export async function releaseLegalHold(
