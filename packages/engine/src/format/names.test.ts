@@ -7,6 +7,7 @@ import {
   HEAD_NAME,
   indexName,
   isClusterName,
+  isLasting,
   keySlotName,
   lockPrefix,
   manifestName,
@@ -14,6 +15,33 @@ import {
   systemName,
   walPrefix,
 } from './names.ts';
+
+test('what lasts is known by its name: parts of large segments too, pieces on their way not', () => {
+  const wal = 'clusters/main/wal/73/00000001/000000010000000000000001';
+  const lasting = [
+    HEAD_NAME,
+    keySlotName('3f0e'),
+    'ring/00002',
+    packName('00112233445566778899aabbccddeeff'),
+    manifestName('main', '20261123T181500Z-1a2b3c4d'),
+    'clusters/main/holds/x',
+    wal,
+    `${wal}.00000000-00800000`,
+    `${wal}.3F800000-40000000`,
+  ];
+  const passing = [
+    lockPrefix('wal-main'),
+    indexName('aa'),
+    condemnedName(7),
+    expiredWalName('main', '73', 2),
+    'retained/000000000001',
+    `${wal}.00000000-00100000`,
+    `${wal}.00100000-00900000`,
+    `${wal}.00000000-01000000`,
+  ];
+  for (const name of lasting) assert.ok(isLasting(name), name);
+  for (const name of passing) assert.ok(!isLasting(name), name);
+});
 
 test('every object stands where the format says', () => {
   assert.equal(HEAD_NAME, 'spillway.json');

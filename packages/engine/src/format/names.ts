@@ -67,12 +67,20 @@ export const expiredWalName = (cluster: string, systemIdentifier: string, number
 export const RETAINED = 'retained/';
 export const retainedName = (number: number): ObjectName => RETAINED + String(number).padStart(12, '0');
 
+/** Segments above 16 MiB are stored in parts of this length. */
+export const WAL_PART_BYTES = 8 * 1024 * 1024;
+
 /**
  * What is written once and needed until it expires, so that an object lock may guard it: not what a place keeps for itself,
- * and not the pieces of a segment in progress, which its segment takes the place of.
+ * and not the pieces of a segment in progress, which its segment takes the place of. A part of a large segment lasts; a piece
+ * that happens to be as long as one is taken for one.
  */
-export const isLasting = (name: ObjectName): boolean =>
-  !isOfOnePlace(name) && !/\/[0-9A-F]{24}\.[0-9A-F]{8}-[0-9A-F]{8}$/.test(name);
+export function isLasting(name: ObjectName): boolean {
+  const [, from, to] = /\/[0-9A-F]{24}\.([0-9A-F]{8})-([0-9A-F]{8})$/.exec(name) ?? [];
+  if (from === undefined || to === undefined) return !isOfOnePlace(name);
+  const start = Number.parseInt(from, 16);
+  return start % WAL_PART_BYTES === 0 && Number.parseInt(to, 16) - start === WAL_PART_BYTES;
+}
 
 /** What each place of a repository has for itself; all else is the same object at every place that has it. */
 export const isOfOnePlace = (name: ObjectName): boolean =>

@@ -15,7 +15,7 @@
 
 import { isSpillwayError, SpillwayError } from '@spillway/contract';
 import { damaged } from '../../codec/seal.ts';
-import { walPrefix } from '../../format/names.ts';
+import { walPrefix, WAL_PART_BYTES } from '../../format/names.ts';
 import {
   formatLsn,
   historyName,
@@ -39,7 +39,6 @@ import { coverage, covers } from './interval.ts';
 const DATA_FRAME_BYTES = 4 * 1024 * 1024;
 /** A larger segment is stored in parts: what has to be in memory does not grow with it. */
 const WHOLE_BYTES_MAX = 16 * 1024 * 1024;
-const PART_BYTES = 8 * 1024 * 1024;
 
 /** What a WAL object says of itself. */
 export interface WalStamp {
@@ -94,7 +93,7 @@ export class WalArchive {
     cluster: string,
     systemIdentifier: string,
     size: SegmentSize,
-    partBytes: number = size > WHOLE_BYTES_MAX ? PART_BYTES : size,
+    partBytes: number = size > WHOLE_BYTES_MAX ? WAL_PART_BYTES : size,
   ) {
     this.#repository = repository;
     this.#prefix = walPrefix(cluster, systemIdentifier);
@@ -244,7 +243,10 @@ export class WalArchive {
   /** For pieces of which every byte is durable in another object, and found to be the same there. */
   async remove(pieces: readonly WalObject[], signal?: AbortSignal): Promise<void> {
     for (const piece of pieces) {
-      if (piece.kind === 'piece') await this.#repository.storage.remove(piece.name, signal && { signal });
+      // One that was locked because it is as long as a part is put out of sight.
+      if (piece.kind === 'piece') {
+        await this.#repository.storage.remove(piece.name, { hide: true, ...(signal && { signal }) });
+      }
     }
   }
 

@@ -15,7 +15,7 @@ export async function passOn(
 ): Promise<void> {
   const options = signal && { signal };
   if (verb === 'remove') {
-    await target.storage.remove(name, options);
+    await target.storage.remove(name, { ...options, hide: true });
     return;
   }
   let bytes: Uint8Array;
