@@ -66,16 +66,18 @@ export async function playWirePoints(options: WirePoints): Promise<WireTold> {
     const location = { ...options.location, ...work.location };
     const repository = new Repository({ ...stage.repository.handle, location });
     let end = 'done';
+    let words = '';
     const trouble = work.begin();
     try {
       await play(piece, state, repository);
     } catch (error) {
       if (!isSpillwayError(error) || error.code === 'SPW_INTERNAL') throw withPoint(error, point, piece);
       end = error.code;
+      words = `: ${error.message}${error.why === undefined ? '' : `: ${error.why}`}`;
     }
     await trouble.end();
     ends.set(`${piece}: ${end}`, (ends.get(`${piece}: ${end}`) ?? 0) + 1);
-    tell(`${point}  ${piece} beside ${work.told}: ${end}`);
+    tell(`${point}  ${piece} beside ${work.told}: ${end}${words}`);
     try {
       await check(state, point % VERIFY_EVERY === 0 || point === points);
       if (point % VERIFY_EVERY === 0 || point === points) verified += 1;

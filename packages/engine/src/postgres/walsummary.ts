@@ -182,7 +182,10 @@ async function untilSummarized(
     if (now - began >= waitMs || now - movedAt >= STUCK_AFTER_MS) {
       return `the WAL summarizer is behind: it is at ${state?.done}, and the backup starts at ${formatLsn(to)}`;
     }
-    await wait(LOOK_AGAIN_MS, undefined, signal && { signal });
+    await wait(LOOK_AGAIN_MS, undefined, signal && { signal }).catch((error: unknown) => {
+      signal?.throwIfAborted();
+      throw error;
+    });
   }
 }
 

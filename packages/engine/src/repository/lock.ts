@@ -128,7 +128,12 @@ async function take(repository: Repository, purpose: string, self: LockRecord, o
       if (!told) options.onWait?.(describeHolder(purpose, top.record, self));
       told = true;
     }
-    if (!free) await wait(Math.min(POLL_MS, staleMs / 4), undefined, options.signal && { signal: options.signal });
+    if (free) continue;
+    const { signal } = options;
+    await wait(Math.min(POLL_MS, staleMs / 4), undefined, signal && { signal }).catch((error: unknown) => {
+      signal?.throwIfAborted();
+      throw error;
+    });
   }
 }
 

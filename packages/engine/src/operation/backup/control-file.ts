@@ -5,9 +5,9 @@
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
 import { SpillwayError } from '@spillway/contract';
 import { parseControlFile } from '../../postgres/control.ts';
+import { pause } from '../pause.ts';
 
 export const CONTROL_FILE = 'global/pg_control';
 export const CONTROL_READS_MAX = 20;
@@ -41,7 +41,7 @@ export async function wholeControl(
       return content;
     } catch (error) {
       if (reads === CONTROL_READS_MAX || again === undefined) throw error;
-      await wait(reads, undefined, signal && { signal });
+      await pause(reads, signal);
     }
     content = (await again()) ?? content;
   }

@@ -6,11 +6,11 @@
 // 3. pg_backup_stop does not switch WAL there. It need not: WAL is stored in pieces, up to any position.
 // full_page_writes of the primary are looked at by `readServer`, and by PostgreSQL at the start and the stop.
 
-import { setTimeout as wait } from 'node:timers/promises';
 import { SpillwayError } from '@spillway/contract';
 import type { Session } from '../../postgres/connection.ts';
 import { describeServer } from '../../postgres/failure.ts';
 import { formatLsn, type Lsn, type TimelineId } from '../../postgres/lsn.ts';
+import { pause } from '../pause.ts';
 
 const LOOK_AGAIN_MS = 100;
 const REPLAY_WAIT_MS_MAX = 60_000;
@@ -29,7 +29,7 @@ export async function untilReplayed(session: Session, startLsn: Lsn, signal: Abo
         hint: 'see whether replay is paused or behind on the standby, then run the backup again',
       });
     }
-    await wait(LOOK_AGAIN_MS, undefined, { signal });
+    await pause(LOOK_AGAIN_MS, signal);
   }
 }
 

@@ -9,7 +9,6 @@
 // WAL replay knows that it was dropped.
 // Memory is that of the batches, so many for each worker; whoever writes waits for a free one.
 
-import { setTimeout as wait } from 'node:timers/promises';
 import { CHUNK_BYTES, CHUNK_ID_BYTES } from '../../format/chunk.ts';
 import type { PackDirectory } from '../../format/pack.ts';
 import { relationFile } from '../../postgres/exclusion.ts';
@@ -17,6 +16,7 @@ import { pageLsn, verifyPages } from '../../postgres/page.ts';
 import { type Asking, readPiece } from '../../postgres/page-reader.ts';
 import { type Crew, TASKS_HELD } from '../crew.ts';
 import { TaskQueue } from '../task-queue.ts';
+import { pause } from '../pause.ts';
 import { pathInCluster, type WrongPageOfFile } from './source.ts';
 import type { StreamData, StreamFinal, StreamPiece, StreamResult, StreamTask, SuspectPiece } from './stream-worker.ts';
 import type { StreamedFile } from './streamed-tree.ts';
@@ -179,7 +179,7 @@ export class StreamCopy {
     let lsn: bigint | undefined = pageLsn(page, 0);
     if (session === undefined) return lsn;
     for (let reads = 0; lsn !== undefined && reads < READ_AGAIN_MAX; reads++) {
-      if (reads > 0) await wait(READ_AGAIN_AFTER_MS, undefined, { signal });
+      if (reads > 0) await pause(READ_AGAIN_AFTER_MS, signal);
       const fresh = await readPiece(session, path, offset, data.blockBytes, { signal });
       // Gone, or cut before this page.
       if (fresh === undefined) return undefined;

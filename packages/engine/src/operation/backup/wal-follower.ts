@@ -4,7 +4,6 @@
 // that one makes durable. Or none runs: then the backup receives WAL itself for as long as it takes, by the slot if
 // there is one, else by a temporary one, so that no slot is left behind to hold WAL back for ever.
 
-import { setTimeout as wait } from 'node:timers/promises';
 import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
 import { formatLsn, type Lsn, parseLsn, type TimelineId } from '../../postgres/lsn.ts';
 import type { ConnectionSettings } from '../../postgres/settings.ts';
@@ -13,6 +12,7 @@ import type { Repository } from '../../repository/repository.ts';
 import type { WalArchive } from '../wal/archive.ts';
 import { findWay } from '../wal/coverage.ts';
 import { receiveWal } from '../wal/receive.ts';
+import { pause } from '../pause.ts';
 
 /** Our own receiver is asked in memory, another one's work is seen by a list of the repository. */
 const LOOK_AGAIN_MS = { streaming: 10, elsewhere: 250 } as const;
@@ -79,7 +79,7 @@ export async function followWal(options: FollowOptions): Promise<WalFollower> {
             why: `WAL up to ${formatLsn(to)} was not in the repository after ${Math.round(timeoutMs / 1000)} s, only up to ${formatLsn(stored ?? durable ?? from)}`,
           });
         }
-        await wait(LOOK_AGAIN_MS[mode], undefined, { signal });
+        await pause(LOOK_AGAIN_MS[mode], signal);
       }
     },
     [Symbol.asyncDispose]: async () => {

@@ -8,9 +8,9 @@
 
 import { appendFile, chown, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
 import { historyName, segmentName } from '../../postgres/lsn.ts';
 import { fetchSegment } from '../wal/fetch.ts';
+import { pause } from '../pause.ts';
 import { FEEDER_FILE, LAID_FILE, NAMES_FILE, RECOVERY_FOLDER, TAKEN_FOLDER } from './fetch-script.ts';
 import { SEGMENTS_AHEAD } from './plan.ts';
 import type { PlannedRestore } from './planned.ts';
@@ -67,7 +67,7 @@ export function startFeeder(
       const name = names[next++];
       if (name === undefined) return;
       while (lying.size >= SEGMENTS_AHEAD && (await countLying()) >= SEGMENTS_AHEAD) {
-        await wait(LOOK_AGAIN_MS, undefined, { signal: end });
+        await pause(LOOK_AGAIN_MS, end);
       }
       await fetchSegment(archive, name, join(folder, name), end, owner);
       await appendFile(join(directory, LAID_FILE), `${name}\n`);

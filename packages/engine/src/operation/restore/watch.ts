@@ -6,13 +6,13 @@
 
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
 import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
 import { connect, type Session } from '../../postgres/connection.ts';
 import { type ClusterState, parseControlFile } from '../../postgres/control.ts';
 import { parseLsn } from '../../postgres/lsn.ts';
 import type { RunningServer } from '../../postgres/server.ts';
 import type { ConnectionSettings } from '../../postgres/settings.ts';
+import { pause } from '../pause.ts';
 import { CONTROL_FILE } from './chunks.ts';
 import type { PlannedRestore } from './planned.ts';
 
@@ -80,7 +80,7 @@ export class RecoveryWatch {
         const recovered = await this.#ask(inProduction);
         if (recovered !== undefined) return recovered;
       }
-      await wait(LOOK_AGAIN_MS, undefined, { signal });
+      await pause(LOOK_AGAIN_MS, signal);
     }
   }
 

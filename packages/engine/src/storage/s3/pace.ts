@@ -38,6 +38,9 @@ export class Pacer {
     const milliseconds = Number(until - now) / 1e6;
     if (milliseconds < 1) return;
     onWait(milliseconds);
-    await wait(milliseconds, undefined, signal && { signal });
+    await wait(milliseconds, undefined, signal && { signal }).catch((error: unknown) => {
+      signal?.throwIfAborted();
+      throw error;
+    });
   }
 }
