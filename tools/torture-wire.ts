@@ -8,8 +8,7 @@ import { chooseInstallation, seededRandom, startFaultProxy, startS3Server } from
 import { initRepository, openRepository } from '@spillway/engine';
 import { makeStage } from '../packages/engine/test/operation-stage.ts';
 import { playWirePoints } from '../packages/engine/test/wire-points.ts';
-
-const PASSPHRASE = 'a passphrase of more than 32 characters';
+import { WIRE_PASSPHRASE } from '../packages/engine/test/wire-process.ts';
 
 const { values } = parseArgs({
   options: {
@@ -38,8 +37,8 @@ const location = {
   endpoint: server.endpoint,
   credentials: server.credentials,
 };
-await initRepository({ location, passphrase: PASSPHRASE });
-stage.repository = await openRepository({ location, secret: { kind: 'passphrase', passphrase: PASSPHRASE } });
+await initRepository({ location, passphrase: WIRE_PASSPHRASE });
+stage.repository = await openRepository({ location, secret: { kind: 'passphrase', passphrase: WIRE_PASSPHRASE } });
 await stage.cluster.query('CREATE TABLE wire (round int, word text)');
 const path = join(stage.folder, 'copy');
 await mkdir(path);

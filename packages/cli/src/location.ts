@@ -68,6 +68,14 @@ export async function locationOf(
       encryption: { kind: 'sse-kms' as const, ...(s3.kms_key !== undefined && { keyId: s3.kms_key }) },
     }),
     ...(s3.immutable !== undefined && { objectLock: { mode: s3.immutable.mode, forMs: s3.immutable.for } }),
+    ...(s3.replication !== undefined && {
+      replication: {
+        bucketArn: s3.replication.to,
+        roleArn: s3.replication.role,
+        lagMs: s3.replication.lag,
+        ...(s3.replication.kms_key !== undefined && { kmsKeyId: s3.replication.kms_key }),
+      },
+    }),
     ...(storageClasses.length > 0 && { storageClasses: Object.fromEntries(storageClasses) }),
     ...(s3.bandwidth_limit !== undefined && { bandwidthLimit: s3.bandwidth_limit }),
     parallelRequests: s3.parallel_requests,

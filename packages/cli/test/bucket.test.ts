@@ -1,8 +1,18 @@
 // The command line with a repository in a bucket: what it loads, what it says of the place, and a repository made and used.
 
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
-import { configShowDocument, initDocument, storageStatsDocument } from '@spillway/contract/schemas';
+import {
+  bucketAppliedDocument,
+  bucketPlanDocument,
+  configShowDocument,
+  initDocument,
+  sealDocument,
+  storageStatsDocument,
+  tierDocument,
+} from '@spillway/contract/schemas';
 import { s3ServerInstalled, startS3Server } from '@spillway/lab';
 import { z } from 'zod';
 import { makeWorkplace } from './spawned.ts';
@@ -103,6 +113,19 @@ suite('the command line', () => {
     assert.deepEqual([again.code, /there is one already|lies there already/.test(again.stderr)], [15, true]);
     const listed = await run('backups');
     assert.equal(listed.code, 0, listed.stderr);
+    const unknown = await run('storage', 'tier');
+    assert.deepEqual([unknown.code, /set clusters\.<name>\.retention\.keep_days/.test(unknown.stderr)], [2, true]);
+    await writeFile(
+      join(place.folder, 'kept.yaml'),
+      `${bucket(`s3://${name}/prod`, server.endpoint)}    retention: { keep_days: 30 }\n`,
+      { mode: 0o600 },
+    );
+    const tiered = await run('storage', 'tier', '--dry-run', '--json', '--config', join(place.folder, 'kept.yaml'));
+    assert.equal(tiered.code, 0, tiered.stderr);
+    const { groups } = tierDocument.parse(JSON.parse(tiered.stdout));
+    assert.ok(groups.every(({ packs }) => packs === 0));
+    const shown = await run('storage', 'tier', '--dry-run', '--config', join(place.folder, 'kept.yaml'));
+    assert.match(shown.stdout, /to move to STANDARD_IA +0 +0 B +\$0\.0000/);
     const expired = await run('expire', '--keep-count', '1', '--json', '--stats');
     assert.equal(expired.code, 0, expired.stderr);
     const { storage } = z.object({ storage: storageStatsDocument }).parse(JSON.parse(expired.stdout));
@@ -112,5 +135,45 @@ suite('the command line', () => {
       (await run('expire', '--keep-count', '1', '--stats')).stdout,
       /requests: \d+ PUT.*\n.*\n.*about \$0\.0/,
     );
+  });
+
+  test('plans and applies what the bucket must be, once it was agreed to', {
+    skip: s3ServerInstalled() ? false : 'Ceph is not installed',
+  }, async () => {
+    const server = await startS3Server();
+    after(() => server.stop());
+    const name = await server.makeBucket();
+    await using place = await makeWorkplace({
+      'spillway.yaml': bucket(`s3://${name}/prod`, server.endpoint),
+      passphrase,
+      secret: server.credentials.secretAccessKey,
+    });
+    const run = (...words: readonly string[]) => place.run(words, { KEY_ID: server.credentials.accessKeyId });
+    const planned = await run('storage', 'plan', '--json');
+    assert.equal(planned.code, 3, planned.stderr);
+    const { changes } = bucketPlanDocument.parse(JSON.parse(planned.stdout));
+    assert.equal(changes.length, 3);
+    const refused = await run('storage', 'apply');
+    assert.deepEqual([refused.code, /--yes --confirm/.test(refused.stderr)], [15, true]);
+    const dry = await run('storage', 'apply', '--dry-run', '--json');
+    assert.deepEqual(bucketPlanDocument.parse(JSON.parse(dry.stdout)).changes, changes);
+    const applied = await run('storage', 'apply', '--yes', '--confirm', name, '--json');
+    assert.equal(applied.code, 0, applied.stderr);
+    const { changed, failures } = bucketAppliedDocument.parse(JSON.parse(applied.stdout));
+    assert.deepEqual([changed, failures], [['versioning', 'public access', 'lifecycle'], []]);
+    const again = await run('storage', 'apply');
+    assert.deepEqual([again.code, /There is nothing to change\./.test(again.stdout)], [0, true]);
+  });
+
+  test('storage plan is about buckets, storage seal about folders', async () => {
+    await using place = await makeWorkplace({ 'spillway.yaml': folder, passphrase });
+    const planned = await place.run(['storage', 'plan']);
+    assert.deepEqual([planned.code, /is a folder/.test(planned.stderr)], [2, true]);
+    assert.equal((await place.run(['init'])).code, 0);
+    const dry = await place.run(['storage', 'seal', '--dry-run', '--json']);
+    assert.equal(dry.code, 0, dry.stderr);
+    const { objects, sealed_objects: open } = sealDocument.parse(JSON.parse(dry.stdout));
+    assert.ok(objects > 1);
+    assert.equal(open, objects);
   });
 });

@@ -30,7 +30,11 @@ const elsewhere: ReadonlySet<string> = new Set([
   'key combine',
   'key check',
   'expire',
+  'storage plan',
+  'storage apply',
   'storage recover',
+  'storage seal',
+  'storage tier',
   'gc',
 ]);
 

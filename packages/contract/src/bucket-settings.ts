@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { parseByteSize } from './quantity.ts';
 import { objectKinds, s3Defaults } from './s3.ts';
-import { duration, MINUTE, secret, text, wholeNumber, yesOrNo } from './setting-forms.ts';
+import { duration, milliseconds, MINUTE, secret, text, wholeNumber, yesOrNo } from './setting-forms.ts';
 
 const bandwidth = z
   .string({ error: 'must be a size with its unit, such as 50MiB: so much a second' })
@@ -36,6 +36,11 @@ const price = z
     { error: PRICE },
   )
   .refine((value) => value >= 0, { error: PRICE });
+
+const arn = (service: string, what: string) =>
+  text.refine((given) => new RegExp(`^arn:aws[a-z-]*:${service}:[^\\s]+$`).test(given), {
+    error: `must be the ARN of ${what}`,
+  });
 
 /** Classes whose objects must be brought back before they can be read cannot hold a repository. */
 const storageClass = z
@@ -72,12 +77,25 @@ export const s3 = z
         for: duration(60 * MINUTE, 36_500 * 24 * 60 * MINUTE, 'from 1h to 36500d'),
       })
       .optional(),
+    /** Which bucket this one is to copy itself to; `storage apply` sets it up, `check` tells how far behind it is. */
+    replication: z
+      .strictObject({
+        to: arn('s3', 'a bucket, such as arn:aws:s3:::water-backups-dr'),
+        role: arn('iam', 'a role, such as arn:aws:iam::123456789012:role/replication'),
+        kms_key: arn('kms', 'a KMS key of the target region').optional(),
+        lag: duration(MINUTE, 7 * 24 * 60 * MINUTE, 'from 1min to 7d').default(milliseconds(15 * MINUTE)),
+      })
+      .optional(),
     /** US dollars, for the estimate of `--stats`. */
     prices: z
       .strictObject({
         put_1000: price.default(s3Defaults.putPer1000),
         get_1000: price.default(s3Defaults.getPer1000),
         out_gib: price.default(s3Defaults.outPerGib),
+        standard_gib_month: price.default(s3Defaults.standardGibMonth),
+        infrequent_gib_month: price.default(s3Defaults.infrequentGibMonth),
+        infrequent_read_gib: price.default(s3Defaults.infrequentReadGib),
+        infrequent_put_1000: price.default(s3Defaults.infrequentPutPer1000),
       })
       .prefault({}),
     bandwidth_limit: bandwidth.optional(),

@@ -37,7 +37,15 @@ test('a bucket gets every default, and a folder has nothing of it', () => {
   const result = parseConfiguration({ repository: bucket });
   assert.ok(result.ok);
   assert.deepEqual(result.configuration.repository.s3, {
-    prices: { put_1000: 0.005, get_1000: 0.0004, out_gib: 0.09 },
+    prices: {
+      put_1000: 0.005,
+      get_1000: 0.0004,
+      out_gib: 0.09,
+      standard_gib_month: 0.023,
+      infrequent_gib_month: 0.0125,
+      infrequent_read_gib: 0.01,
+      infrequent_put_1000: 0.01,
+    },
     parallel_requests: 8,
     connect_timeout: 5000,
     request_timeout: 30_000,

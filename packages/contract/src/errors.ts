@@ -204,6 +204,12 @@ export const errorTable = {
     'An object of the repository is locked and cannot be removed yet.',
     'nothing needs to be done: it can be removed when its lock has ended',
   ),
+  SPW_REMOVAL_REFUSED: entry(
+    exitCodes.refused,
+    false,
+    'The storage lets this process remove or replace nothing.',
+    'run it as the role that may: root of the machine that seals the folder, or credentials with s3:DeleteObject and s3:DeleteObjectVersion',
+  ),
   SPW_STORAGE_FULL: entry(
     exitCodes.storageUnreachable,
     true,

@@ -16,6 +16,10 @@ export const s3Defaults = {
   putPer1000: 0.005,
   getPer1000: 0.0004,
   outPerGib: 0.09,
+  standardGibMonth: 0.023,
+  infrequentGibMonth: 0.0125,
+  infrequentReadGib: 0.01,
+  infrequentPutPer1000: 0.01,
 } as const;
 
 export interface S3Place {

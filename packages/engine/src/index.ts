@@ -23,6 +23,7 @@ export {
   placeLegalHold,
   releaseLegalHold,
 } from './repository/legal-hold.ts';
+export { type AppliedBucket, applyBucket, type BucketFinding, planBucket } from './operation/bucket.ts';
 export { recover, type RecoverSummary } from './operation/recover/run.ts';
 export type { PlaceToLookAt } from './operation/copy/state.ts';
 export { type CheckOptions, checkCluster, type Probe } from './operation/check.ts';
@@ -63,6 +64,7 @@ export { refuseBusyPort } from './operation/restore/port.ts';
 export { type RecoverySummary, type StartOptions, startRestored } from './operation/restore/start.ts';
 export type { RecoveryTarget } from './operation/restore/target.ts';
 export type { Finding, Hurt } from './operation/verify/findings.ts';
+export { TIER_AFTER_MS, tier, type TierGroup, type TierOptions, type TierSummary } from './operation/tier/run.ts';
 export { type VerifyOptions, type VerifySummary, verify } from './operation/verify/run.ts';
 export { checkWal, type WalCheckOptions, type WalReport } from './operation/wal/check.ts';
 export { type FetchOptions, fetchWal } from './operation/wal/fetch.ts';
@@ -101,5 +103,6 @@ export { holdElsewhere } from './repository/hold.ts';
 export { type AwsKmsOptions, awsKms } from './storage/aws-kms.ts';
 export { initRepository, openRepository, Repository } from './repository/repository.ts';
 export { type Cost, estimateCost, listPrices, type Prices } from './storage/cost.ts';
+export { type Sealed, sealFolder } from './storage/seal.ts';
 export { folderOf, type S3Location, type StorageLocation } from './storage/port.ts';
 export { type Counters, countersOf, shareStorage } from './storage/process-state.ts';

@@ -7,6 +7,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import {
   CreateBucketCommand,
   DeleteObjectCommand,
@@ -31,7 +32,7 @@ import {
 import { chunkId, idKey } from '../src/codec/keys.ts';
 import { DEFAULT_COMPRESSION_LEVEL } from '../src/codec/seal.ts';
 import { CHUNK_ID_BYTES, isZeroChunk } from '../src/format/chunk.ts';
-import { indexName, isLasting } from '../src/format/names.ts';
+import { indexName, isLasting, packName } from '../src/format/names.ts';
 import type { BackupSummary } from '../src/format/manifest.ts';
 import { expire } from '../src/operation/expire/run.ts';
 import { listBackups } from '../src/operation/backups.ts';
@@ -250,16 +251,37 @@ function lockedBucket(): void {
     const directories = (await Promise.all(names.map((name) => readIndexObject(repository, name)))).flat();
     const lies = directories
       .filter(({ packId }) => !packs.some((pack) => pack.packId === packId))
-      .map((directory) => ({ ...directory, storedBytes: directory.storedBytes.toReversed() }));
+      .map((directory) => ({ ...directory, storedBytes: directory.storedBytes.toReversed() }))
+      .filter(({ packId, storedBytes }) =>
+        directories.some((each) => each.packId === packId && !isDeepStrictEqual(each.storedBytes, storedBytes)),
+      );
     await writeIndex(repository, lies);
     assert.ok(forged > 20 && lies.length > 0);
     await assertRestores();
     const { result, findings } = await verifyAll();
     assert.equal(result, 'failed');
-    assert.ok(findings.some(({ kind }) => kind === 'chunk' || kind === 'pack'));
+    const contradicted = findings.filter(({ kind }) => kind === 'tampering').map(({ object }) => object);
+    for (const { packId } of lies) assert.ok(contradicted.includes(packName(packId)), packId);
     process.stdout.write(
       `# ${forged} chunks and ${lies.length} directories were forged; every backup restored as it was\n`,
     );
+  });
+
+  test('without its index, which no lock guards, every backup restores', async () => {
+    const index = (await versions()).filter(({ Key }) => Key.startsWith('prod/index/'));
+    assert.ok(index.length > 1);
+    for (const at of index) await client.send(new DeleteObjectCommand({ Bucket: BUCKET, ...at }));
+    await assertRestores();
+    const { findings } = await verifyAll();
+    assert.match(findings.find(({ kind }) => kind === 'index')?.problem ?? '', /packs that backups need/);
+    const dry = await recoverAll({ dryRun: true });
+    assert.ok(dry.reindexed_packs > 0);
+    assert.equal((await recoverAll()).reindexed_packs, dry.reindexed_packs);
+    assert.deepEqual(
+      [(await recoverAll()).reindexed_packs, (await verifyAll()).findings.filter(({ kind }) => kind === 'index')],
+      [0, []],
+    );
+    process.stdout.write(`# ${index.length} index objects were removed for good; every backup restored as it was\n`);
   });
 
   test('expire reports what is locked, as no error, and removes it when it may', async () => {

@@ -14,7 +14,16 @@ import {
   startFaultProxy,
   startS3Server,
 } from '@spillway/lab';
-import { expire, initRepository, listBackups, openRepository, Repository, verify } from '../src/index.ts';
+import {
+  expire,
+  initRepository,
+  listBackups,
+  openRepository,
+  Repository,
+  type TierSummary,
+  tier,
+  verify,
+} from '../src/index.ts';
 import type { S3Location } from '../src/storage/port.ts';
 import { countersOf } from '../src/storage/process-state.ts';
 import { makeStage, type Stage } from './operation-stage.ts';
@@ -135,5 +144,38 @@ suite('a repository in a bucket', { skip: s3ServerInstalled() ? false : 'Ceph is
       workers: 2,
     });
     assert.deepEqual([verified.result, verified.findings], ['passed', []]);
+  });
+
+  test('packs that the newest backup needs are moved to a class that pays, once they are old enough', async () => {
+    const { repository, name } = stage;
+    const asked = {
+      ...common,
+      repository,
+      keepDays: new Map([[name, 90]]),
+      afterMs: 7 * 86_400_000,
+      storageClass: 'STANDARD_IA',
+      readsPerMonth: 0,
+      prices: { standardGibMonth: 0.023, infrequentGibMonth: 0.0125, infrequentReadGib: 0.01, infrequentPutPer1000: 0 },
+      dryRun: false,
+    };
+    const packs = (summary: TierSummary) =>
+      Object.fromEntries(summary.groups.map((each): [string, number] => [each.group, each.packs]));
+    const now = new Date();
+    const early = packs(await tier({ ...asked, now }));
+    assert.ok((early['young'] ?? 0) > 0);
+    assert.equal(early['moved'], 0);
+    const later = new Date(now.getTime() + 8 * 86_400_000);
+    const dry = await tier({ ...asked, now: later, dryRun: true });
+    const toMove = packs(dry)['moved'] ?? 0;
+    assert.ok(toMove > 0);
+    const of = dry.groups.find(({ group }) => group === 'moved');
+    assert.ok((of?.move_usd ?? 0) < (of?.stay_usd ?? 0));
+    assert.equal(packs(await tier({ ...asked, now: later }))['moved'], toMove);
+    const again = packs(await tier({ ...asked, now: later }));
+    assert.deepEqual([again['moved'], again['there']], [0, toMove]);
+    const unknown = packs(await tier({ ...asked, now: later, keepDays: new Map() }));
+    assert.equal(unknown['moved'], 0);
+    const { result } = await verify({ ...common, repository, cluster: name, all: true, level: 'data', workers: 2 });
+    assert.equal(result, 'passed');
   });
 });

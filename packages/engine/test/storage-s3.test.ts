@@ -9,7 +9,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, mock, suite, test } from 'node:test';
 import { promisify } from 'node:util';
-import { CreateMultipartUploadCommand, HeadObjectCommand, S3Client, UploadPartCommand } from '@aws-sdk/client-s3';
+import {
+  CreateMultipartUploadCommand,
+  HeadObjectCommand,
+  ListObjectVersionsCommand,
+  PutBucketVersioningCommand,
+  S3Client,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3';
 import { isSpillwayError, type SpillwayError } from '@spillway/contract';
 import { type FaultProxy, s3ServerInstalled, startFaultProxy, startS3Server, type WireFault } from '@spillway/lab';
 import { initRepository } from '../src/index.ts';
@@ -114,6 +121,46 @@ async function testStore(): Promise<void> {
     assert.equal((await head(location, 'packs/aa/1')).StorageClass, 'STANDARD_IA');
     assert.equal((await head(location, 'locks/a/1')).StorageClass ?? 'STANDARD', 'STANDARD');
     assert.equal((await head(location, 'clusters/main/wal/1/x')).StorageClass ?? 'STANDARD', 'STANDARD');
+  });
+
+  test('an object is moved to another class, whole, and what is locked is not', async () => {
+    const location = place();
+    const storage = openStorage(location);
+    const body = randomBytes(50_000);
+    await storage.put('packs/aa/1', [body]);
+    const { classes } = storage;
+    assert.ok(classes !== undefined);
+    const listed = async () => Array.fromAsync(classes.list('packs/'));
+    assert.deepEqual(
+      (await listed()).map(({ name, bytes, storageClass }) => [name, bytes, storageClass]),
+      [['packs/aa/1', 50_000, 'STANDARD']],
+    );
+    await classes.move('packs/aa/1', 'STANDARD_IA');
+    assert.deepEqual(
+      (await listed()).map(({ name, bytes, storageClass }) => [name, bytes, storageClass]),
+      [['packs/aa/1', 50_000, 'STANDARD_IA']],
+    );
+    assert.equal((await head(location, 'packs/aa/1')).StorageClass, 'STANDARD_IA');
+    assert.deepEqual(Buffer.from(await storage.get('packs/aa/1')), body);
+    assert.equal(await storage.put('packs/aa/1', [body]), 'exists');
+    await classes.move('packs/aa/2', 'STANDARD_IA');
+    assert.equal(await storage.stat('packs/aa/2'), undefined, 'what is gone stays gone');
+    const locked = openStorage(place({ objectLock: { mode: 'governance', forMs: DAY_MS } }));
+    assert.equal(locked.classes, undefined);
+  });
+
+  test('in a bucket that keeps versions the one before a move goes', async () => {
+    const own = await server.makeBucket();
+    const Bucket = own;
+    await client.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Enabled' } }));
+    const storage = openStorage(place({ bucket: own, prefix: 'v' }));
+    await storage.put('packs/aa/1', [Buffer.from('x')]);
+    await storage.classes?.move('packs/aa/1', 'STANDARD_IA');
+    const { Versions = [] } = await client.send(new ListObjectVersionsCommand({ Bucket }));
+    assert.deepEqual(
+      Versions.map(({ StorageClass }) => StorageClass),
+      ['STANDARD_IA'],
+    );
   });
 
   test('uploads in parts that others left are ended once they are old', async () => {

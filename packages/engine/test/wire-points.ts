@@ -1,7 +1,9 @@
 // Seeded points on the wire: pieces of work on a repository in a bucket, while a proxy harms the requests of it.
 //
 // A point is one piece of work, or two at once, and a plan of faults: some of the nine that the proxy knows, each with its
-// chance; the connection lost for a while; or a server that from some request on answers 503 for good. After each, over a
+// chance; the connection lost for a while; a server that from some request on answers 503 for good; or, at the storage
+// interface itself, puts that fail, or a store that is full or gone from some call on. With `two-processes` another process
+// expires and collects while this one backs up, its clock up to an hour off, and is killed now and then. After each, over a
 // wire that is sound again:
 //   1  the work is done, or failed with an error of the table that is no SPW_INTERNAL
 //   2  every backup that was said to be made is listed, unless an expiry may have removed it
@@ -9,13 +11,18 @@
 //   4  now and then, and at the end: all that is listed is read whole, here and at the copy, and is as it should be
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
-import { isSpillwayError } from '@spillway/contract';
+import { fileURLToPath } from 'node:url';
+import { isSpillwayError, SpillwayError } from '@spillway/contract';
 import { type FaultProxy, type Random, seededPlan, type WireFault, wireFaults } from '@spillway/lab';
 import { checkWal, copy, expire, listBackups, Repository, verify } from '../src/index.ts';
 import { parseLsn } from '../src/postgres/lsn.ts';
-import type { S3Location, StorageLocation } from '../src/storage/port.ts';
+import { type S3Location, type StorageLocation, storageVerbs } from '../src/storage/port.ts';
 import type { Stage } from './operation-stage.ts';
+import type { ElsewhereGiven, ElsewhereTold } from './wire-process.ts';
 
 export const pieces = [
   'full',
@@ -26,6 +33,7 @@ export const pieces = [
   'verify',
   'restore',
   'backup-and-expire',
+  'two-processes',
 ] as const;
 export type Piece = (typeof pieces)[number];
 
@@ -69,7 +77,7 @@ export async function playWirePoints(options: WirePoints): Promise<WireTold> {
     let words = '';
     const trouble = work.begin();
     try {
-      await play(piece, state, repository);
+      await play(piece, state, repository, work.corrupts);
     } catch (error) {
       if (!isSpillwayError(error) || error.code === 'SPW_INTERNAL') throw withPoint(error, point, piece);
       end = error.code;
@@ -97,7 +105,8 @@ interface State {
   row: number;
 }
 
-async function play(piece: Piece, state: State, repository: Repository): Promise<void> {
+/** `corrupts`: bytes of answers are changed, in lists too, where nothing can tell. Then damage may be told that is none. */
+async function play(piece: Piece, state: State, repository: Repository, corrupts: boolean): Promise<void> {
   const { stage, place, random } = state.options;
   const { name } = stage;
   switch (piece) {
@@ -118,7 +127,7 @@ async function play(piece: Piece, state: State, repository: Repository): Promise
     }
     case 'verify': {
       const { result, findings } = await verify({ ...QUIET, repository, cluster: name, level: 'data', workers: 2 });
-      assert.deepEqual([result, findings], ['passed', []]);
+      if (!corrupts) assert.deepEqual([result, findings], ['passed', []]);
       return;
     }
     case 'restore': {
@@ -142,7 +151,42 @@ async function play(piece: Piece, state: State, repository: Repository): Promise
       const [made] = results;
       if (made.status === 'fulfilled') state.made.add(made.value.id);
       for (const result of results) if (result.status === 'rejected') throw result.reason;
+      return;
     }
+    case 'two-processes': {
+      await write(state);
+      const killAfterMs = random.next() < 0.4 ? random.between(100, 2500) : undefined;
+      const [made, other] = await Promise.allSettled([
+        stage.backup({ repository, type: random.pick(['full', 'incremental']) }),
+        expireElsewhere(state, killAfterMs),
+      ]);
+      if (made.status === 'fulfilled') state.made.add(made.value.id);
+      for (const result of [made, other]) if (result.status === 'rejected') throw result.reason;
+    }
+  }
+}
+
+/** Resolves too where the other process was killed. */
+async function expireElsewhere(state: State, killAfterMs: number | undefined): Promise<void> {
+  const { location, stage, random } = state.options;
+  await allowExpiry(state);
+  const given: ElsewhereGiven = {
+    location: { ...location, connectTimeoutMs: 300, requestTimeoutMs: 500, retryBudgetMs: 20_000 },
+    cluster: stage.name,
+    kept: KEPT,
+    skewMs: random.between(-HOUR_MS, HOUR_MS),
+  };
+  const script = fileURLToPath(new URL('./wire-process.ts', import.meta.url));
+  const child = spawn(process.execPath, [script, JSON.stringify(given)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const timer = killAfterMs === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), killAfterMs);
+  try {
+    const said = await text(child.stdout);
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    if (child.signalCode === 'SIGKILL') return;
+    const { code, message } = JSON.parse(said) as ElsewhereTold;
+    if (code !== null) throw new SpillwayError(code, message);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -174,10 +218,8 @@ async function receive(state: State, repository: Repository): Promise<void> {
 
 async function expireSome(state: State, repository: Repository): Promise<void> {
   const { stage, random } = state.options;
-  // Whatever it comes to: these it may remove, where a backup that ends beside it is the newest by then.
-  const listed = await listBackups({ repository: stage.repository, cluster: stage.name });
+  await allowExpiry(state);
   const skewMs = random.between(-HOUR_MS, HOUR_MS);
-  for (const { id } of listed.slice(0, 1 - KEPT)) state.made.delete(id);
   await expire({
     ...QUIET,
     repository,
@@ -189,6 +231,13 @@ async function expireSome(state: State, repository: Repository): Promise<void> {
     repackBytesMax: 1e9,
     lockWaitMs: 200,
   });
+}
+
+/** Whatever it comes to: these it may remove, where a backup that ends beside it is the newest by then. */
+async function allowExpiry({ options, made }: State): Promise<void> {
+  const { repository, name: cluster } = options.stage;
+  const listed = await listBackups({ repository, cluster });
+  for (const { id } of listed.slice(0, 1 - KEPT)) made.delete(id);
 }
 
 /** Over a sound wire. */
@@ -214,11 +263,29 @@ async function check(state: State, whole: boolean): Promise<void> {
 
 interface Trouble {
   readonly told: string;
-  readonly location: Partial<S3Location>;
+  readonly corrupts: boolean;
+  readonly location: Partial<S3Location> & Pick<StorageLocation, 'fault'>;
   begin(): { end(): Promise<void> };
 }
 
+/** At the interface, where no wire is: what a store says for itself. */
+function drawInterfaceTrouble(random: Random): Trouble {
+  const begin: Trouble['begin'] = () => ({ end: async () => undefined });
+  const seed = random.between(1, 2 ** 31);
+  const what = random.pick(['full', 'unreachable'] as const);
+  if (random.next() < 0.5) {
+    const putFailure = random.between(2, 20) / 100;
+    const fault = { seed, putFailure, failure: what };
+    return { told: `puts that fail, ${what} ${putFailure}`, corrupts: false, location: { fault }, begin };
+  }
+  const call = random.between(1, 80);
+  const counter = new SharedArrayBuffer(4);
+  const fault = { seed, atCall: { verbs: storageVerbs, call, what, counter } };
+  return { told: `a store that is ${what} from call ${call} on`, corrupts: false, location: { fault }, begin };
+}
+
 function drawTrouble(random: Random, proxy: FaultProxy): Trouble {
+  if (random.next() < 0.25) return drawInterfaceTrouble(random);
   const chances = Object.fromEntries(
     Array.from({ length: random.between(1, 4) }, (): [WireFault, number] => [
       random.pick(wireFaults),
@@ -237,6 +304,7 @@ function drawTrouble(random: Random, proxy: FaultProxy): Trouble {
   if (kind === 'gone') {
     return {
       told: `503 for good after ${after} requests`,
+      corrupts: false,
       location: { ...patient, retryBudgetMs: 200 },
       begin() {
         let seen = 0;
@@ -248,6 +316,7 @@ function drawTrouble(random: Random, proxy: FaultProxy): Trouble {
   const awayMs = random.between(200, 1500);
   return {
     told: kind === 'cut' ? `no connection for ${awayMs} ms after ${after} requests` : told.join(', '),
+    corrupts: kind === 'wire' && chances['corrupt-answer'] !== undefined,
     location: patient,
     begin() {
       let mended: Promise<void> | undefined;

@@ -8,8 +8,8 @@ import { s3ServerInstalled, seededRandom, startFaultProxy, startS3Server } from 
 import { initRepository, openRepository } from '../src/index.ts';
 import { makeStage } from './operation-stage.ts';
 import { playWirePoints } from './wire-points.ts';
+import { WIRE_PASSPHRASE as passphrase } from './wire-process.ts';
 
-const passphrase = 'a passphrase of more than 32 characters';
 const POINTS = 5;
 
 const skip = s3ServerInstalled() ? false : 'Ceph is not installed';

@@ -108,6 +108,7 @@ function* bucketSettings(at: readonly string[], s3: S3Configuration | undefined)
   const { access_key_id: id, secret_access_key: key, session_token: token, storage_class: classes, ...rest } = s3;
   const {
     immutable,
+    replication,
     prices,
     bandwidth_limit: bandwidth,
     connect_timeout,
@@ -120,6 +121,11 @@ function* bucketSettings(at: readonly string[], s3: S3Configuration | undefined)
   yield* secret([...at, 'session_token'], token);
   for (const [name, value] of Object.entries({ ...plain, bandwidth_limit: bandwidth && `${bandwidth} B/s` })) {
     if (value !== undefined) yield { path: [...at, name], value: String(value) };
+  }
+  for (const [name, value] of Object.entries(replication ?? {})) {
+    if (value === undefined) continue;
+    const told = typeof value === 'number' ? formatDurationSetting(value) : value;
+    yield { path: [...at, 'replication', name], value: told };
   }
   for (const [name, value] of Object.entries({ connect_timeout, request_timeout, retry_budget })) {
     yield { path: [...at, name], value: formatDurationSetting(value) };

@@ -54,7 +54,14 @@ export function renderRecovered(document: RecoverDocument, colours: Colours): st
     objects.length === 0
       ? `Looked at ${formatCount(document.looked_at, 'object')} at ${document.place} in ${formatDuration(document.duration_seconds)}: nobody hid or overwrote any.`
       : `${formatCount(objects.length, 'object')} hidden or overwritten at ${document.place}: ${of('recovered')} ${dry ? 'can be recovered' : 'recovered'}, ${of('left')} left, ${of('lost')} lost.`,
-    ...(objects.length === 0 ? [] : [dry ? 'Nothing was done (--dry-run).' : 'Next: spillway verify --all']),
+    ...(document.reindexed_packs === 0
+      ? []
+      : [
+          `${formatCount(document.reindexed_packs, 'pack')} that no index object named any more ${dry ? 'can be' : 'were'} named again.`,
+        ]),
+    ...(objects.length === 0 && document.reindexed_packs === 0
+      ? []
+      : [dry ? 'Nothing was done (--dry-run).' : 'Next: spillway verify --all']),
   ];
   return parts.join('\n\n');
 }

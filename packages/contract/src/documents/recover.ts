@@ -19,6 +19,7 @@ export const recoverDocument = z.object({
       problem: z.string().nullable(),
     }),
   ),
+  reindexed_packs: count.describe('packs that backups need and no index object named any more'),
   duration_seconds: seconds,
 });
 

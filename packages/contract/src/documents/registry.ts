@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { backupsDocument, madeBackupDocument, shownBackupDocument } from './backup.ts';
+import { bucketAppliedDocument, bucketPlanDocument } from './bucket.ts';
 import { configCheckDocument, configShowDocument } from './configuration.ts';
 import { copyDocument } from './copy.ts';
 import { doctorDocument } from './doctor.ts';
@@ -33,6 +34,8 @@ import { completionDocument, manualDocument } from './reference.ts';
 import { checkDocument, initDocument } from './repository.ts';
 import { repairDocument } from './repair.ts';
 import { restoreDocument, restorePlanDocument } from './restore.ts';
+import { sealDocument } from './seal.ts';
+import { tierDocument } from './tier.ts';
 import { withStorageStats } from './storage.ts';
 import { verifyDocument } from './verification.ts';
 import { receiveDocument, walFetchDocument, walPushDocument, walReportDocument } from './wal.ts';
@@ -73,7 +76,11 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
   ['hold add', legalHoldDocument],
   ['hold list', legalHoldsDocument],
   ['hold remove', legalHoldDocument],
+  ['storage plan', bucketPlanDocument],
+  ['storage apply', z.union([bucketAppliedDocument, bucketPlanDocument]).describe('the plan alone with --dry-run')],
   ['storage recover', recoverDocument],
+  ['storage tier', tierDocument],
+  ['storage seal', sealDocument],
   ['copy', copyDocument],
   ['repair', repairDocument],
   ['key add', keyAddDocument],

@@ -12,10 +12,15 @@ import { readIndex } from '../repository/index-store.ts';
 import { listManifests } from '../repository/manifest-store.ts';
 import type { Repository } from '../repository/repository.ts';
 import type { ClusterSource } from './backup/options.ts';
+import { planBucket } from './bucket.ts';
 import { probeKeys, RECOVERY_KEY_CHECK_MS } from './check-keys.ts';
+import { folderOf } from '../storage/port.ts';
+import { unsealedIn } from '../storage/seal.ts';
 import { listTampered } from '../repository/tampering.ts';
 import { judgePlace, lookAtPlace, type PlaceToLookAt } from './copy/state.ts';
 import { checkWal } from './wal/check.ts';
+
+const SEALED_WITHIN_MS = 3_600_000;
 
 export interface Probe {
   readonly name: string;
@@ -52,6 +57,7 @@ export async function checkCluster(options: CheckOptions): Promise<readonly Prob
     }
   };
   await look('repository', () => probeRepository(options));
+  await look('bucket', () => probeBucket(options));
   await look('WAL', () => probeWal(options));
   const signal = options.signal ?? new AbortController().signal;
   for (const place of options.places ?? []) {
@@ -106,7 +112,7 @@ async function probeRepository(options: CheckOptions): Promise<Omit<Probe, 'name
       hint: 'make a full backup now; backups that need the pack cannot be restored',
     });
   }
-  seen.push(...(await probeTampering(repository, signal)));
+  seen.push(...(await probeTampering(repository, signal)), ...(await probeSeals(repository, signal)));
   for (const { id, error } of unreadable) {
     seen.push({
       status: 'failed',
@@ -115,6 +121,22 @@ async function probeRepository(options: CheckOptions): Promise<Omit<Probe, 'name
     });
   }
   return seen;
+}
+
+/** Nothing where the folder is not sealed at all. What was just written is sealed by the next run. */
+async function probeSeals({ location }: Repository, signal?: AbortSignal): Promise<Omit<Probe, 'name'>[]> {
+  const folder = folderOf(location);
+  const found = folder === undefined ? undefined : await unsealedIn(folder, signal);
+  if (found === undefined) return [];
+  const late = found.objects.filter(({ changedAtMs }) => Date.now() - changedAtMs > SEALED_WITHIN_MS);
+  if (late.length === 0) return [{ status: 'ok', message: 'its folders are append only, and its objects immutable' }];
+  return [
+    {
+      status: 'warning',
+      message: `${late.length} objects older than an hour are not sealed, ${late[0]?.name} among them`,
+      hint: 'let root of the machine that has the disk run spillway storage seal every few minutes; what is not sealed can be overwritten',
+    },
+  ];
 }
 
 async function probeTampering(repository: Repository, signal?: AbortSignal): Promise<Omit<Probe, 'name'>[]> {
@@ -132,6 +154,20 @@ async function probeTampering(repository: Repository, signal?: AbortSignal): Pro
       hint: 'spillway storage recover --dry-run; change the credentials of the storage first',
     },
   ];
+}
+
+/** Nothing for a folder. */
+async function probeBucket({ repository, signal }: CheckOptions): Promise<Omit<Probe, 'name'>[]> {
+  const { location } = repository;
+  if (location.kind !== 's3') return [];
+  const findings = await planBucket(location, signal);
+  const differing = findings.filter(({ severity }) => severity !== 'ok');
+  if (differing.length === 0) return [{ status: 'ok', message: 'it is set as a repository needs it' }];
+  return differing.map(({ aspect, severity, found, wanted, hint, change }) => ({
+    status: severity,
+    message: `${aspect}: ${found}; wanted: ${wanted}`,
+    hint: hint ?? (change === undefined ? 'spillway storage plan' : 'spillway storage apply'),
+  }));
 }
 
 async function probeWal({ repository, cluster, signal }: CheckOptions): Promise<Omit<Probe, 'name'>[]> {

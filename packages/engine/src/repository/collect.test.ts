@@ -1,164 +1,36 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { isSpillwayError, SpillwayError } from '@spillway/contract';
 import fc from 'fast-check';
-import { chunkId, idKey, newKeyRing } from '../codec/keys.ts';
-import { CHUNK_ID_BYTES } from '../format/chunk.ts';
-import type { Manifest } from '../format/manifest.ts';
 import { condemnedName, manifestName } from '../format/names.ts';
-import type { PackDirectory } from '../format/pack.ts';
-import { type Collected, type CollectOptions, collect } from './collect.ts';
 import { rotateDataKey } from './data-key.ts';
-import { readChunk, readIndex, writeIndex } from './index-store.ts';
-import { type Lock, takeLock } from './lock.ts';
-import { readManifest, writeManifest } from './manifest-store.ts';
-import { PackWriter } from './pack-writer.ts';
+import { readIndex } from './index-store.ts';
 import { Repository } from './repository.ts';
+import {
+  assertWhole,
+  back,
+  collectIn,
+  count,
+  keys,
+  nextId,
+  range,
+  removeBackup,
+  Writer,
+} from '../../test/sample-backups.ts';
 import { folderOf } from '../storage/port.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'spillway-collect-'));
 after(() => rm(root, { recursive: true, force: true }));
 
 const HOUR = 3_600_000;
-const keys = newKeyRing();
 
 async function newRepository(): Promise<Repository> {
   const location = { kind: 'filesystem', path: await mkdtemp(join(root, 'r-')) } as const;
   return new Repository({ id: 'test', location, keys });
-}
-
-const golden = JSON.parse(
-  await readFile(new URL('../format/golden/manifest.json', import.meta.url), 'utf8'),
-) as Manifest;
-const exampleHead = (cluster: string, id: string): Manifest['head'] => ({
-  ...golden.head,
-  summary: { ...golden.head.summary, cluster, id },
-});
-
-const content = (n: number): Buffer => Buffer.from(`content of chunk ${n} `.repeat(20));
-const key = idKey(keys);
-const idOf = (n: number): Buffer => chunkId(key, content(n));
-
-/** What a backup does to a repository, one step a call: lock, index, packs, index object, manifest, release. */
-class Writer {
-  readonly id: string;
-  readonly #repository: Repository;
-  readonly #cluster: string;
-  readonly #chunks: readonly number[];
-  #step = 0;
-  #lock: Lock | undefined;
-  #toStore: readonly number[] = [];
-  #directories: readonly PackDirectory[] = [];
-
-  constructor(repository: Repository, cluster: string, id: string, chunks: readonly number[]) {
-    this.#repository = repository;
-    this.#cluster = cluster;
-    this.#chunks = chunks;
-    this.id = id;
-  }
-
-  get done(): boolean {
-    return this.#step >= 6;
-  }
-
-  async step(): Promise<void> {
-    const repository = this.#repository;
-    this.#step += 1;
-    if (this.#step === 1) this.#lock = await takeLock(repository, `backup-${this.#cluster}`, { holder: 'backup' });
-    if (this.#step === 2) {
-      const { table } = await readIndex(repository, { newChunks: this.#chunks.length });
-      this.#toStore = this.#chunks.filter((n) => table.claim(idOf(n), 0));
-    }
-    if (this.#step === 3) {
-      const writer = new PackWriter(repository, 3);
-      for (const [at, n] of this.#toStore.entries()) {
-        writer.add(idOf(n), content(n));
-        if (at % 3 === 2) await writer.settle();
-      }
-      this.#directories = await writer.finish();
-    }
-    if (this.#step === 4) await writeIndex(repository, this.#directories);
-    if (this.#step === 5) {
-      const entries = this.#chunks.map((n) => ({
-        kind: 'file' as const,
-        path: String(n),
-        mode: 0o600,
-        uid: 0,
-        gid: 0,
-        bytes: content(n).length,
-        mtime: '0',
-        ctime: '0',
-        inode: '0',
-      }));
-      const head = exampleHead(this.#cluster, this.id);
-      await writeManifest(repository, { head, entries, chunkIds: Buffer.concat(this.#chunks.map(idOf)) });
-    }
-    if (this.#step === 6) await this.end();
-  }
-
-  async run(): Promise<this> {
-    while (!this.done) await this.step();
-    return this;
-  }
-
-  /** Also where it died: its lock is released as somebody else would take it over. */
-  async end(): Promise<void> {
-    this.#step = 6;
-    await this.#lock?.[Symbol.asyncDispose]();
-  }
-}
-
-let ids = 0;
-const nextId = (): string => `20261123T181500Z-${(++ids).toString(16).padStart(8, '0')}`;
-const back = (repository: Repository, chunks: readonly number[], cluster = 'main'): Promise<Writer> =>
-  new Writer(repository, cluster, nextId(), chunks).run();
-const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, n) => from + n);
-
-const noLock: Lock = {
-  lost: new AbortController().signal,
-  assertHeld: async () => undefined,
-  [Symbol.asyncDispose]: async () => undefined,
-};
-
-const collectIn = (repository: Repository, options: Partial<CollectOptions> = {}): Promise<Collected> =>
-  collect({
-    repository,
-    lock: noLock,
-    now: () => new Date(),
-    graceMs: 0,
-    repackBelow: 0,
-    repackBytesMax: 1e9,
-    lockWaitMs: 0,
-    signal: new AbortController().signal,
-    report: () => undefined,
-    ...options,
-  });
-
-const removeBackup = (repository: Repository, id: string, cluster = 'main'): Promise<void> =>
-  repository.storage.remove(manifestName(cluster, id));
-
-async function count(repository: Repository, prefix: string): Promise<number> {
-  let found = 0;
-  for await (const _ of repository.storage.list(prefix)) found += 1;
-  return found;
-}
-
-/** Every listed backup, read to its last byte. */
-async function assertWhole(repository: Repository): Promise<void> {
-  const index = await readIndex(repository);
-  assert.deepEqual([index.damagedPacks, index.damagedIndexes], [[], []]);
-  for await (const { name } of repository.storage.list('clusters/')) {
-    const [, cluster = '', , id = ''] = name.split('/');
-    const { entries, chunkIds } = await readManifest(repository, cluster, id);
-    for (const [at, entry] of [...entries].entries()) {
-      const plain = await readChunk(repository, index, chunkIds, at * CHUNK_ID_BYTES);
-      assert.ok(content(Number(entry.path)).equals(plain), `chunk ${entry.path} of ${id}`);
-    }
-  }
 }
 
 test('what nothing needs goes, and what a backup needs stays', async () => {

@@ -1,8 +1,8 @@
 // Reading an object from another place of the repository where it is damaged at the one that was asked.
 //
-// Whoever opens an object says by its error that it is damaged; then it is read again, as long as a place is left that may
-// have it whole. Where none has, the first error stands: it tells of the place that was asked. A repository that is read
-// from one place alone gives every error at once.
+// Whoever opens an object says by its error that it is damaged; then it is read again: once from the same place, because a
+// wire without TLS may have changed it on its way, and then as long as a place is left that may have it whole. Where none has, the first error stands: it tells of the place that was asked. A repository that is read
+// from one place alone gives the error of the second try.
 
 import { isSpillwayError, type Report } from '@spillway/contract';
 import type { ObjectName, Storage } from '../storage/port.ts';
@@ -15,12 +15,14 @@ interface Reader {
 
 export async function elsewhere<T>(repository: Reader, name: ObjectName, read: () => Promise<T>): Promise<T> {
   let first: unknown;
-  for (;;) {
+  for (let again = false; ; ) {
     try {
       return await read();
     } catch (error) {
       first ??= error;
-      if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED') || !avoid(repository, name)) throw first;
+      if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED')) throw first;
+      again = !again;
+      if (!again && !avoid(repository, name)) throw first;
     }
   }
 }

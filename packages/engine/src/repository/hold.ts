@@ -15,6 +15,7 @@ import { dumpName, lockPrefix, manifestName } from '../format/names.ts';
 import { isAtWork, type LookOptions } from './holder.ts';
 import { listHolders, type Lock, takeLock } from './lock.ts';
 import { Repository } from './repository.ts';
+import { removeIfPermitted } from '../storage/permitted.ts';
 
 const PREFIX = 'restore-';
 const READING = 'verify-';
@@ -161,5 +162,5 @@ export async function heldBackups(
 async function removeRemains(repository: Repository, purpose: string): Promise<void> {
   const names: string[] = [];
   for await (const { name } of repository.storage.list(lockPrefix(purpose))) names.push(name);
-  for (const name of names) await repository.storage.remove(name);
+  for (const name of names) await removeIfPermitted(repository.storage, name);
 }

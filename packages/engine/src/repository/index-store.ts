@@ -6,6 +6,8 @@
 // its index says is left out, so that nothing new is ever built upon it: a backup stores such chunks again.
 // An index object that is damaged, or of a newer format, which one flipped bit can look like, must not shut off every
 // backup: what it held is read from the packs' own footers.
+// Index objects are each place's own, and no lock guards them. Where they are gone altogether, whoever reads can take what
+// packs that no index names say of themselves (`unnamed`); `reindex.ts` names them again.
 // Condemned packs (`condemned.ts`) come last, so that a chunk that lies elsewhere too is found there; for who is going
 // to write they do not count at all. Their list is read first: it is there for as long as any trace of the packs is.
 
@@ -27,6 +29,9 @@ import type { Repository } from './repository.ts';
 const INDEX_FRAME_BYTES = 8 * 1024 * 1024;
 /** Index objects come with backups and go with collections: both are rare. */
 const INDEX_LISTS_MAX = 20;
+const FOOTERS_AT_ONCE = 8;
+/** What a pack that says nothing of itself ends with. */
+const CANNOT_BE_TOLD = ['SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING', 'SPW_REPOSITORY_NEWER', 'SPW_KEY_ROTATED'] as const;
 
 /** What a worker needs to open a pack's chunks. */
 export interface PackReference {
@@ -34,6 +39,11 @@ export interface PackReference {
   readonly dataKeyNumber: number;
   readonly salt: Uint8Array;
   readonly packBytes: number;
+}
+
+export interface UnnamedPack {
+  readonly packId: string;
+  readonly bytes: number;
 }
 
 export interface RepositoryIndex {
@@ -44,8 +54,10 @@ export interface RepositoryIndex {
   readonly damagedPacks: readonly string[];
   /** Names of index objects that could not be read. */
   readonly damagedIndexes: readonly string[];
+  /** Of which two index objects say different things, as none of Spillway's own ever does: one of them was made to lie. */
+  readonly contradictedPacks: readonly string[];
   /** Packs that no index names: of a backup that is running, or that died. */
-  readonly unnamedPacks: readonly { readonly packId: string; readonly bytes: number }[];
+  readonly unnamedPacks: readonly UnnamedPack[];
   /** Still there, and listed to be removed. */
   readonly condemnedPacks: ReadonlySet<string>;
   readonly chunks: number;
@@ -90,11 +102,17 @@ export interface Distrust {
  */
 export async function readIndex(
   repository: Repository,
-  options: { readonly newChunks?: number; readonly distrust?: Distrust; readonly signal?: AbortSignal } = {},
+  options: {
+    readonly newChunks?: number;
+    readonly distrust?: Distrust;
+    /** Count what packs that no index names say of themselves. */
+    readonly unnamed?: boolean;
+    readonly signal?: AbortSignal;
+  } = {},
 ): Promise<RepositoryIndex> {
   const { distrust, signal } = options;
   const condemned = new Set((await listCondemned(repository, signal)).condemned.flatMap(({ packIds }) => packIds));
-  const { directories: told, damagedIndexes } = await readDirectories(repository, signal);
+  const { directories: told, damagedIndexes, contradictedPacks } = await readDirectories(repository, signal);
   const directories = told.filter(({ packId }) => distrust?.index.has(packId) !== true);
   const lengths = new Map<string, number>();
   for await (const object of repository.storage.list('packs/', signal && { signal })) {
@@ -110,21 +128,25 @@ export async function readIndex(
       try {
         directories.push(await readPackFooter(repository, packId, bytes, signal));
       } catch (error) {
-        if (
-          !isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING', 'SPW_REPOSITORY_NEWER', 'SPW_KEY_ROTATED')
-        )
-          throw error;
+        if (!isSpillwayError(error, ...CANNOT_BE_TOLD)) throw error;
         damagedPacks.push(packId);
       }
     }
   }
+  const named = new Set([...directories.map(({ packId }) => packId), ...damagedPacks]);
+  const unnamedPacks = [...lengths]
+    .map(([name, bytes]) => ({ packId: idOf(name), bytes }))
+    .filter(({ packId }) => !named.has(packId));
+  const trusted = unnamedPacks.filter(({ packId }) => distrust?.packs.has(packId) !== true);
+  const unnamed = options.unnamed === true ? await readUnnamed(repository, trusted, signal) : [];
   const isWhole = ({ packId, packBytes }: PackDirectory): boolean => lengths.get(packName(packId)) === packBytes;
   const whole = directories.filter((each) => isWhole(each) && !condemned.has(each.packId));
   if (options.newChunks === undefined) {
     whole.push(...directories.filter((each) => isWhole(each) && condemned.has(each.packId)));
   }
+  // Last: what a run left that was broken off may hold what others hold too.
+  whole.push(...unnamed.filter(isWhole));
   const isRemoved = (packId: string): boolean => condemned.has(packId) && !lengths.has(packName(packId));
-  const named = new Set([...directories.map(({ packId }) => packId), ...damagedPacks]);
   const chunks = whole.reduce((sum, directory) => sum + directory.storedBytes.length, 0);
   const table = ChunkTable.create(chunks + (options.newChunks ?? 0));
   whole.forEach((directory, pack) => {
@@ -146,12 +168,32 @@ export async function readIndex(
       ...directories.filter((each) => !isWhole(each) && !isRemoved(each.packId)).map(({ packId }) => packId),
     ],
     damagedIndexes,
-    unnamedPacks: [...lengths]
-      .map(([name, bytes]) => ({ packId: idOf(name), bytes }))
-      .filter(({ packId }) => !named.has(packId)),
+    contradictedPacks,
+    unnamedPacks,
     condemnedPacks: new Set([...condemned].filter((packId) => lengths.has(packName(packId)))),
     chunks,
   };
+}
+
+/** What such packs say of themselves; those that say nothing are left out. */
+export async function readUnnamed(
+  repository: Repository,
+  packs: readonly UnnamedPack[],
+  signal?: AbortSignal,
+): Promise<readonly PackDirectory[]> {
+  const found: PackDirectory[] = [];
+  const queue = packs[Symbol.iterator]();
+  const some = async (): Promise<void> => {
+    for (const { packId, bytes } of queue) {
+      try {
+        found.push(await readPackFooter(repository, packId, bytes, signal));
+      } catch (error) {
+        if (!isSpillwayError(error, ...CANNOT_BE_TOLD)) throw error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: FOOTERS_AT_ONCE }, some));
+  return found;
 }
 
 /** One chunk, for where there is no need of workers; `at` is where its id begins in `ids`. */
@@ -196,8 +238,13 @@ const idOf = (name: string): string => name.slice(name.lastIndexOf('/') + 1);
 async function readDirectories(
   repository: Repository,
   signal: AbortSignal | undefined,
-): Promise<{ readonly directories: PackDirectory[]; readonly damagedIndexes: readonly string[] }> {
+): Promise<{
+  readonly directories: PackDirectory[];
+  readonly damagedIndexes: readonly string[];
+  readonly contradictedPacks: readonly string[];
+}> {
   const all = new Map<string, PackDirectory>();
+  const contradicted = new Set<string>();
   const read = new Set<string>();
   const damagedIndexes: string[] = [];
   for (let lists = 1; ; lists++) {
@@ -214,7 +261,14 @@ async function readDirectories(
     for (const name of news) {
       read.add(name);
       try {
-        for (const directory of await readIndexObject(repository, name, signal)) all.set(directory.packId, directory);
+        for (const directory of await readIndexObject(repository, name, signal)) {
+          const before = all.get(directory.packId);
+          // Many packs are in two objects while these are merged into one; a comparison of what is equal is cheap.
+          if (before !== undefined && !encodeDirectory(before).equals(encodeDirectory(directory))) {
+            contradicted.add(directory.packId);
+          }
+          all.set(directory.packId, directory);
+        }
       } catch (error) {
         // Missing: replaced since it was listed; the next list has what took its place.
         if (isSpillwayError(error, 'SPW_OBJECT_MISSING')) continue;
@@ -223,7 +277,7 @@ async function readDirectories(
       }
     }
   }
-  return { directories: [...all.values()], damagedIndexes };
+  return { directories: [...all.values()], damagedIndexes, contradictedPacks: [...contradicted] };
 }
 
 export async function readIndexObject(

@@ -18,6 +18,7 @@ import { hostname } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
 import { isSpillwayError, SpillwayError } from '@spillway/contract';
 import { LOCKS, lockPrefix } from '../format/names.ts';
+import { removeIfPermitted } from '../storage/permitted.ts';
 import type { Repository } from './repository.ts';
 
 const RENEW_MS = 20_000;
@@ -163,7 +164,7 @@ async function hold(
     }
     number += 1;
     renewedAt = startedAt;
-    await repository.storage.remove(lockName(purpose, number - 1));
+    await removeIfPermitted(repository.storage, lockName(purpose, number - 1));
   };
   /** One step at a time, whoever asks; a lock that is lost waits for no step that hangs. */
   const inTurn = (act: () => Promise<void>): Promise<void> => {
@@ -229,10 +230,21 @@ export async function listHolders(repository: Repository, signal?: AbortSignal):
   const holders: Holder[] = [];
   for (const purpose of purposes) {
     const { record } = await readTop(repository, purpose, signal);
-    if (record === undefined || record.state === 'released') continue;
+    if (record === undefined || record.state === 'released' || givenUp.has(record.token)) continue;
     holders.push({ purpose, token: record.token, holder: record.holder, host: record.host });
   }
   return holders;
+}
+
+/** Of all purposes: what a holder that may remove nothing left below the highest number. */
+export async function removeLockRemains(repository: Repository, signal?: AbortSignal): Promise<void> {
+  const tops = new Map<string, string>();
+  for await (const { name } of repository.storage.list(LOCKS, signal && { signal })) {
+    const purpose = name.slice(0, name.lastIndexOf('/'));
+    const below = tops.get(purpose);
+    tops.set(purpose, name);
+    if (below !== undefined) await removeIfPermitted(repository.storage, below, signal && { signal });
+  }
 }
 
 const lockName = (purpose: string, number: number): string =>
@@ -296,7 +308,7 @@ async function removeRemains(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   for await (const { name } of repository.storage.list(lockPrefix(purpose), signal && { signal })) {
-    if (name < lockName(purpose, current)) await repository.storage.remove(name, signal && { signal });
+    if (name < lockName(purpose, current)) await removeIfPermitted(repository.storage, name, signal && { signal });
   }
 }
 

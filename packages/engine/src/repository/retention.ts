@@ -9,6 +9,7 @@
 
 import { isSpillwayError } from '@spillway/contract';
 import { isLasting, RETAINED, retainedName } from '../format/names.ts';
+import { removeIfPermitted } from '../storage/permitted.ts';
 import type { ObjectName } from '../storage/port.ts';
 import type { Repository } from './repository.ts';
 
@@ -119,5 +120,5 @@ async function note(
   const bytes = Buffer.from(JSON.stringify(merged));
   const { outcome } = await repository.write('retained', retainedName(before.next), [bytes], signal && { signal });
   if (outcome === 'exists') return;
-  for (const name of before.objects) await repository.storage.remove(name, signal && { signal });
+  for (const name of before.objects) await removeIfPermitted(repository.storage, name, signal && { signal });
 }

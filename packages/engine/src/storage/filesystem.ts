@@ -5,15 +5,30 @@
 // 2. The folder of the name is synced before `put` returns; so is every folder made on the way.
 // 3. Where the file system has no hard links, an exclusive reservation beside the name takes the place of `link` (`reserve.ts`).
 //
+// What is sealed (`seal.ts`) only root removes. Whatever root makes here belongs to the folder's owner, who must be able to read it.
+//
 // Files are made read-only (0400): what is written once has no reason to be opened for writing.
 
 import { constants, type Dirent } from 'node:fs';
-import { copyFile, type FileHandle, link, mkdir, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
+import {
+  chown,
+  copyFile,
+  type FileHandle,
+  link,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  stat,
+  unlink,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { SpillwayError } from '@spillway/contract';
 import { ASIDE, assertName, type ByteRange, type ObjectName, type ObjectStat, type Storage } from './port.ts';
 import { renameUnlessThere } from './reserve.ts';
+import { isRoot, removeSealed, replaceSealed } from './seal.ts';
 
 /** Where objects are written before they have their names. */
 export const INCOMING = '.incoming';
@@ -24,6 +39,7 @@ let sequence = 0;
 export class FilesystemStorage implements Storage {
   readonly description: string;
   readonly #root: string;
+  #ownerRead: Promise<{ readonly uid: number; readonly gid: number } | undefined> | undefined;
   /** Folders known to exist and to be durable. */
   readonly #folders = new Set<string>();
 
@@ -62,7 +78,7 @@ export class FilesystemStorage implements Storage {
       await this.#makeFolder(dirname(incoming));
       await this.#makeFolder(dirname(target));
       try {
-        await writeDurably(incoming, parts);
+        await writeDurably(incoming, parts, await this.#owner());
         return await this.#publish(incoming, target);
       } finally {
         await rm(incoming, { force: true });
@@ -92,7 +108,7 @@ export class FilesystemStorage implements Storage {
     options.signal?.throwIfAborted();
     await this.#told(`removing ${name}`, undefined, async () => {
       try {
-        await unlink(this.#path(name));
+        await unlink(this.#path(name)).catch((error: unknown) => this.#removeAsRoot(name, error));
         // What refers to other objects is removed before these are, and must not come back after a crash.
         await syncFolder(dirname(this.#path(name)));
       } catch (error) {
@@ -111,15 +127,32 @@ export class FilesystemStorage implements Storage {
       const aside = join(this.#root, ASIDE, `${name.replaceAll('/', '_')}-${own}`);
       for (const path of [incoming, aside, target]) await this.#makeFolder(dirname(path));
       try {
-        await writeDurably(incoming, parts);
+        await writeDurably(incoming, parts, await this.#owner());
         await keepAside(target, aside);
         await syncFolder(dirname(aside));
-        await rename(incoming, target);
+        await rename(incoming, target).catch((error: unknown) => {
+          if (!isRefused(error)) throw error;
+          if (!isRoot()) throw refusedTo('replace', name, this.#root, error);
+          return replaceSealed(incoming, target);
+        });
         await syncFolder(dirname(target));
       } finally {
         await rm(incoming, { force: true });
       }
     });
+  }
+
+  /** What is sealed, or in a sealed folder. Throws SPW_REMOVAL_REFUSED for everybody else. */
+  async #removeAsRoot(name: ObjectName, error: unknown): Promise<void> {
+    if (!isRefused(error)) throw error;
+    if (!isRoot()) throw refusedTo('remove', name, this.#root, error);
+    await removeSealed(this.#path(name));
+  }
+
+  /** As root, of the root folder; nobody to give to for anybody else. */
+  #owner(): Promise<{ readonly uid: number; readonly gid: number } | undefined> {
+    this.#ownerRead ??= isRoot() ? stat(this.#root) : Promise.resolve(undefined);
+    return this.#ownerRead;
   }
 
   #path(name: ObjectName): string {
@@ -166,6 +199,8 @@ export class FilesystemStorage implements Storage {
     } else {
       try {
         await mkdir(folder, { mode: 0o700 });
+        const owner = await this.#owner();
+        if (owner !== undefined) await chown(folder, owner.uid, owner.gid);
       } catch (error) {
         if (codeOf(error) !== 'EEXIST') throw error;
       }
@@ -233,15 +268,27 @@ const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoExc
 const unreachable = (doing: string, root: string, cause: unknown): SpillwayError =>
   new SpillwayError('SPW_STORAGE_UNREACHABLE', `${doing} failed in the repository at ${root}`, { cause });
 
-async function writeDurably(path: string, parts: readonly Uint8Array[]): Promise<void> {
+async function writeDurably(
+  path: string,
+  parts: readonly Uint8Array[],
+  owner: { readonly uid: number; readonly gid: number } | undefined,
+): Promise<void> {
   await using file: FileHandle = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o400);
   for (const part of parts) {
     for (let at = 0; at < part.byteLength; ) {
       at += (await file.write(part, at, part.byteLength - at)).bytesWritten;
     }
   }
+  if (owner !== undefined) await file.chown(owner.uid, owner.gid);
   await file.datasync();
 }
+
+const isRefused = (error: unknown): boolean => codeOf(error) === 'EPERM' || codeOf(error) === 'EACCES';
+
+const refusedTo = (doing: 'remove' | 'replace', name: ObjectName, root: string, cause: unknown): SpillwayError =>
+  new SpillwayError('SPW_REMOVAL_REFUSED', `this process may not ${doing} ${name} in the repository at ${root}`, {
+    cause,
+  });
 
 async function syncFolder(path: string): Promise<void> {
   await using folder = await open(path, 'r');

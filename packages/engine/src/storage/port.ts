@@ -48,6 +48,8 @@ export interface Storage {
   replace?(name: ObjectName, parts: readonly Uint8Array[], options?: { signal?: AbortSignal }): Promise<void>;
   /** How the store locks what it holds against removal. Absent where it does not. */
   readonly lock?: ObjectLock;
+  /** Classes that differ in what they cost. Absent where the store has none, or where its locks would keep what was moved. */
+  readonly classes?: StorageClasses | undefined;
   /** What the store keeps of what was removed or overwritten. Absent where it keeps nothing. */
   readonly history?: ObjectHistory | undefined;
 }
@@ -62,6 +64,16 @@ export interface ObjectLock {
   until(name: ObjectName, options?: { signal?: AbortSignal }): Promise<Date | undefined>;
   /** Never shortens. */
   extend(name: ObjectName, until: Date, options?: { signal?: AbortSignal }): Promise<void>;
+}
+
+export interface StorageClasses {
+  /** Ordered by name. */
+  list(
+    prefix: string,
+    options?: { signal?: AbortSignal },
+  ): AsyncIterable<ObjectStat & { readonly at: Date; readonly storageClass: string }>;
+  /** The same object in another class; nothing where it is gone. No reader ever finds it missing. */
+  move(name: ObjectName, storageClass: string, options?: { signal?: AbortSignal }): Promise<void>;
 }
 
 export interface ObjectVersion {
@@ -125,6 +137,15 @@ export interface S3Location {
   readonly encryption?: { readonly kind: 'sse-s3' } | { readonly kind: 'sse-kms'; readonly keyId?: string };
   /** Objects that last are locked for this long at least; the bucket must have been made with object lock. */
   readonly objectLock?: { readonly mode: 'governance' | 'compliance'; readonly forMs: number };
+  /** What the bucket is to copy to another one, in the words of S3; Spillway sees that it does. */
+  readonly replication?: {
+    readonly bucketArn: string;
+    readonly roleArn: string;
+    /** Of the target's region, where objects are encrypted by KMS. */
+    readonly kmsKeyId?: string;
+    /** How far behind it may be. */
+    readonly lagMs: number;
+  };
   readonly storageClasses?: Readonly<Partial<Record<ObjectKindName, string>>>;
   /** Bytes a second, both ways and all threads of the process together. */
   readonly bandwidthLimit?: number;

@@ -74,8 +74,21 @@ test('the last proven backup stays, and an unproven newer one never takes its pl
 
 test('a backup that cannot be restored counts for nothing, and pushes no other out', () => {
   const list = [backup('a', 3), backup('b', 2), backup('c', 1, { usable: false }), backup('d', 0, { usable: false })];
-  assert.deepEqual(kept(list, { keepCount: 2 }), ['a', 'b', 'd']);
+  assert.deepEqual(kept(list, { keepCount: 2 }), ['a', 'b', 'c', 'd']);
   assert.deepEqual(kept(list, { keepDaily: 1 }), ['b', 'd']);
+});
+
+test('a backup that cannot be restored goes no sooner than a good one would', () => {
+  const list = [backup('a', 4), backup('b', 3, { usable: false }), backup('c', 2), backup('d', 1), backup('e', 0)];
+  assert.deepEqual(kept(list, { keepCount: 4 }), ['a', 'b', 'c', 'd', 'e']);
+  assert.deepEqual(reasons(list, { keepCount: 4 }, 'b'), [
+    'one of the newest 4, though it cannot be restored as it is',
+  ]);
+  assert.deepEqual(kept(list, { keepCount: 3 }), ['c', 'd', 'e']);
+  assert.deepEqual(reasons(list, { keepCount: 3 }, 'b'), [
+    '3 days old, and no rule keeps it; it cannot be restored as it is',
+  ]);
+  assert.deepEqual(kept(list, { keepDaily: 4 }), ['a', 'b', 'c', 'd', 'e']);
 });
 
 test('what is in use or needed for the window is kept whatever the rules say', () => {

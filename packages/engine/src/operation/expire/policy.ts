@@ -1,8 +1,10 @@
 // Which backups and dumps stay, and why. Pure: the clock and everything that was read come in.
 //
 // 1. Every backup is complete, so each is judged alone. It is kept by every rule that names it, and all of them are told.
-// 2. Rules that count (keep_count, the periods) count usable backups only: their own WAL is there, and the newest word of
-//    the evidence on them is not that they are damaged. So a bad backup never pushes out a good one.
+// 2. Rules that count (keep_count, the periods) count usable backups: their own WAL is there, and the newest word of the
+//    evidence on them is not that they are damaged. So a bad backup never pushes out a good one. And they count all of them
+//    once more: what cannot be restored as it is now may be mended from another place, or was only read wrongly, and goes
+//    no sooner than a good one would.
 // 3. A period (day, ISO week from Monday, month, year, all in UTC, by when a backup finished) keeps its newest backup. It
 //    is the newest N periods that have a backup which count, so that a pause of the backups does not use them up.
 // 4. Kept whatever the policy says: the newest, the newest proven ones, what is in use or on legal hold, what cannot be read.
@@ -89,15 +91,24 @@ export function judgeBackups(
       keep(each, `within ${policy.keepDays} days`);
     }
   }
-  for (const each of counted.slice(0, policy.keepCount ?? 0)) keep(each, `one of the newest ${policy.keepCount}`);
-  for (const { name, count, period } of periods(policy)) {
-    const taken = new Set<string>();
-    for (const each of counted) {
-      const of = period(new Date(each.summary.finished_at));
-      if (taken.has(of)) continue;
-      if (taken.size >= count) break;
-      taken.add(of);
-      keep(each, `${name} of ${of}`);
+  for (const [among, of] of [
+    [counted, counted],
+    [own, own.filter(({ usable }) => !usable)],
+  ] as const) {
+    const mayStay = new Set(of);
+    const note = (each: BackupFacts, why: string): void => {
+      if (mayStay.has(each)) keep(each, each.usable ? why : `${why}, though it cannot be restored as it is`);
+    };
+    for (const each of among.slice(0, policy.keepCount ?? 0)) note(each, `one of the newest ${policy.keepCount}`);
+    for (const { name, count, period } of periods(policy)) {
+      const taken = new Set<string>();
+      for (const each of among) {
+        const when = period(new Date(each.summary.finished_at));
+        if (taken.has(when)) continue;
+        if (taken.size >= count) break;
+        taken.add(when);
+        note(each, `${name} of ${when}`);
+      }
     }
   }
   const earlier = (each: BackupFacts): boolean => each.summary.system_identifier !== current;
@@ -109,7 +120,7 @@ export function judgeBackups(
   return backups.map((each) => {
     const why = reasons.get(each.summary.id) ?? [];
     if (why.length > 0) return { id: each.summary.id, keep: true, reasons: why };
-    return { id: each.summary.id, keep: false, reasons: [whyNot(each, policy, now)] };
+    return { id: each.summary.id, keep: false, reasons: [whyNot(each, now)] };
   });
 }
 
@@ -149,10 +160,9 @@ export function judgeDumps(
   return judged.toReversed();
 }
 
-function whyNot({ usable, summary }: BackupFacts, policy: RetentionPolicy, now: Date): string {
-  if (!usable && keepsBackups(policy)) return 'it cannot be restored, so that no count or period keeps it';
+function whyNot({ usable, summary }: BackupFacts, now: Date): string {
   const days = Math.floor((now.getTime() - Date.parse(summary.finished_at)) / DAY_MS);
-  return `${days} ${days === 1 ? 'day' : 'days'} old, and no rule keeps it`;
+  return `${days} ${days === 1 ? 'day' : 'days'} old, and no rule keeps it${usable ? '' : '; it cannot be restored as it is'}`;
 }
 
 const isWithin = ({ summary }: BackupFacts, ms: number | undefined, now: Date): boolean =>

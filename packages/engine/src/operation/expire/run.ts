@@ -20,6 +20,7 @@ import { removeRemains } from '../../storage/remains.ts';
 import { type ExpiryOptions, type ExpiryPlan, planExpiry, whyWalInUse } from './plan.ts';
 import { isPolicy } from './policy.ts';
 import { writeExpired } from './record.ts';
+import { removeSuperseded } from './superseded.ts';
 
 const REMOVED_BETWEEN_LOOKS = 256;
 const DAY_MS = 86_400_000;
@@ -77,6 +78,7 @@ export async function expire(options: ExpireOptions): Promise<ExpireSummary> {
     if (until !== undefined) retained.set(id, until);
     else report({ type: 'notice', level: 'info', message: `Removed ${id}.` });
   }
+  await removeSuperseded(repository, cluster, signal);
   const wal = await expireWal(options, lock, plan, now(), signal);
   const packs = await collectPacks(options, lock, now, signal);
   await lockWhatStays(repository, now(), signal);

@@ -66,7 +66,7 @@ export async function openDump(of: WorkOnDump): Promise<OpenedDump> {
     of.report({ type: 'notice', level: 'warning', message });
   });
   const manifest = await readDump(of.repository, of.cluster, id, of.signal);
-  const index = await readIndex(of.repository, { signal: of.signal });
+  const index = await readIndex(of.repository, { unnamed: true, signal: of.signal });
   const held = stack.move();
   return {
     manifest,

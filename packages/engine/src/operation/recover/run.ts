@@ -3,14 +3,16 @@
 //   1  what opens the repository: its head, key slots and ring, as they were first written. Of slots that are hidden none
 //      comes back as long as one can be read: it may have been revoked
 //   2  all else: of an object's versions the oldest that authenticates is the good one
-//   3  it is put on top again. Nothing is removed: what was tried stays in the store's history, for whoever looks into it
+//   3  packs that backups need and that no index object names any more are named again (`repository/reindex.ts`)
+//   4  what is good is put on top again. Nothing is removed: what was tried stays in the store's history, for whoever looks into it
 //
 // It needs no right but to read versions and to put. Without the key ring nothing that is sealed can be told good.
 
-import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
+import { isSpillwayError, type Report } from '@spillway/contract';
 import { HEAD_NAME, RING } from '../../format/names.ts';
 import { kindOfObject } from '../../repository/object-kind.ts';
 import { proveObject } from '../../repository/prove-object.ts';
+import { reindex } from '../../repository/reindex.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { listTampered, type Tampered } from '../../repository/tampering.ts';
 import { openStorage } from '../../storage/open.ts';
@@ -41,26 +43,22 @@ export interface RecoverSummary {
   readonly dry_run: boolean;
   readonly looked_at: number;
   readonly objects: readonly RecoveredObject[];
+  /** That no index object named any more; would be named again, with --dry-run. */
+  readonly reindexed_packs: number;
   readonly duration_seconds: number;
 }
 
-/** Throws SPW_USAGE where the store keeps no versions. */
+/** Where the store keeps no versions, the index alone is looked at. */
 export async function recover(options: RecoverOptions): Promise<RecoverSummary> {
   const began = performance.now();
   const { location, signal, report, dryRun = false } = options;
   const storage = openStorage(location);
   const { history } = storage;
-  if (history === undefined) {
-    throw new SpillwayError('SPW_USAGE', `nothing can be recovered at ${storage.description}`, {
-      why: 'no versions are kept there, or repository.s3.immutable is not set',
-      hint: 'spillway repair mends what is damaged from another place',
-    });
-  }
   const objects: RecoveredObject[] = [];
   const tell = (found: Tampered, outcome: RecoveredObject['outcome'], problem: string | null = null): void => {
     objects.push({ object: found.name, how: found.how, at: found.at.toISOString(), outcome, problem });
   };
-  await recoverOpening({ storage, history, dryRun, signal }, tell);
+  if (history !== undefined) await recoverOpening({ storage, history, dryRun, signal }, tell);
   let repository: Repository | undefined;
   try {
     repository = await options.open();
@@ -70,7 +68,7 @@ export async function recover(options: RecoverOptions): Promise<RecoverSummary> 
     report({ type: 'notice', level: 'warning', message: `The rest was not looked at: ${error.message}.` });
   }
   let looked = 0;
-  if (repository !== undefined) {
+  if (repository !== undefined && history !== undefined) {
     const onObject = (): void => {
       looked += 1;
       report({ type: 'progress', phase: 'looking at versions', done_bytes: 0, detail: `${looked} objects` });
@@ -85,11 +83,13 @@ export async function recover(options: RecoverOptions): Promise<RecoverSummary> 
       }
     }
   }
+  const reindexed = repository === undefined ? [] : await reindex(repository, { dryRun, signal });
   return {
     place: storage.description,
     dry_run: dryRun,
     looked_at: looked,
     objects,
+    reindexed_packs: reindexed.length,
     duration_seconds: (performance.now() - began) / 1000,
   };
 }

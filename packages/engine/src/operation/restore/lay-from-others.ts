@@ -38,7 +38,7 @@ export async function layFromOthers(
     const [[, why] = []] = bad;
     left = wantedOf(new Set(bad.keys()), left, ids, index);
     for (const packId of bad.keys()) (distrust.index.has(packId) ? distrust.packs : distrust.index).add(packId);
-    index = await readIndex(repository, { distrust, signal });
+    index = await readIndex(repository, { distrust, unnamed: true, signal });
     if (why !== undefined && !hasAll(left, ids, index)) {
       const { code, message, ...rest } = why;
       throw new SpillwayError(code, message, rest);

@@ -41,6 +41,9 @@ export const SEGMENTS_AHEAD = 32;
 /** What recovery itself may keep in pg_wal until its first checkpoint is counted twice over. */
 const SPARE_BYTES = 256 * 1024 * 1024;
 
+/** Somebody removed it; a restore does without. */
+const INDEX_LOST = 'They tell themselves what they hold. Next, when this is done: spillway storage recover';
+
 export async function planRestore(given: PlanOptions): Promise<PlannedRestore> {
   const { repository, cluster, target, signal } = given;
   const state = await inspectFolder(given.targetDirectory);
@@ -52,8 +55,9 @@ export async function planRestore(given: PlanOptions): Promise<PlannedRestore> {
   });
   const { options, candidates } = await findFor(given, state);
   const notes: string[] = [];
-  const index = await readIndex(repository, signal && { signal });
+  let index = await readIndex(repository, signal && { signal });
   let reached: Reached | undefined;
+  let widened = false;
   for (const candidate of candidates) {
     reached = await reach(candidate, options);
     if (reached === undefined) continue;
@@ -68,7 +72,13 @@ export async function planRestore(given: PlanOptions): Promise<PlannedRestore> {
       if (options.backupId !== undefined) break;
       continue;
     }
-    const missing = countMissing(manifest, index);
+    let missing = countMissing(manifest, index);
+    if (missing > 0 && index.unnamedPacks.length > 0 && !widened) {
+      index = await readIndex(repository, { unnamed: true, ...(signal && { signal }) });
+      widened = true;
+      missing = countMissing(manifest, index);
+      if (missing === 0) notes.push(`The index lacks packs that are needed. ${INDEX_LOST}`);
+    }
     if (missing === 0) {
       notes.push(...(await noteFailure(options, candidate.backup.id)));
       return finish(options, { state, mode, candidate, reached, manifest, index, notes });

@@ -28,6 +28,8 @@ export interface Reading {
   readonly findings: Findings;
   readonly notices: string[];
   readonly progress: Progress;
+  /** Numbers of the packs that hold what the subjects need. */
+  readonly needed: ReadonlySet<number>;
 }
 
 export async function readData(options: VerifyOptions, reading: Reading): Promise<void> {
@@ -64,7 +66,8 @@ export async function readData(options: VerifyOptions, reading: Reading): Promis
     },
     signal,
   });
-  for (const name of options.all === true ? unnamed : []) {
+  const needed = new Set([...reading.needed].map((number) => packName(index.packs[number]?.packId ?? '')));
+  for (const name of options.all === true ? unnamed.difference(needed) : []) {
     notices.push(`${name} is named by no index: a backup that is running or was broken off wrote it.`);
   }
   if (bad.size > 0) await traceHurt(reading, bad, options.signal);
@@ -88,8 +91,9 @@ function* tasksOf({ all = false }: VerifyOptions, { index, distinct, wal }: Read
   }
   yield* wal.tasks;
   if (!all) return;
+  const unnamed = new Set(index.unnamedPacks.map(({ packId }) => packId));
   for (const { packId, packBytes } of index.packs) {
-    if (!index.condemnedPacks.has(packId)) yield { type: 'footer', packId, packBytes };
+    if (!index.condemnedPacks.has(packId) && !unnamed.has(packId)) yield { type: 'footer', packId, packBytes };
   }
   for (const { packId, bytes } of index.unnamedPacks) yield { type: 'footer', packId, packBytes: bytes };
 }

@@ -11,9 +11,10 @@
 // to can be verified as well: then the evidence is what is missing, and that is said.
 
 import { isSpillwayError } from '@spillway/contract';
+import { INDEX, packName } from '../../format/names.ts';
 import { listEvidence, provenBackups, writeEvidence } from '../../repository/evidence.ts';
 import { holdCluster } from '../../repository/hold.ts';
-import { readIndex } from '../../repository/index-store.ts';
+import { readIndex, type RepositoryIndex } from '../../repository/index-store.ts';
 import { listTampered } from '../../repository/tampering.ts';
 import { DistinctChunks } from './distinct-chunks.ts';
 import { type Finding, Findings } from './findings.ts';
@@ -61,18 +62,34 @@ export async function verify(options: VerifyOptions): Promise<VerifySummary> {
   const notices: string[] = [];
   await using _ = await holdCluster(options);
   const { subjects, newestFirst } = await chooseSubjects(options);
-  const index = await readIndex(repository, { signal });
+  const index = await readIndex(repository, { unnamed: true, signal });
   for (const name of index.damagedIndexes) {
     const problem = 'it cannot be read; what it held was taken from the packs themselves';
     findings.add({ kind: 'index', object: name, chunk: null, problem });
   }
+  for (const packId of index.contradictedPacks) {
+    const problem =
+      'two index objects say different things of it, so somebody with the keys made one; a restore goes by what hashes right';
+    findings.add({ kind: 'tampering', object: packName(packId), chunk: null, problem });
+  }
   await lookForTampering(options, findings);
   const distinct = new DistinctChunks(index.table);
   const looked = await lookAtManifests(subjects, index, distinct, findings, options);
+  tellLostIndex(index, looked.packs, findings);
   const progress: Progress = { chunks: 0, bytes: 0, fetched: 0, walObjects: 0, packs: 0 };
   const wal = await lookAtWal(looked.present, findings, options);
   if (level === 'data') {
-    await readData(options, { index, distinct, subjects: looked.present, wal, findings, notices, progress });
+    const reading = {
+      index,
+      distinct,
+      subjects: looked.present,
+      needed: looked.packs,
+      wal,
+      findings,
+      notices,
+      progress,
+    };
+    await readData(options, reading);
   }
   for (const { id, object } of looked.present) {
     // Also one without findings: what was found after it was removed could not be followed back to it.
@@ -110,6 +127,19 @@ export async function verify(options: VerifyOptions): Promise<VerifySummary> {
     finished_at: finishedAt.toISOString(),
     duration_seconds: (finishedAt.getTime() - startedAt.getTime()) / 1000,
   };
+}
+
+/** Packs that backups need and no index object names: what a run leaves that was broken off, no backup needs. */
+function tellLostIndex(
+  { packs, unnamedPacks }: RepositoryIndex,
+  needed: ReadonlySet<number>,
+  findings: Findings,
+): void {
+  const unnamed = new Set(unnamedPacks.map(({ packId }) => packId));
+  const lost = [...needed].filter((number) => unnamed.has(packs[number]?.packId ?? ''));
+  if (lost.length === 0) return;
+  const problem = `no index object names ${lost.length} packs that backups need, so somebody removed some; a restore reads the packs themselves; next: spillway storage recover`;
+  findings.add({ kind: 'index', object: INDEX, chunk: null, problem });
 }
 
 /** In a store that keeps versions: what somebody hid or overwrote, whatever it hurts. */

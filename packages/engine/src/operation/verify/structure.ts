@@ -20,6 +20,8 @@ export interface Looked {
   readonly present: readonly Subject[];
   readonly gone: Set<string>;
   readonly sizes: ReadonlyMap<string, { readonly files: number; readonly bytes: number }>;
+  /** Numbers of the packs that hold what they name. */
+  readonly packs: ReadonlySet<number>;
 }
 
 export async function lookAtManifests(
@@ -32,6 +34,7 @@ export async function lookAtManifests(
   const present: Subject[] = [];
   const gone = new Set<string>();
   const sizes = new Map<string, { readonly files: number; readonly bytes: number }>();
+  const packs = new Set<number>();
   let lost: ReadonlyMap<string, string> | undefined;
   for (const subject of subjects) {
     signal.throwIfAborted();
@@ -62,10 +65,10 @@ export async function lookAtManifests(
         const pack = index.packs[place.pack]?.packId ?? '';
         findings.add({ kind: 'chunk', object: packName(pack), chunk: chunk(), problem }, hurt);
       }
-      distinct.add(slot, holder.chunkIds, at);
+      if (distinct.add(slot, holder.chunkIds, at)) packs.add(place.pack);
     }
   }
-  return { present, gone, sizes };
+  return { present, gone, sizes, packs };
 }
 
 export interface WalLook {

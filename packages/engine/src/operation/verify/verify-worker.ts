@@ -10,6 +10,7 @@ import { damaged } from '../../codec/seal.ts';
 import { CHUNK_ID_BYTES } from '../../format/chunk.ts';
 import { packName } from '../../format/names.ts';
 import type { ObjectKind } from '../../format/object.ts';
+import { elsewhere } from '../../repository/elsewhere.ts';
 import { packOpener, type PackReference } from '../../repository/index-store.ts';
 import { readPackFooter } from '../../repository/pack-footer.ts';
 import { Repository, type RepositoryHandle } from '../../repository/repository.ts';
@@ -75,11 +76,16 @@ serveCrew<RepositoryHandle, VerifyTask, VerifyResult, undefined>((handle) => {
       return fetched;
     };
     let fetchedBytes = 0;
-    try {
-      fetchedBytes = await all();
-    } catch (error) {
-      const why = damageIn(error);
-      bad.splice(0, bad.length, ...chunks.map(({ slot }) => ({ slot, why })));
+    // Twice where something is wrong: a wire without TLS may have changed it.
+    for (let tries = 1; tries === 1 || (tries === 2 && bad.length > 0); tries++) {
+      bad.length = 0;
+      plainBytes = 0;
+      try {
+        fetchedBytes += await all();
+      } catch (error) {
+        const why = damageIn(error);
+        bad.splice(0, bad.length, ...chunks.map(({ slot }) => ({ slot, why })));
+      }
     }
     return { task: 'stretch', object: name, fetchedBytes, plainBytes, chunks: chunks.length, bad };
   }
@@ -89,8 +95,9 @@ serveCrew<RepositoryHandle, VerifyTask, VerifyResult, undefined>((handle) => {
     const bad: { readonly slot: number; readonly why: string }[] = [];
     let plainBytes = 0;
     try {
-      if (task.type === 'footer') await readPackFooter(repository, task.packId, task.packBytes);
-      else {
+      if (task.type === 'footer') {
+        await elsewhere(repository, object, () => readPackFooter(repository, task.packId, task.packBytes));
+      } else {
         const [first, ...frames] = await repository.read(task.kind, task.name);
         plainBytes = frames.reduce((sum, frame) => sum + frame.byteLength, first?.byteLength ?? 0);
         if (task.wal !== undefined) {

@@ -35,6 +35,7 @@ import { readFirstFrame } from '../../repository/first-frame.ts';
 import { readFrames } from '../../repository/frames.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { coverage, covers } from './interval.ts';
+import { removeIfPermitted } from '../../storage/permitted.ts';
 
 const DATA_FRAME_BYTES = 4 * 1024 * 1024;
 /** A larger segment is stored in parts: what has to be in memory does not grow with it. */
@@ -245,7 +246,7 @@ export class WalArchive {
     for (const piece of pieces) {
       // One that was locked because it is as long as a part is put out of sight.
       if (piece.kind === 'piece') {
-        await this.#repository.storage.remove(piece.name, { hide: true, ...(signal && { signal }) });
+        await removeIfPermitted(this.#repository.storage, piece.name, { hide: true, ...(signal && { signal }) });
       }
     }
   }

@@ -4,6 +4,7 @@ import { isSpillwayError } from '@spillway/contract';
 import { systemName } from '../../format/names.ts';
 import { proveObject } from '../../repository/prove-object.ts';
 import type { Repository } from '../../repository/repository.ts';
+import { removeIfPermitted } from '../../storage/permitted.ts';
 import { copyRing } from '../../repository/ring.ts';
 
 /** Read at the first place and authenticated; what is gone there was replaced by something that is passed on after it. */
@@ -15,7 +16,7 @@ export async function passOn(
 ): Promise<void> {
   const options = signal && { signal };
   if (verb === 'remove') {
-    await target.storage.remove(name, { ...options, hide: true });
+    await removeIfPermitted(target.storage, name, { ...options, hide: true });
     return;
   }
   let bytes: Uint8Array;

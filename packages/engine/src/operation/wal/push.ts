@@ -121,16 +121,20 @@ async function pushAhead(pusher: Pusher, options: PushOptions, backlog: Backlog,
   await pruneMarks(spoolOf(path, spoolDirectory), new Set(backlog.files.map(({ name }) => name)));
   const marking = { cluster, ...(spoolDirectory === undefined ? {} : { spoolDirectory }) };
   const began = performance.now();
-  const queue = backlog.files.filter(({ name }) => name !== asked.name).values();
   const halt = new AbortController();
-  let taken = 0;
   let done = 0;
+  /** In their order, whoever asks: of several that look for marks at once a later file could be the first to have looked. */
+  const queue = (async function* (): AsyncGenerator<WalFileName, void, undefined> {
+    let taken = 0;
+    for (const file of backlog.files) {
+      if (file.name === asked.name || (await hasMark({ ...marking, path: join(folder, file.name) }))) continue;
+      if (++taken > ahead) return;
+      yield file;
+    }
+  })();
   const work = async (): Promise<void> => {
-    for (const file of queue) {
+    for await (const file of queue) {
       if (halt.signal.aborted || signal?.aborted === true || performance.now() - began > AHEAD_MS) return;
-      if (await hasMark({ ...marking, path: join(folder, file.name) })) continue;
-      if (taken >= ahead) return;
-      taken++;
       try {
         await pusher.push(file);
         done++;
@@ -142,7 +146,7 @@ async function pushAhead(pusher: Pusher, options: PushOptions, backlog: Backlog,
       }
     }
   };
-  // One iterator for all of them: each file is taken once.
+  // One queue for all of them: each file is taken once.
   await Promise.all(Array.from({ length: PARALLEL }, work));
   return done;
 }

@@ -84,6 +84,8 @@ const byCode: Readonly<Record<string, FailureKind>> = {
   InvalidObjectState: 'archived',
   NotImplemented: 'unsupported',
   [NO_OBJECT_LOCK]: 'no-object-lock',
+  // Of a bucket that gets object lock at birth or never.
+  InvalidBucketState: 'no-object-lock',
   InvalidRange: 'past-end',
 };
 

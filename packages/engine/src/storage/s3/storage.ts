@@ -11,7 +11,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { PutObjectCommandInput, StorageClass } from '@aws-sdk/client-s3';
-import { formatS3Url } from '@spillway/contract';
+import { formatS3Url, SpillwayError } from '@spillway/contract';
 import { isLasting, kindOfName } from '../../format/names.ts';
 import {
   ASIDE,
@@ -24,8 +24,10 @@ import {
   type ObjectStat,
   type S3Location,
   type Storage,
+  type StorageClasses,
 } from '../port.ts';
 import { bodyOf, bytesOf, collect, digestOf } from './body.ts';
+import { S3StorageClasses } from './classes.ts';
 import { isAws } from './client.ts';
 import { S3History } from './history.ts';
 import { lockOfNew, retained, S3ObjectLock } from './object-lock.ts';
@@ -39,6 +41,7 @@ export class S3Storage implements Storage {
   readonly description: string;
   readonly lock?: ObjectLock;
   readonly history?: ObjectHistory;
+  readonly classes?: StorageClasses;
   readonly #requests: S3Requests;
   readonly #location: S3Location;
 
@@ -49,6 +52,8 @@ export class S3Storage implements Storage {
     if (location.objectLock !== undefined) {
       this.lock = new S3ObjectLock(location.objectLock, this.#requests, (name) => this.#at(name));
       this.history = new S3History(location, this.#requests, (name) => this.#at(name));
+    } else {
+      this.classes = new S3StorageClasses(location, this.#requests, (name) => this.#at(name), this.#encryption());
     }
   }
 
@@ -153,8 +158,10 @@ export class S3Storage implements Storage {
       try {
         await client.send(new sdk.DeleteObjectCommand(at), { abortSignal });
       } catch (error) {
+        const { code } = classify(error);
+        if (code === 'AccessDenied') throw removalRefused(name, this.description, error);
         // Where servers say so at all: AWS calls it a success.
-        if (classify(error).code !== 'NoSuchKey') throw error;
+        if (code !== 'NoSuchKey') throw error;
       }
     });
   }
@@ -289,5 +296,10 @@ export class S3Storage implements Storage {
     return (await client.send(new sdk.HeadObjectCommand(at), { abortSignal })).Metadata?.[MADE_BY];
   }
 }
+
+const removalRefused = (name: ObjectName, place: string, cause: unknown): SpillwayError =>
+  new SpillwayError('SPW_REMOVAL_REFUSED', `these credentials may not remove ${name} from the repository at ${place}`, {
+    cause,
+  });
 
 const is = (error: unknown, kind: FailureKind): boolean => classify(error).kind === kind;

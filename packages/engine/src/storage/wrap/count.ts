@@ -34,6 +34,7 @@ export function withCounts(inner: Storage, shared: SharedState): Storage {
     ...(inner.replace !== undefined && { replace: inner.replace.bind(inner) }),
     ...(inner.lock !== undefined && { lock: inner.lock }),
     ...(inner.history !== undefined && { history: inner.history }),
+    ...(inner.classes !== undefined && { classes: inner.classes }),
     async remove(name, options) {
       shared.count('remove_calls');
       return inner.remove(name, options);

@@ -34,6 +34,7 @@ export function withFaults(inner: Storage, plan: FaultPlan): Storage {
     description: inner.description,
     ...(inner.lock !== undefined && { lock: inner.lock }),
     ...(inner.history !== undefined && { history: inner.history }),
+    ...(inner.classes !== undefined && { classes: inner.classes }),
     async get(name, options) {
       count('get', name);
       return inner.get(name, options);

@@ -15,6 +15,7 @@ export function withTee(first: Storage, others: readonly Storage[]): Storage {
     description: first.description,
     ...(first.lock !== undefined && { lock: first.lock }),
     ...(first.history !== undefined && { history: first.history }),
+    ...(first.classes !== undefined && { classes: first.classes }),
     get: (name, options) => first.get(name, options),
     stat: (name, options) => first.stat(name, options),
     list: (prefix, options) => first.list(prefix, options),
