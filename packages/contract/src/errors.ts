@@ -357,6 +357,18 @@ export const errorTable = {
     'PostgreSQL did not finish its recovery, or stopped before the target.',
     "read the last lines of the server's log above",
   ),
+  SPW_REWIND_IMPOSSIBLE: entry(
+    exitCodes.refused,
+    false,
+    'A former primary cannot be rewound to the server that took over; nothing of it was changed.',
+    'see every reason with: spillway rewind --dry-run; or restore over it with: spillway restore --delta --standby',
+  ),
+  SPW_REWIND_FAILED: entry(
+    exitCodes.failed,
+    false,
+    'A rewind was begun and did not finish; the data directory cannot be started as a server.',
+    'restore over it with: spillway restore --delta --standby; what it had alone was kept aside',
+  ),
   // The process itself
   SPW_INTERRUPTED: entry(exitCodes.interrupted, true, 'The command was interrupted.', 'run it again to go on'),
   SPW_LAB: entry(exitCodes.failed, false, 'The lab could not do that.', 'spillway lab down, then up again'),

@@ -63,6 +63,8 @@ export { type PlannedRestore, type PlanOptions, planRestore, type RestorePlan } 
 export { refuseBusyPort } from './operation/restore/port.ts';
 export { type RecoverySummary, type StartOptions, startRestored } from './operation/restore/start.ts';
 export type { RecoveryTarget } from './operation/restore/target.ts';
+export { type PlannedRewind, planRewind, type RewindOptions } from './operation/rewind/plan.ts';
+export { impossible as impossibleRewind, rewind, type RewindRun } from './operation/rewind/run.ts';
 export type { Finding, Hurt } from './operation/verify/findings.ts';
 export { TIER_AFTER_MS, tier, type TierGroup, type TierOptions, type TierSummary } from './operation/tier/run.ts';
 export { type VerifyOptions, type VerifySummary, verify } from './operation/verify/run.ts';

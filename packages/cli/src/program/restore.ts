@@ -1,4 +1,4 @@
-// Restoring.
+// Restoring, and rewinding a former primary.
 
 import { Option } from 'commander';
 import { add, type Branch, wholeNumber } from './tree.ts';
@@ -51,4 +51,25 @@ export const restoreCommands: Branch = (program, call) => {
     .option('--log <file>', 'log file of the started server')
     .option('--stats', 'tell what was asked of the storage, and about what it costs')
     .action(call(async () => (await import('../commands/restore.ts')).restore));
+  add(
+    program,
+    'rewind',
+    'bring a former primary back as a standby of the server that took over',
+    "spillway rewind --data-directory /var/lib/postgresql/15/main --source 'host=db2'",
+  )
+    .requiredOption('--data-directory <folder>', 'data directory of the former primary, shut down cleanly')
+    .option(
+      '--source <conninfo>',
+      'the server that took over: host, port, user, dbname, sslmode, sslrootcert, without a password (else as the cluster is configured)',
+    )
+    .option('--primary <conninfo>', 'how the standby reaches it, without a password (else as --source does)')
+    .option('--primary-slot <name>', 'the slot it streams from')
+    .option(
+      '--keep-into <folder>',
+      'keep aside there what only the former primary has (else beside its data directory)',
+    )
+    .option('--dry-run', 'show what was decided, and do nothing')
+    .option('--yes', 'go on without asking; needs --confirm')
+    .option('--confirm <cluster>', 'the name of the cluster whose former primary is rewound')
+    .action(call(async () => (await import('../commands/rewind.ts')).rewind));
 };

@@ -24,6 +24,7 @@ export * from './registry.ts';
 export * from './repair.ts';
 export * from './repository.ts';
 export * from './restore.ts';
+export * from './rewind.ts';
 export * from './storage.ts';
 export * from './verification.ts';
 export * from './wal.ts';

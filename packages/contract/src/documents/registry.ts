@@ -34,6 +34,7 @@ import { completionDocument, manualDocument } from './reference.ts';
 import { checkDocument, initDocument } from './repository.ts';
 import { repairDocument } from './repair.ts';
 import { restoreDocument, restorePlanDocument } from './restore.ts';
+import { rewindDocument, rewindPlanDocument } from './rewind.ts';
 import { sealDocument } from './seal.ts';
 import { tierDocument } from './tier.ts';
 import { withStorageStats } from './storage.ts';
@@ -59,6 +60,7 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
       .union([restoreDocument.extend(withStorageStats), restorePlanDocument])
       .describe('the plan alone with --dry-run; storage with --stats'),
   ],
+  ['rewind', z.union([rewindDocument, rewindPlanDocument]).describe('the plan alone with --dry-run')],
   ['dump list', dumpsDocument],
   ['dump show', dumpDocument],
   ['dump verify', verifiedDumpDocument],

@@ -10,7 +10,7 @@
 
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -32,6 +32,8 @@ export interface ClientRun {
   readonly connection?: ConnectionSettings;
   /** Settings of libpq beside those of the connection. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Another account to run it as, for root. */
+  readonly runAs?: { readonly uid: number; readonly gid: number };
   /** What it reads. A program that stops reading early stops the iteration. */
   readonly input?: AsyncIterable<Uint8Array>;
   readonly onOutput?: (bytes: Buffer) => Promise<void>;
@@ -57,6 +59,9 @@ export async function runClient(run: ClientRun): Promise<ClientEnd> {
     if (run.connection?.ssl === 'verify-full') {
       const text = run.connection.sslRootCertificate ?? rootCertificates.join('\n');
       await writeFile(certificates, text, { mode: 0o600 });
+      if (run.runAs !== undefined) {
+        for (const path of [folder, certificates]) await chown(path, run.runAs.uid, run.runAs.gid);
+      }
     }
     return await runIn(run, { ...clientEnvironment(run.connection, certificates), ...run.environment });
   } finally {
@@ -115,6 +120,7 @@ async function runIn(run: ClientRun, environment: Readonly<Record<string, string
     env: environment,
     cwd: '/',
     stdio: ['pipe', 'pipe', 'pipe'],
+    ...run.runAs,
   });
   const ended = new Promise<{ readonly code: number | null; readonly killedBy: NodeJS.Signals | null }>(
     (resolve, reject) => {

@@ -1,7 +1,8 @@
-// The client programs of PostgreSQL on this machine: pg_dump, pg_dumpall, pg_restore and psql.
+// The client programs of PostgreSQL on this machine: pg_dump, pg_dumpall, pg_restore, psql and pg_rewind.
 //
 // A server is dumped by a pg_dump of its own major, or else of the nearest newer one (never an older one). Its own comes
-// first because what a newer one writes need not load into a server of the older major again.
+// first because what a newer one writes need not load into a server of the older major again. pg_rewind reads and writes
+// files of its own major alone.
 // Looked for: in `binDirectory`, along the search path, and where Debian's packages are. Debian's pg_wrapper on PATH is
 // passed over: it chooses a version by rules of its own.
 
@@ -13,7 +14,7 @@ import { readProgramVersion } from './client-process.ts';
 
 const DEBIAN_FOLDER = '/usr/lib/postgresql';
 
-export type ClientProgram = 'pg_dump' | 'pg_dumpall' | 'pg_restore' | 'psql';
+export type ClientProgram = 'pg_dump' | 'pg_dumpall' | 'pg_restore' | 'psql' | 'pg_rewind';
 
 export interface ClientPrograms {
   readonly binDirectory: string;
@@ -29,6 +30,8 @@ export interface ClientSearch {
   readonly searchPath?: readonly string[];
   /** Where Debian's packages are; another folder in tests. */
   readonly packagesFolder?: string;
+  /** No newer major will do. */
+  readonly exact?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -39,21 +42,27 @@ export async function findClientPrograms(
   search: ClientSearch = {},
 ): Promise<ClientPrograms> {
   const found: ClientPrograms[] = [];
+  const others: ClientPrograms[] = [];
   const [first = 'pg_dump'] = programs;
   for (const binDirectory of await foldersOf(search)) {
     const usable = await Promise.all(programs.map((program) => isUsable(join(binDirectory, program))));
     if (usable.includes(false)) continue;
     const version = await readProgramVersion(join(binDirectory, first), search.signal);
-    found.push({ binDirectory, version, major: Number.parseInt(version, 10) });
+    const own = Number.parseInt(version, 10);
+    if (search.exact === true && own !== major) others.push({ binDirectory, version, major: own });
+    else found.push({ binDirectory, version, major: own });
   }
   const chosen = chooseClient(found, major, search.binDirectory);
   if (chosen !== undefined) return chosen;
-  throw new SpillwayError('SPW_POSTGRES_PROGRAM', `no ${programs.join(' and ')} of PostgreSQL ${major} or newer here`, {
+  const unfit = [...found, ...others];
+  const wanted = search.exact === true ? `PostgreSQL ${major}` : `PostgreSQL ${major} or newer`;
+  const packaged = search.exact === true ? `postgresql-${major}` : `postgresql-client-${major}`;
+  throw new SpillwayError('SPW_POSTGRES_PROGRAM', `no ${programs.join(' and ')} of ${wanted} here`, {
     why:
-      found.length === 0
+      unfit.length === 0
         ? 'there is none in bin_directory, on PATH or in /usr/lib/postgresql'
-        : `found only ${found.map(({ version, binDirectory }) => `${version} in ${binDirectory}`).join(', ')}`,
-    hint: `install the package postgresql-client-${major}, or name the folder of its programs as bin_directory in the configuration`,
+        : `found only ${unfit.map(({ version, binDirectory }) => `${version} in ${binDirectory}`).join(', ')}`,
+    hint: `install the package ${packaged}, or name the folder of its programs as bin_directory in the configuration`,
   });
 }
 

@@ -68,7 +68,9 @@ export async function noteFolder(
   }
   if (state.kind === 'cluster' && state.staleProcess !== undefined) {
     notes.push(
-      `postmaster.pid names process ${state.staleProcess}, which does not run here: a crash leaves that. Be sure that no server in another container, or on another host, has this folder.`,
+      Number.isNaN(Number.parseInt(state.staleProcess, 10))
+        ? `postmaster.pid says: ${state.staleProcess}.`
+        : `postmaster.pid names process ${state.staleProcess}, which does not run here: a crash leaves that. Be sure that no server in another container, or on another host, has this folder.`,
     );
   }
   const [first] = unstoredWal;
