@@ -2,23 +2,16 @@
 // was away and has not all of the old timeline.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { promisify } from 'node:util';
-import { freePort, type LabCluster, listInstallations, serverAccount } from '@spillway/lab';
+import type { LabCluster } from '@spillway/lab';
 import { checkWal } from '../src/operation/wal/check.ts';
 import { parseLsn } from '../src/postgres/lsn.ts';
 import type { Repository } from '../src/repository/repository.ts';
+import { installationForStandbys, makeStandby } from './make-standby.ts';
 import { makeRepository, makeStage, type Stage } from './operation-stage.ts';
 import { waitFor } from './throwaway.ts';
 
-const run = promisify(execFile);
-/** pg_basebackup makes the standby. */
-const programOf = (directory: string): string => join(directory, 'pg_basebackup');
-const installation = (await listInstallations()).find(({ binDirectory }) => existsSync(programOf(binDirectory)));
+const installation = await installationForStandbys();
 
 if (installation !== undefined)
   describe('a receiver through a promotion', () => {
@@ -108,30 +101,3 @@ if (installation !== undefined)
       }
     });
   });
-
-async function makeStandby(stage: Stage): Promise<LabCluster> {
-  const place = stage.place();
-  await mkdir(place, { mode: 0o700 });
-  const { host, port, user, password } = stage.cluster.connection;
-  const where = `host=${host} port=${port} user=${user} password=${password}`;
-  await run(programOf(stage.cluster.installation.binDirectory), [
-    '-D',
-    place,
-    '-d',
-    where,
-    '-X',
-    'stream',
-    '-c',
-    'fast',
-    '-R',
-  ]);
-  await writeFile(join(place, 'postgresql.auto.conf'), `primary_conninfo = '${where}'\n`, { flag: 'a' });
-  await chmod(place, 0o700);
-  const account = await serverAccount();
-  if (account !== undefined) {
-    await run('chown', ['-R', `${account.uid}:${account.gid}`, place]);
-  }
-  const cluster = await stage.adopt(place, await freePort());
-  await cluster.start();
-  return cluster;
-}

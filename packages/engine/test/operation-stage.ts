@@ -217,7 +217,7 @@ export class Stage implements AsyncDisposable {
   }
 
   /** Takes a restored folder under the stage's care, whether its server runs or not. */
-  async adopt(dataDirectory: string, port: number): Promise<LabCluster> {
+  async adopt(dataDirectory: string, port: number, socketDirectory?: string): Promise<LabCluster> {
     const { user, password } = this.cluster.connection;
     const cluster = await adoptCluster({
       dataDirectory,
@@ -226,6 +226,7 @@ export class Stage implements AsyncDisposable {
       user,
       password,
       logFile: `${dataDirectory}.log`,
+      ...(socketDirectory === undefined ? {} : { socketDirectory }),
     });
     this.#mine.push(cluster);
     return cluster;

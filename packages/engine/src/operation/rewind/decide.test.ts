@@ -47,6 +47,7 @@ const source: SourceFacts = {
   checkpointTimeline: timelineId(2),
   redo: at(0x300),
   forbidden: [],
+  hasSocketInside: false,
   walNames: new Set(),
   mayReplicate: true,
   standbyParameters: {},
@@ -136,6 +137,7 @@ const cases: readonly Case[] = [
   { what: 'files of root', target: { owner: 'root' }, decision: /belongs to root/ },
   { what: 'files of somebody else', target: { owner: 'another' }, decision: /another user/ },
   { what: 'a source without full_page_writes', source: { fullPageWrites: false }, decision: /full_page_writes/ },
+  { what: 'a source with its socket inside', source: { hasSocketInside: true }, decision: /Unix socket/ },
   {
     what: 'a role that may not read files',
     source: { forbidden: ['pg_ls_dir(text, boolean, boolean)'] },

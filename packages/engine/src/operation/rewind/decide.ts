@@ -175,6 +175,12 @@ function rewindReasons(target: TargetFacts, source: SourceFacts, fork: Divergenc
       instead: 'on the source: ALTER SYSTEM SET full_page_writes = on; SELECT pg_reload_conf(); CHECKPOINT',
     });
   }
+  if (source.hasSocketInside) {
+    reasons.push({
+      reason: 'The source has its Unix socket in its data directory, and pg_rewind fails where it tries to copy that.',
+      instead: 'set unix_socket_directories on the source to a folder elsewhere, and restart it',
+    });
+  }
   if (source.forbidden.length > 0) {
     reasons.push({
       reason: `The role may not read the files of the source: it lacks ${source.forbidden.join(', ')}.`,

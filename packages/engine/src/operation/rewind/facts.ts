@@ -43,6 +43,8 @@ export interface SourceFacts {
   readonly redo: Lsn;
   /** Functions that pg_rewind calls and this role may not. */
   readonly forbidden: readonly string[];
+  /** Whether its Unix socket lies among its files: pg_rewind tries to read it as one of them, and fails. */
+  readonly hasSocketInside: boolean;
   /** What is in its pg_wal. */
   readonly walNames: ReadonlySet<string>;
   readonly mayReplicate: boolean;

@@ -71,9 +71,11 @@ export async function readSource(
       : timelineId(Number.parseInt(row.wal_file.slice(0, 8), 16));
   const forbidden = FUNCTIONS.filter((_, index) => row.may[index] !== true);
   const mayRead = forbidden.length === 0;
-  const names = mayRead
-    ? await session.query<{ name: string }>("SELECT pg_ls_dir('pg_wal', true, false) AS name", [], options)
-    : [];
+  const list = async (folder: string): Promise<readonly string[]> => {
+    if (!mayRead) return [];
+    const found = await session.query<{ name: string }>('SELECT pg_ls_dir($1, true, false) AS name', [folder], options);
+    return found.map(({ name }) => name);
+  };
   const history = await readHistory(session, timeline, mayRead, stored, signal);
   return {
     systemIdentifier: row.system,
@@ -87,7 +89,8 @@ export async function readSource(
     checkpointTimeline: timelineId(row.checkpoint_timeline),
     redo: parseLsn(row.redo) ?? lsn(0n),
     forbidden,
-    walNames: new Set(names.map(({ name }) => name)),
+    hasSocketInside: (await list('.')).some((name) => /^\.s\.PGSQL\.\d+$/.test(name)),
+    walNames: new Set(await list('pg_wal')),
     mayReplicate: row.may_replicate,
     standbyParameters: Object.fromEntries(
       STANDBY_PARAMETERS.map((name, index) => [name, Number(row.parameters[index] ?? 0)]),
