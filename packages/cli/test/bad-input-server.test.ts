@@ -247,6 +247,22 @@ suite('bad input to a repository in use', () => {
       'SPW_SERVER_RUNNING',
       /process \d+ runs/,
     ],
+    [
+      'a rewind of a running server',
+      () => ['rewind', '--data-directory', cluster.dataDirectory],
+      'spillway',
+      15,
+      'SPW_SERVER_RUNNING',
+      /process \d+ runs/,
+    ],
+    [
+      'a rewind of a folder that is none',
+      () => ['rewind', '--data-directory', 'used'],
+      'spillway',
+      1,
+      'SPW_DATA_DIRECTORY',
+      /used could not be read/,
+    ],
     ['no repository', () => ['backups'], 'nowhere', 10, 'SPW_REPOSITORY_MISSING', /nowhere/],
     ['a repository of a newer format', () => ['backups'], 'newer', 1, 'SPW_REPOSITORY_NEWER', /format 7/],
   ];

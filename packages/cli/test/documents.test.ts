@@ -11,6 +11,7 @@ import type {
   DoctorDocument,
   EvidenceExportDocument,
   EvidenceListDocument,
+  RewindPlan,
   WalReport,
 } from '@spillway/contract';
 import { commandDocuments } from '@spillway/contract/schemas';
@@ -149,6 +150,10 @@ test('a backup with its WAL, from init to restore, and the doctor at each step',
   await run('dump list');
   await run('restore', '--into', 'planned', '--dry-run');
   await run('restore', '--into', 'restored');
+  // Restored and not started yet: that is refused, in a document with the reason.
+  const rewind = await place.run(['rewind', '--data-directory', 'restored', '--dry-run', '--json']);
+  const planned = checked<RewindPlan>('rewind', rewind, [15]);
+  assert.match(planned.reasons.map(({ reason }) => reason).join(' '), /backup_label lies in the data directory/);
 });
 
 test('single WAL files', async () => {

@@ -64,6 +64,7 @@ export { refuseBusyPort } from './operation/restore/port.ts';
 export { type RecoverySummary, type StartOptions, startRestored } from './operation/restore/start.ts';
 export type { RecoveryTarget } from './operation/restore/target.ts';
 export { type PlannedRewind, planRewind, type RewindOptions } from './operation/rewind/plan.ts';
+export { probeRestoreCommand } from './operation/rewind/probe.ts';
 export { impossible as impossibleRewind, rewind, type RewindRun } from './operation/rewind/run.ts';
 export type { Finding, Hurt } from './operation/verify/findings.ts';
 export { TIER_AFTER_MS, tier, type TierGroup, type TierOptions, type TierSummary } from './operation/tier/run.ts';

@@ -229,9 +229,9 @@ if (installation !== undefined && existsSync(join(installation.binDirectory, 'pg
 
     test('whose pg_wal lacks WAL that the repository has is rewound with that', async () => {
       const directory = await copy();
-      const { plan: before } = await plan(directory);
-      const from = parseLsn(before.wal.checkpoint_lsn ?? '') ?? lsn(0n);
-      const gone = [from, lsn(from + BigInt(MEGABYTE)), parseLsn(before.fork?.lsn ?? '') ?? lsn(0n)].map((at) =>
+      const { plan: first } = await plan(directory);
+      const from = parseLsn(first.wal.checkpoint_lsn ?? '') ?? lsn(0n);
+      const gone = [from, lsn(from + BigInt(MEGABYTE)), parseLsn(first.fork?.lsn ?? '') ?? lsn(0n)].map((at) =>
         segmentName(timelineId(1), at, SIZE),
       );
       for (const name of gone) await rm(join(directory, 'pg_wal', name), { force: true });

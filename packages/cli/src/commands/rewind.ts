@@ -32,7 +32,7 @@ export const rewind: Command<RewindOptions> = async (context, options) => {
   const { connection: configured, settings } = await clusterSource(context, loaded, cluster);
   const source = await sourceOf(context, options.source, configured);
   const opened = await openIfThere(context, loaded);
-  const planned = await engine.planRewind({
+  const planned = await planOrSaySource(options, {
     cluster,
     repository: opened?.repository,
     directory: resolve(directory, options.dataDirectory),
@@ -50,6 +50,14 @@ export const rewind: Command<RewindOptions> = async (context, options) => {
       : { binDirectory: loaded.resolvePath(['clusters', cluster, 'bin_directory'], settings.bin_directory) }),
   });
   const { plan } = planned;
+  const restoreCommand = buildRestoreCommand({
+    node: process.execPath,
+    main: fileURLToPath(new URL('../main.ts', import.meta.url)),
+    configurationFile: loaded.file,
+    cluster,
+    repository: opened?.place,
+  });
+  if (plan.decision !== 'impossible') await warnOfFetch(context, restoreCommand, plan.directory);
   if (options.dryRun === true) {
     output.result(plan, () => `${renderRewindPlan(plan)}\n\nNothing was done (--dry-run).`);
     return plan.decision === 'impossible' ? exitCodes.refused : exitCodes.ok;
@@ -71,13 +79,7 @@ export const rewind: Command<RewindOptions> = async (context, options) => {
   const done = await engine.rewind({
     planned,
     source,
-    restoreCommand: buildRestoreCommand({
-      node: process.execPath,
-      main: fileURLToPath(new URL('../main.ts', import.meta.url)),
-      configurationFile: loaded.file,
-      cluster,
-      repository: opened?.place,
-    }),
+    restoreCommand,
     signal,
     report: output.report,
   });
@@ -85,6 +87,28 @@ export const rewind: Command<RewindOptions> = async (context, options) => {
   output.result(document, () => renderRewind(document));
   return exitCodes.ok;
 };
+
+/** Where --source was forgotten the configured server is the very one that is down. */
+async function planOrSaySource({ source }: RewindOptions, wishes: engine.RewindOptions): Promise<engine.PlannedRewind> {
+  try {
+    return await engine.planRewind(wishes);
+  } catch (error) {
+    if (source !== undefined || !isSpillwayError(error, 'SPW_POSTGRES_UNREACHABLE')) throw error;
+    throw new SpillwayError(error.code, error.message, {
+      cause: error,
+      ...(error.why === undefined ? {} : { why: error.why }),
+      hint: "name the server that took over: --source 'host=db2'",
+    });
+  }
+}
+
+async function warnOfFetch({ output, signal }: Context, restoreCommand: string, directory: string): Promise<void> {
+  const said = await engine.probeRestoreCommand(restoreCommand, directory, signal);
+  if (said === undefined) return;
+  output.warn(
+    `the standby will not start as long as the account that owns ${directory} cannot fetch WAL from the repository: let it read the configuration and its secrets, or take restore_command out of postgresql.auto.conf afterwards. It said: ${said.replaceAll(/\s*\n\s*/g, '; ')}`,
+  );
+}
 
 async function sourceOf(
   { directory, signal }: Context,

@@ -55,7 +55,7 @@ export const restoreCommands: Branch = (program, call) => {
     program,
     'rewind',
     'bring a former primary back as a standby of the server that took over',
-    "spillway rewind --data-directory /var/lib/postgresql/15/main --source 'host=db2'",
+    "spillway rewind --data-directory /srv/postgresql/main --source 'host=db2'",
   )
     .requiredOption('--data-directory <folder>', 'data directory of the former primary, shut down cleanly')
     .option(

@@ -30,7 +30,7 @@ export function renderRewindPlan(plan: RewindPlan): string {
             `${kept.files.join(', ') || 'nothing'}: files of this host, which pg_rewind replaces by the source's`,
           ] as const,
         ]),
-    ['decision', DECISIONS[plan.decision]],
+    ['decision', `${DECISIONS[plan.decision]}${plan.rehearsed ? ', and pg_rewind has rehearsed it' : ''}`],
   ];
   if (plan.decision !== 'impossible') {
     pairs.push(

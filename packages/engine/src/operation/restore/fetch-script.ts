@@ -50,5 +50,9 @@ if [ -f "${NAMES_FILE}" ]; then
   done
   take "$1" "$2"
 fi
-${fallback.replaceAll(/"%[fp]"|%[fp%]/g, (word) => (word === '%%' ? '%' : word.includes('f') ? '"$1"' : '"$2"'))}
+${withArguments(fallback)}
 `;
+
+/** A restore_command as lines of a script: $1 is the name of the file, $2 where it is wanted. */
+export const withArguments = (command: string): string =>
+  command.replaceAll(/"%[fp]"|%[fp%]/g, (word) => (word === '%%' ? '%' : word.includes('f') ? '"$1"' : '"$2"'));

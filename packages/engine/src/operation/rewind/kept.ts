@@ -9,7 +9,7 @@
 // Beside it, because pg_rewind removes from the data directory all that the source has not, whatever it is. Copies, because
 // it overwrites files in place, and links would share that.
 
-import { chown, lstat, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { chown, lstat, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SpillwayError } from '@spillway/contract';
 import { type Lsn, parseSegmentName, segmentEnd, type SegmentSize } from '../../postgres/lsn.ts';
@@ -116,9 +116,11 @@ export async function keep(
       hint: 'free space, or name a folder elsewhere with --keep-into',
     });
   }
+  let isOurs = false;
   try {
     const firstMade = await mkdir(folder, { recursive: true, mode: 0o700 });
     if ((await readdir(folder)).length > 0) throw new Error('it is not empty');
+    isOurs = true;
     await syncAbove(folder, firstMade);
     for (const [part, from, names] of [
       ['wal', join(directory, 'pg_wal'), plan.wal],
@@ -132,6 +134,7 @@ export async function keep(
     await syncFolder(folder);
     await giveAway(folder, owner);
   } catch (cause) {
+    if (isOurs) await rm(folder, { recursive: true, force: true });
     signal.throwIfAborted();
     throw new SpillwayError('SPW_REWIND_IMPOSSIBLE', `nothing was rewound: ${folder} could not be written`, {
       cause,

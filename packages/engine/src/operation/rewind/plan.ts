@@ -193,7 +193,8 @@ function notesOn({ repository, primary }: RewindOptions, source: SourceFacts, re
       : ['The source has made no checkpoint since it was promoted: one is asked of it first.']),
     ...(primary === undefined
       ? [
-          `primary_conninfo has no password: put it into the passfile of the server's account, or say --primary with passfile=${source.mayReplicate ? '' : '; and name a role in it that may replicate, which this one may not'}.`,
+          `primary_conninfo has no password: where one is needed, put it into the passfile of the server's account, or name one: --primary 'host=… passfile=…'.`,
+          ...(source.mayReplicate ? [] : ['The role in it may not replicate: name one that may with --primary.']),
         ]
       : []),
   ];

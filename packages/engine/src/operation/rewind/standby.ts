@@ -23,7 +23,7 @@ export async function planStandby(
   standby: StandbyWish,
   stored: SystemWal | undefined,
 ): Promise<Recovery> {
-  const recovery = planRecovery({
+  const planned = planRecovery({
     target: { kind: 'latest' },
     told: { kind: 'latest' },
     timeline: source.timeline,
@@ -34,6 +34,8 @@ export async function planStandby(
     postgresqlConf: await textOf(join(directory, 'postgresql.conf')),
     autoConf: await textOf(join(directory, AUTO_CONF)),
   });
+  // What it archives its own configuration says, which stays.
+  const recovery = { ...planned, notes: planned.notes.filter((note) => !note.startsWith('archive_mode')) };
   const newer = [...(stored?.catalog.histories ?? [])].filter((timeline) => timeline > source.timeline);
   if (newer.length === 0) return recovery;
   return {
