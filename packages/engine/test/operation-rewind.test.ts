@@ -358,6 +358,25 @@ if (installation !== undefined && existsSync(join(installation.binDirectory, 'pg
       await cluster.destroy();
     });
 
+    test('that alone has WAL from before the fork gets it back after the rewind', async () => {
+      const directory = await copy();
+      const { plan: first } = await plan(directory);
+      const name = segmentName(timelineId(1), parseLsn(first.wal.checkpoint_lsn ?? '') ?? lsn(0n), SIZE);
+      await rm(join(source.dataDirectory, 'pg_wal', name));
+      const planned = await plan(directory, { repository: undefined });
+      assert.deepEqual(planned.wal?.replayOwn, [name]);
+      await carryOut(planned);
+      assert.deepEqual(await readFile(join(directory, 'pg_wal', name)), await readFile(join(diverged, 'pg_wal', name)));
+      await (await follows(directory)).destroy();
+    });
+
+    test('that would have to replay WAL which is nowhere any more is refused', async () => {
+      const directory = await copy();
+      const name = segmentName(timelineId(2), lsn((await forkOf(directory)) + BigInt(2 * MEGABYTE)), SIZE);
+      await rm(join(source.dataDirectory, 'pg_wal', name));
+      await impossible(directory, new RegExp(`neither on the source nor in the repository: ${name}`));
+    });
+
     const forkOf = async (directory: string): Promise<ReturnType<typeof lsn>> =>
       parseLsn((await plan(directory)).plan.fork?.lsn ?? '') ?? lsn(0n);
 
