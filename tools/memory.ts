@@ -20,7 +20,7 @@ const ROWS_PER_GB = 7_950_000;
 const ROWS_AT_ONCE = 1_000_000;
 const LOOK_EVERY_MS = 50;
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const MAIN = join(ROOT, 'packages', 'cli', 'src', 'main.ts');
+const MAIN = join(ROOT, 'packages', 'cli', 'bin', 'spillway.js');
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -21,7 +21,7 @@ const PUSHED_MAX = 8;
 const ROWS_AT_ONCE = 400_000;
 const LOOK_EVERY_MS = 50;
 const STORED_WITHIN_MS = 600_000;
-const MAIN = join(fileURLToPath(new URL('..', import.meta.url)), 'packages', 'cli', 'src', 'main.ts');
+const MAIN = join(fileURLToPath(new URL('..', import.meta.url)), 'packages', 'cli', 'bin', 'spillway.js');
 
 const sizes = process.argv.slice(2).map(Number);
 if (sizes.length === 0) sizes.push(16, 64, 1024);

@@ -10,7 +10,7 @@ const run = promisify(execFile);
 /** By their path in the project. */
 export async function referenceFiles(root: string): Promise<ReadonlyMap<string, string>> {
   const ask = async (...words: string[]): Promise<string> => {
-    const all = [join(root, 'packages/cli/src/main.ts'), ...words];
+    const all = [join(root, 'packages/cli/bin/spillway.js'), ...words];
     return (await run(process.execPath, all, { maxBuffer: 64 * 1024 * 1024 })).stdout;
   };
   const [manual, schemas, configuration] = await Promise.all([ask('man'), ask('schema'), ask('config', 'schema')]);

@@ -22,6 +22,8 @@ export interface GlobalOptions {
 export interface Context {
   readonly options: GlobalOptions;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** What was started, as an absolute path: another Node can start it again. */
+  readonly program: string;
   /** The current folder. */
   readonly directory: string;
   readonly signal: AbortSignal;

@@ -10,7 +10,6 @@ if (Number.parseInt(process.versions.node, 10) < wanted) {
   process.exitCode = 150;
 } else {
   try {
-    await keepCompiled();
     const { run } = await import('./run.ts');
     await run(process.argv.slice(2));
   } catch (error) {
@@ -18,15 +17,4 @@ if (Number.parseInt(process.versions.node, 10) < wanted) {
     if (process.argv.includes('--debug')) process.stderr.write(`${error instanceof Error ? error.stack : ''}\n`);
     process.exitCode = 150;
   }
-}
-
-/** Node keeps what it made of our sources, for us and our worker threads: half of the time of a short command. */
-async function keepCompiled() {
-  const { enableCompileCache } = await import('node:module');
-  const { homedir } = await import('node:os');
-  const path = await import('node:path');
-  const caches = process.env['XDG_CACHE_HOME'] || path.join(homedir(), '.cache');
-  const folder = path.join(caches, 'spillway', 'compiled');
-  process.env['NODE_COMPILE_CACHE'] ??= folder;
-  enableCompileCache(process.env['NODE_COMPILE_CACHE']);
 }

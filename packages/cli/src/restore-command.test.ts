@@ -36,11 +36,11 @@ test('any word survives the shell', async () => {
 test('only the code for an absent file becomes 1; what PostgreSQL would take for the end of WAL does not pass', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'spillway restore command 100% '));
   try {
-    const main = join(folder, "it's main.sh");
+    const program = join(folder, "it's main.sh");
     const run = async (body: string) => {
-      await writeFile(main, `printf '%s\\n' "$@"\n${body}\n`);
+      await writeFile(program, `printf '%s\\n' "$@"\n${body}\n`);
       return execute(
-        buildRestoreCommand({ node: '/bin/sh', main, configurationFile: '/etc/spill way.yaml', cluster: 'main' }),
+        buildRestoreCommand({ node: '/bin/sh', program, configurationFile: '/etc/spill way.yaml', cluster: 'main' }),
       );
     };
     const ok = await run('exit 0');
@@ -53,9 +53,10 @@ test('only the code for an absent file becomes 1; what PostgreSQL would take for
     for (const code of [1, 2, 9, 100, 102, 125]) assert.equal((await run(`exit ${code}`)).code, 150, String(code));
     assert.equal((await run('exit 143')).code, 143);
     assert.ok((await run('kill -KILL $$')).code > 125);
-    await rm(main);
+    await rm(program);
     assert.ok(
-      (await execute(buildRestoreCommand({ node: '/bin/sh', main, configurationFile: null, cluster: 'm' }))).code > 125,
+      (await execute(buildRestoreCommand({ node: '/bin/sh', program, configurationFile: null, cluster: 'm' }))).code >
+        125,
     );
   } finally {
     await rm(folder, { recursive: true });

@@ -11,8 +11,8 @@ const FAILED_CODE = 150;
 
 export interface RestoreCommandOptions {
   readonly node: string;
-  /** Absolute path of main.ts. */
-  readonly main: string;
+  /** Absolute path of what Node starts. */
+  readonly program: string;
   /** Absolute; null where the environment alone configures. */
   readonly configurationFile: string | null;
   readonly cluster: string;
@@ -22,12 +22,12 @@ export interface RestoreCommandOptions {
 
 export function buildRestoreCommand({
   node,
-  main,
+  program,
   configurationFile,
   cluster,
   repository,
 }: RestoreCommandOptions): string {
-  const words = [node, main];
+  const words = [node, program];
   if (configurationFile !== null) words.push('--config', configurationFile);
   if (repository !== undefined) words.push('--repository', repository);
   words.push('--cluster', cluster, '--quiet', 'wal', 'fetch', '--absent-code', String(ABSENT_CODE));

@@ -7,6 +7,7 @@
 //    takes anything lower for the end of WAL and would end its recovery too early. `wal push` answers 1 to 125 for every
 //    failure, a signal too: only those are counted in pg_stat_archiver.
 
+import { realpathSync } from 'node:fs';
 import { CommanderError } from 'commander';
 import type { Context, GlobalOptions } from './context.ts';
 import { createProgram } from './program.ts';
@@ -55,6 +56,7 @@ export async function run(words: readonly string[]): Promise<never> {
     const context: Context = {
       options,
       environment: process.env,
+      program: realpathSync(process.argv[1] ?? ''),
       directory: process.cwd(),
       signal: interruption.signal,
       output,

@@ -21,7 +21,7 @@ export interface Workplace extends AsyncDisposable {
   ) => { readonly child: ChildProcessWithoutNullStreams; readonly ended: Promise<Ended> };
 }
 
-export const mainFile = join(import.meta.dirname, '../src/main.ts');
+export const mainFile = join(import.meta.dirname, '../bin/spillway.js');
 
 /** A temporary folder with `files` in it, in which the command line runs with an empty environment. */
 export async function makeWorkplace(files: Readonly<Record<string, string>> = {}): Promise<Workplace> {

@@ -2,7 +2,6 @@
 // Nothing is asked where the folder is empty, so nothing can be lost. With --delta files are overwritten: then the name of
 // the cluster must be typed, or said with --yes --confirm.
 
-import { fileURLToPath } from 'node:url';
 import { delimiter, resolve } from 'node:path';
 import { SpillwayError, type RecoverySummary, type RestoreDocument, type RestorePlan } from '@spillway/contract';
 import type { LoadedConfiguration } from '../configuration/load.ts';
@@ -102,7 +101,7 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
     workers,
     restoreCommand: buildRestoreCommand({
       node: process.execPath,
-      main: fileURLToPath(new URL('../main.ts', import.meta.url)),
+      program: context.program,
       configurationFile: loaded.file,
       cluster,
       repository: place,

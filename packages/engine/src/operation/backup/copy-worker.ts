@@ -13,6 +13,7 @@ import { SpillwayError } from '@spillway/contract';
 import { CHUNK_BYTES, CHUNK_ID_BYTES, chunkCount } from '../../format/chunk.ts';
 import type { PackDirectory } from '../../format/pack.ts';
 import { verifyPages } from '../../postgres/page.ts';
+import { allocatePages } from '../../postgres/page-sum.ts';
 import { ChunkIntake, type IntakeData } from '../chunk-intake.ts';
 import { serveCrew } from '../crew.ts';
 import type { WrongPageOfFile } from './source.ts';
@@ -63,7 +64,7 @@ export type CopyFinal = readonly PackDirectory[];
 
 serveCrew<CopyData, CopyTask, CopyResult, CopyFinal>((data) => {
   const intake = new ChunkIntake(data);
-  const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  const chunk = allocatePages(CHUNK_BYTES);
 
   /** Writes its ids to `ids`, which has room for all of them. */
   async function copyItem(item: CopyItem, ids: Uint8Array, totals: Totals): Promise<CopiedItem> {

@@ -1,10 +1,9 @@
 // The SDK's client for one location. The SDK is loaded here and nowhere else, and only when a bucket is first asked for
-// something: it costs every process that loads it some eighty milliseconds and twenty megabytes.
+// something: it costs every process that loads it some eighty milliseconds and twenty megabytes. So it is with Node's HTTP,
+// which brings much that nobody uses here.
 //
 // The SDK signs, finds credentials and reads answers. Retries, time-outs of whole requests and checksums are ours.
 
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { s3Defaults } from '@spillway/contract';
 import type { S3Location } from '../port.ts';
@@ -17,7 +16,11 @@ export interface Connected {
 }
 
 export async function connectS3(location: S3Location): Promise<Connected> {
-  const sdk = await import('@aws-sdk/client-s3');
+  const [sdk, { Agent: HttpAgent }, { Agent: HttpsAgent }] = await Promise.all([
+    import('@aws-sdk/client-s3'),
+    import('node:http'),
+    import('node:https'),
+  ]);
   const { endpoint, credentials } = location;
   const region = location.region ?? (endpoint === undefined ? undefined : 'us-east-1');
   const agent = {
