@@ -3,7 +3,6 @@
 
 import { readFile } from 'node:fs/promises';
 import { delimiter, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { exitCodes, isSpillwayError, type RewindDocument, SpillwayError } from '@spillway/contract';
 import * as engine from '@spillway/engine';
 import type { LoadedConfiguration } from '../configuration/load.ts';
@@ -52,7 +51,7 @@ export const rewind: Command<RewindOptions> = async (context, options) => {
   const { plan } = planned;
   const restoreCommand = buildRestoreCommand({
     node: process.execPath,
-    main: fileURLToPath(new URL('../main.ts', import.meta.url)),
+    program: context.program,
     configurationFile: loaded.file,
     cluster,
     repository: opened?.place,

@@ -1,10 +1,13 @@
 // One worker of a restore: fetches a stretch of a pack, opens its chunks and writes each where it belongs.
 //
 // A stretch is one range read. Its chunks are authenticated one by one, hashed anew, and written straight to every file that
-// has them. What a pack cannot give is a result: the same chunks may lie in another. Files are there already, of full length and empty: what is zero is never written.
+// has them. What a pack cannot give is a result: the same chunks may lie in another. Files are there already, of full length
+// and empty: what is zero is never written.
+//
+// What was written is sent on to the disk beside the work, again and again (`WrittenFiles`), so that the sync at the end of the
+// restore, which alone promises anything, finds little left to do.
 
-import { closeSync, openSync, writeSync } from 'node:fs';
-import { type ErrorCode, isSpillwayError, SpillwayError } from '@spillway/contract';
+import { type ErrorCode, isSpillwayError } from '@spillway/contract';
 import { discard } from '../../codec/discard.ts';
 import { chunkId, idKey } from '../../codec/keys.ts';
 import { damaged } from '../../codec/seal.ts';
@@ -15,8 +18,7 @@ import { packOpener, type PackReference } from '../../repository/index-store.ts'
 import { Repository, type RepositoryHandle } from '../../repository/repository.ts';
 import type { Detour } from '../../storage/wrap/several.ts';
 import { serveCrew } from '../crew.ts';
-
-const OPEN_FILES_MAX = 128;
+import { WrittenFiles } from './written-files.ts';
 
 export interface LayData {
   readonly repository: RepositoryHandle;
@@ -49,32 +51,7 @@ export interface LayResult {
 serveCrew<LayData, LayTask, LayResult, undefined>((data) => {
   const repository = new Repository(data.repository);
   const key = idKey(data.repository.keys);
-  const open = new Map<string, number>();
-
-  function fileFor(path: string): number {
-    const known = open.get(path);
-    if (known !== undefined) return known;
-    if (open.size >= OPEN_FILES_MAX) {
-      const [oldest] = open;
-      if (oldest !== undefined) {
-        closeSync(oldest[1]);
-        open.delete(oldest[0]);
-      }
-    }
-    const file = openSync(path, 'r+');
-    open.set(path, file);
-    return file;
-  }
-
-  function write(path: string, bytes: Uint8Array, position: number): void {
-    try {
-      for (let at = 0; at < bytes.byteLength; ) {
-        at += writeSync(fileFor(path), bytes, at, bytes.byteLength - at, position + at);
-      }
-    } catch (cause) {
-      throw new SpillwayError('SPW_RESTORE_FAILED', `${path} could not be written`, { cause });
-    }
-  }
+  const files = new WrittenFiles();
 
   return {
     async perform(task) {
@@ -90,7 +67,7 @@ serveCrew<LayData, LayTask, LayResult, undefined>((data) => {
       }
     },
     async finish() {
-      for (const file of open.values()) closeSync(file);
+      await files.close();
       return undefined;
     },
   };
@@ -116,12 +93,13 @@ serveCrew<LayData, LayTask, LayResult, undefined>((data) => {
         throw damaged(name, `the chunk at byte ${chunk.offset} is not the one of its id`);
       }
       for (let i = 0; i < chunk.destinations.length; i += 2) {
-        write(paths[chunk.destinations[i] ?? 0] ?? '', plain, chunk.destinations[i + 1] ?? 0);
+        files.write(paths[chunk.destinations[i] ?? 0] ?? '', plain, chunk.destinations[i + 1] ?? 0);
         writtenBytes += plain.byteLength;
       }
       discard(plain);
     }
     discard(stretch);
+    await files.settle();
     return { fetchedBytes: bytes, writtenBytes };
   }
 });
