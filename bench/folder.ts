@@ -19,12 +19,16 @@ export async function folderBytes(folder: string): Promise<number> {
   return bytes;
 }
 
-export async function prepareCaches(caches: Caches, folder: string, signal: AbortSignal): Promise<void> {
+export async function prepareCaches(caches: Caches, folders: readonly string[], signal: AbortSignal): Promise<void> {
   await promisify(execFile)('sync');
   if (caches === 'cold') {
     await writeFile('/proc/sys/vm/drop_caches', '3\n');
     return;
   }
+  for (const folder of folders) await readAll(folder, signal);
+}
+
+async function readAll(folder: string, signal: AbortSignal): Promise<void> {
   const buffer = Buffer.allocUnsafe(READ_BYTES);
   for await (const path of filesIn(folder)) {
     signal.throwIfAborted();

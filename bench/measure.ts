@@ -3,6 +3,8 @@
 //   wall    from just before its start until it has ended and its output is read
 //   CPU     of the command and every descendant it waited for, by bash's `time`, and of the source's server over the same
 //           span: a peer that lets the server read its files, or archive its WAL, must not look cheaper for it
+//   bytes   what they read with read calls and what they wrote into files, as the kernel counts it (`process-io.ts`), of
+//           the command, its descendants and, over the same span, of the server
 //   memory  the peaks of the processes of the command, as the kernel keeps them, added; looked at ten times a second,
 //           so what a process takes in its last tenth of a second may be missed
 // A command is ended, with all its descendants, when the bench is interrupted or it runs longer than COMMAND_WITHIN_MS.
@@ -11,6 +13,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { descendantsOf, killTree, markProcess, type ServerAccount } from '@spillway/lab';
+import { type ProcessIo, parseProcessIo } from './process-io.ts';
 import { parsePeakMemory, parseProcessCpu, parseTimes, TIME_FORMAT } from './process-times.ts';
 
 const COMMAND_WITHIN_MS = 60 * 60_000;
@@ -32,21 +35,29 @@ export interface Measurement {
   readonly cpuSeconds: number;
   readonly serverCpuSeconds: number;
   readonly peakBytes: number;
+  readonly readBytes: number;
+  readonly writtenBytes: number;
 }
 
 /** Throws with what the command said where it failed. */
 export async function measure(command: Command, serverPid: number, signal: AbortSignal): Promise<Measurement> {
-  const serverBefore = treeCpu(serverPid);
+  const serverBefore = usedByTree(serverPid);
   const began = performance.now();
   const { stdout, times, peakBytes } = await runTimed(command, signal);
   const wall = (performance.now() - began) / 1000;
-  const cpuSeconds = parseTimes(times);
-  if (cpuSeconds === undefined) throw new Error(`bash told no times of ${command.program}: ${times}`);
+  const server = usedByTree(serverPid);
+  const [first = '', ...rest] = times.split('\n');
+  const cpuSeconds = parseTimes(first);
+  const io = parseProcessIo(rest.join('\n'));
+  if (cpuSeconds === undefined || io === undefined)
+    throw new Error(`bash told no times of ${command.program}: ${times}`);
   return {
     seconds: command.ownSeconds?.(stdout) ?? wall,
     cpuSeconds,
-    serverCpuSeconds: treeCpu(serverPid) - serverBefore,
+    serverCpuSeconds: server.cpuSeconds - serverBefore.cpuSeconds,
     peakBytes,
+    readBytes: io.readBytes + server.readBytes - serverBefore.readBytes,
+    writtenBytes: io.writtenBytes + server.writtenBytes - serverBefore.writtenBytes,
   };
 }
 
@@ -62,8 +73,10 @@ interface Ran {
 }
 
 // --norc: with a socket for stdin bash takes itself for a login over the network.
-// The command gets the stderr that bash was given; the times go to descriptor 3, which it does not inherit.
-const TIMED = `TIMEFORMAT='${TIME_FORMAT}'; exec 4>&2; { time "$@" 2>&4 3>&- 4>&-; } 2>&3`;
+// The command gets the stderr that bash was given; times and bytes go to descriptor 3, which it does not inherit. What
+// descendants read and wrote was added to bash's own by the kernel when it waited for them.
+const TIMED = `TIMEFORMAT='${TIME_FORMAT}'; exec 4>&2; { time "$@" 2>&4 3>&- 4>&-; } 2>&3; code=$?
+while read -r line; do echo "$line" >&3; done </proc/$$/io; exit $code`;
 
 async function runTimed(command: Command, signal: AbortSignal): Promise<Ran> {
   signal.throwIfAborted();
@@ -121,11 +134,17 @@ function notePeaks(child: ChildProcess, peaks: Map<number, number>): void {
   }
 }
 
-function treeCpu(root: number): number {
-  return [root, ...descendantsOf(root).map(({ pid }) => pid)].reduce((sum, pid) => {
-    const stat = readProc(pid, 'stat');
-    return sum + (stat === undefined ? 0 : parseProcessCpu(stat));
-  }, 0);
+/** What the process, its descendants and their ended children used since they began; the difference of two is a span's. */
+export function usedByTree(root: number): ProcessIo & { readonly cpuSeconds: number } {
+  const all = [root, ...descendantsOf(root).map(({ pid }) => pid)].map((pid) => {
+    const io = parseProcessIo(readProc(pid, 'io') ?? '') ?? { readBytes: 0, writtenBytes: 0 };
+    return { cpuSeconds: parseProcessCpu(readProc(pid, 'stat') ?? ''), ...io };
+  });
+  return {
+    cpuSeconds: all.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0),
+    readBytes: all.reduce((sum, { readBytes }) => sum + readBytes, 0),
+    writtenBytes: all.reduce((sum, { writtenBytes }) => sum + writtenBytes, 0),
+  };
 }
 
 function readProc(pid: number, file: string): string | undefined {

@@ -15,8 +15,9 @@ export function parseTimes(text: string): number | undefined {
   return found === null ? undefined : Number(found[1]) + Number(found[2]);
 }
 
-/** CPU seconds of a process and of its ended children, from its `/proc/<pid>/stat`. */
+/** CPU seconds of a process and of its ended children, from its `/proc/<pid>/stat`; 0 for one that just ended. */
 export function parseProcessCpu(stat: string): number {
+  if (stat === '') return 0;
   // The name, in parentheses, may hold spaces and parentheses itself; the fields after it are fixed.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);

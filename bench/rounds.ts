@@ -1,4 +1,4 @@
-// The rounds: in each, every scenario in its order, and in each scenario every peer in its turn, A B A B.
+// The turns, in rounds: in each, every scenario in its order, and in each scenario every peer in its turn, A B A B.
 //
 // A turn: archive WAL by the peer's command, write out all dirty pages, prepare the caches, run and measure, wait until
 // the archiver is done too, and see what the store grew by. A scenario that was not asked for still takes place where
@@ -7,11 +7,11 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { giveTo } from '@spillway/lab';
-import type { Sample } from './comparison.ts';
+import type { Sample } from './figures.ts';
 import { type Caches, folderBytes, prepareCaches } from './folder.ts';
-import { measure } from './measure.ts';
+import { type Measurement, measure, perform } from './measure.ts';
 import type { Peer } from './peers/peer.ts';
-import type { Scenario } from './scenarios/scenario.ts';
+import type { Turn } from './scenarios/scenario.ts';
 import type { Source } from './source.ts';
 
 /** A restored cluster lacks some caches of the source's, and nothing of size. */
@@ -21,8 +21,8 @@ export interface Rounds {
   readonly rounds: number;
   readonly caches: Caches;
   /** All of them, in their order. */
-  readonly scenarios: readonly Scenario[];
-  readonly wanted: (scenario: Scenario) => boolean;
+  readonly scenarios: readonly Turn[];
+  readonly wanted: (scenario: Turn) => boolean;
   readonly peers: readonly Peer[];
   readonly source: Source;
   /** For what is restored. */
@@ -33,12 +33,14 @@ export interface Rounds {
 
 export async function runRounds(plan: Rounds): Promise<readonly Sample[]> {
   const samples: Sample[] = [];
-  const needed = plan.scenarios.slice(0, plan.scenarios.findLastIndex(plan.wanted) + 1);
+  const needed = plan.scenarios
+    .slice(0, plan.scenarios.findLastIndex(plan.wanted) + 1)
+    .filter((scenario) => plan.wanted(scenario) || scenario.passing !== true);
   for (let round = 1; round <= plan.rounds; round++) {
     for (const scenario of needed) {
       await scenario.change?.(plan.source, round);
       for (const peer of plan.peers) {
-        const sample = await takeTurn(plan, scenario, peer);
+        const sample = await takeTurn(plan, scenario, round, peer);
         if (sample === undefined) continue;
         const counted = plan.wanted(scenario);
         if (counted) samples.push(sample);
@@ -50,24 +52,34 @@ export async function runRounds(plan: Rounds): Promise<readonly Sample[]> {
   return samples;
 }
 
-async function takeTurn(plan: Rounds, scenario: Scenario, peer: Peer): Promise<Sample | undefined> {
+async function takeTurn(
+  plan: Rounds,
+  scenario: Turn,
+  round: number,
+  peer: Peer,
+): Promise<(Sample & Measurement) | undefined> {
   const { source, signal, caches } = plan;
   const into = join(plan.folder, 'restored');
   const command = scenario.command(peer, into);
   if (command === undefined) return undefined;
   await source.archiveBy(peer.archiveCommand, signal);
   if (scenario.fromEmpty === true) await peer.empty();
-  if (scenario.restores === true) {
+  if (scenario.restores !== undefined) {
     await mkdir(into, { mode: 0o700 });
     await giveTo(source.cluster.account, into);
   }
+  const lay = scenario.restores === 'over-restored' ? peer.restore?.(into) : undefined;
+  if (lay !== undefined) await perform(lay, signal);
+  const expectMended = await scenario.harm?.(into, round);
   await source.untilArchived(signal);
   await peer.catchUp?.();
   const before = await folderBytes(peer.store);
-  await prepareCaches(caches, scenario.reads === 'source' ? source.dataDirectory : peer.store, signal);
+  const read = scenario.reads === 'source' ? source.dataDirectory : peer.store;
+  await prepareCaches(caches, scenario.restores === undefined ? [read] : [read, into], signal);
   const measurement = await measure(command, source.pid, signal);
   await source.untilArchived(signal);
-  if (scenario.restores === true) {
+  if (scenario.restores !== undefined) {
+    await expectMended?.();
     const [restored, whole] = await Promise.all(
       [into, source.dataDirectory].map((root) => folderBytes(join(root, 'base'))),
     );

@@ -1,15 +1,14 @@
-// `npm run bench -- [--scale <n>] [--rounds <n>] [--cold] [--scenario <name>]... [--peer <name>]... [--json <file>]`
+// `npm run bench -- [--scale <n>] [--rounds <n>] [--cold] [--scenario <name>]... [--all] [--peer <name>]... [--json <file>] ...`
 //
-// Builds the source, lets Spillway and each peer of this machine take turns, and prints the table on stdout; progress goes
-// to stderr. Whatever way it ends, what it started is ended and removed. Ends with 0 also where goals are missed: they
-// are told. 1 where a run failed, 2 for wrong words, 130 after Ctrl-C.
+// Lets Spillway and each peer of this machine take turns at the turn scenarios, on one source, then runs the experiments, and
+// prints the tables on stdout; progress goes to stderr. Whatever way it ends, what it started is ended and removed. Ends
+// with 0 also where goals are missed: they are told. 1 where a run failed, 2 for wrong words, 130 after Ctrl-C.
 
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { join } from 'node:path';
 import type { Installation } from '@spillway/lab';
-import { compare, summarise } from './comparison.ts';
+import { compare, summarise, unjudged } from './comparison.ts';
+import type { Sample } from './figures.ts';
 import { describeMachine } from './machine.ts';
 import type { AbsentPeer, Peer, PeerPlace } from './peers/peer.ts';
 import { findPgBaseBackup, PG_BASEBACKUP } from './peers/pg-basebackup.ts';
@@ -20,24 +19,41 @@ import { runRounds } from './rounds.ts';
 import { fullAgain } from './scenarios/full-again.ts';
 import { fullEmpty } from './scenarios/full-empty.ts';
 import { fullStream } from './scenarios/full-stream.ts';
+import { incrementalPercent } from './scenarios/incremental-percent.ts';
 import { incrementalRows } from './scenarios/incremental-rows.ts';
 import { incrementalUnchanged } from './scenarios/incremental-unchanged.ts';
 import { restore } from './scenarios/restore.ts';
+import { restoreDeltaDamaged } from './scenarios/restore-delta-damaged.ts';
+import { restoreDeltaUnchanged } from './scenarios/restore-delta-unchanged.ts';
+import type { Experiment, Part, Turn } from './scenarios/scenario.ts';
 import { findInstallation, startSource } from './source.ts';
 import { renderGoals, renderScenario } from './table.ts';
+import { readWords, USAGE, type Words } from './words.ts';
 
-/** In the order in which each builds on the one before: restore wants a full backup to be the newest. */
-const scenarios = [fullStream, fullEmpty, fullAgain, restore, incrementalUnchanged, incrementalRows];
+/** In the order in which each builds on the one before: restores want a full backup to be the newest. */
+const turns: readonly Turn[] = [
+  fullStream,
+  fullEmpty,
+  fullAgain,
+  restore,
+  restoreDeltaUnchanged,
+  restoreDeltaDamaged,
+  incrementalUnchanged,
+  incrementalRows,
+  incrementalPercent,
+];
 
-const USAGE = `usage: npm run bench -- [--scale <n>] [--rounds <n>] [--cold] [--json <file>] [--folder <folder>]
-         [--scenario <name>]... [--peer <name>]... [--pgbackrest <program>]
-scenarios: ${scenarios.map(({ name }) => name).join(', ')}`;
+const experiments: readonly Experiment[] = [];
 
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const words = readWords();
-  if (words === undefined) return 2;
+  const words = wordsOrWhy();
+  if (typeof words === 'string') {
+    const names = [...turns.map(({ name }) => name), ...experiments.map(({ name }) => name)];
+    process.stderr.write(`${words}\n${USAGE}\nscenarios: ${names.join(', ')}\n`);
+    return 2;
+  }
   const installation = await findInstallation();
   if (typeof installation === 'string') {
     process.stdout.write(`The bench was skipped: ${installation}, and its source is made with initdb and pgbench.\n`);
@@ -66,6 +82,14 @@ async function main(): Promise<number> {
   }
 }
 
+function wordsOrWhy(): Words | string {
+  try {
+    return readWords([...turns, ...experiments].map(({ name }) => name));
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
 async function bench(words: Words, installation: Installation, signal: AbortSignal): Promise<void> {
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(words.folder, 'spillway-bench-'));
@@ -73,43 +97,85 @@ async function bench(words: Words, installation: Installation, signal: AbortSign
   // The server's account, where it is another than ours, must be able to reach its own folders in here.
   await chmod(folder, 0o755);
   const machine = await describeMachine(folder);
-  progress(`making the source, scale ${words.scale}`);
-  const { scale } = words;
-  const source = stack.use(await startSource({ directory: join(folder, 'source'), installation, scale, signal }));
-  const found: (Peer | AbsentPeer)[] = [];
+  const wanted = ({ name, slow }: { readonly name: string; readonly slow?: boolean }): boolean =>
+    words.scenarios.includes(name) || (words.scenarios.length === 0 && (words.all || slow !== true));
+  const told: Told = { samples: [], notes: [], skipped: [], peers: [], lines: [] };
+  if (turns.some(wanted)) await takeTurns(words, installation, wanted, join(folder, 'turns'), told, signal);
+  for (const experiment of experiments.filter(wanted)) {
+    await experimentWith(experiment, words, installation, join(folder, experiment.name), told, signal);
+  }
+
+  const results = summarise(told.samples);
+  const parts: readonly Part[] = [
+    ...turns.filter(wanted),
+    ...experiments.filter(wanted).flatMap((experiment) => experiment.parts),
+  ];
+  const comparisons = compare(parts, results, OURS);
+  const skipped = unjudged(parts, comparisons).map(({ scenario, peer }) => ({
+    scenario,
+    peer,
+    why: whySkipped(told, scenario, peer),
+  }));
+  const lines = [
+    ...machine,
+    ...told.lines,
+    `rounds  ${words.rounds}, caches ${words.caches}; medians; ratio is to ${PGBACKREST}'s, or else to the last peer's`,
+    '',
+    ...told.peers.map((peer) =>
+      'why' in peer ? `${peer.name}: skipped, ${peer.why}` : `${peer.name}: ${peer.version}; ${peer.how}`,
+    ),
+    '',
+    ...parts.map((part) => `${tableOf(part, results)}\n${notesOf(part, told)}`),
+    renderGoals(comparisons, skipped),
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+  if (words.json !== undefined) await writeFile(words.json, `${JSON.stringify(comparisons, undefined, 2)}\n`);
+}
+
+/** What is gathered for the print. */
+interface Told {
+  readonly samples: Sample[];
+  readonly peers: (Peer | AbsentPeer)[];
+  readonly notes: (readonly [part: string, line: string])[];
+  readonly skipped: (readonly [part: string, why: string])[];
+  readonly lines: string[];
+}
+
+async function takeTurns(
+  words: Words,
+  installation: Installation,
+  wanted: (turn: Turn) => boolean,
+  folder: string,
+  told: Told,
+  signal: AbortSignal,
+): Promise<void> {
+  const { scale } = words.size;
+  progress(`making the source, scale ${scale}`);
+  await mkdir(folder);
+  await using source = await startSource({ directory: join(folder, 'source'), installation, scale, signal });
   for (const [name, find] of finders(words)) {
     const own = join(folder, name.replaceAll(' ', '-'));
     await mkdir(own);
     const place: PeerPlace = { folder: own, source, installation, signal };
-    found.push(
+    told.peers.push(
       words.peers.length === 0 || name === OURS || words.peers.includes(name)
         ? await find(place)
         : { name, why: 'not asked for' },
     );
   }
-  const peers = found.filter((peer) => 'store' in peer);
-  const wanted = ({ name }: { readonly name: string }): boolean =>
-    words.scenarios.length === 0 || words.scenarios.includes(name);
+  const peers = told.peers.filter((peer) => 'store' in peer);
   const [row] = await source.cluster.query<{ bytes: string }>(
     'SELECT sum(pg_database_size(oid)) AS bytes FROM pg_database',
   );
-  const samples = await runRounds({ ...words, scenarios, wanted, peers, source, folder, signal, report: progress });
-
-  const results = summarise(samples);
-  const comparisons = compare(scenarios.filter(wanted), results, OURS);
-  const lines = [
-    ...machine,
-    `source  PostgreSQL ${installation.version}, pgbench scale ${scale}, ${(Number(row?.bytes ?? 0) / 2 ** 20).toFixed(0)} MiB, page checksums on`,
-    `rounds  ${words.rounds}, caches ${words.caches}; medians; ratio is wall time to ${PGBACKREST}'s`,
-    '',
-    ...peers.map(({ name, version, how }) => `${name}: ${version}; ${how}`),
-    ...found.filter((peer) => 'why' in peer).map(({ name, why }) => `${name}: skipped, ${why}`),
-    '',
-    ...scenarios.filter(wanted).map((scenario) => `${renderScenario(scenario, results, PGBACKREST)}\n`),
-    renderGoals(comparisons),
-  ];
-  process.stdout.write(`${lines.join('\n')}\n`);
-  if (words.json !== undefined) await writeFile(words.json, `${JSON.stringify(comparisons, undefined, 2)}\n`);
+  const mebibytes = (Number(row?.bytes ?? 0) / 2 ** 20).toFixed(0);
+  told.lines.push(
+    `source  PostgreSQL ${installation.version}, pgbench scale ${scale}, ${mebibytes} MiB, page checksums on`,
+  );
+  const { rounds, caches } = words;
+  told.samples.push(
+    ...(await runRounds({ rounds, caches, scenarios: turns, wanted, peers, source, folder, signal, report: progress })),
+  );
+  await rm(folder, { recursive: true, force: true });
 }
 
 type Find = (place: PeerPlace) => Promise<Peer | AbsentPeer> | Peer;
@@ -124,45 +190,49 @@ function finders({ pgbackrest }: Words): readonly (readonly [name: string, find:
   ];
 }
 
-type Words = NonNullable<ReturnType<typeof readWords>>;
-
-function readWords() {
-  try {
-    const { values } = parseArgs({
-      options: {
-        scale: { type: 'string', default: '100' },
-        rounds: { type: 'string', default: '3' },
-        cold: { type: 'boolean', default: false },
-        json: { type: 'string' },
-        folder: { type: 'string', default: tmpdir() },
-        scenario: { type: 'string', multiple: true, default: [] },
-        peer: { type: 'string', multiple: true, default: [] },
-        pgbackrest: { type: 'string', default: 'pgbackrest' },
-      },
-    });
-    const unknown = values.scenario.find((word) => !scenarios.some(({ name }) => name === word));
-    if (unknown !== undefined) throw new TypeError(`there is no scenario ${unknown}`);
-    if (values.cold && process.getuid?.() !== 0) throw new TypeError('--cold needs root, who alone can drop caches');
-    return {
-      scale: wholeNumber('--scale', values.scale, 5000),
-      rounds: wholeNumber('--rounds', values.rounds, 100),
-      caches: values.cold ? ('cold' as const) : ('warm' as const),
-      json: values.json === undefined ? undefined : resolve(values.json),
-      folder: resolve(values.folder),
-      scenarios: values.scenario,
-      peers: values.peer,
-      pgbackrest: values.pgbackrest,
-    };
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
-    return undefined;
-  }
+async function experimentWith(
+  experiment: Experiment,
+  words: Words,
+  installation: Installation,
+  folder: string,
+  told: Told,
+  signal: AbortSignal,
+): Promise<void> {
+  const { size, rounds, caches, pgbackrest } = words;
+  progress(`${experiment.name}: ${experiment.title}`);
+  await mkdir(folder);
+  const samples = await experiment.run({
+    folder,
+    installation,
+    size,
+    rounds,
+    caches,
+    pgbackrest,
+    signal,
+    report: (line) => progress(`${experiment.name}  ${line}`),
+    note: (part, line) => void told.notes.push([part, line]),
+    skip: (part, why) => void told.skipped.push([part, why]),
+  });
+  told.samples.push(...samples);
+  await rm(folder, { recursive: true, force: true });
 }
 
-function wholeNumber(name: string, text: string, most: number): number {
-  const value = /^\d{1,6}$/.test(text) ? Number(text) : 0;
-  if (value >= 1 && value <= most) return value;
-  throw new TypeError(`${name} must be a whole number from 1 to ${most}`);
+/** Where pgBackRest did not take part, the last peer counts as 1: it is the plain one. */
+function tableOf(part: Part, results: ReturnType<typeof summarise>): string {
+  const own = results.filter(({ scenario }) => scenario === part.name);
+  const reference = own.find(({ peer }) => peer === PGBACKREST) ?? own.findLast(({ peer }) => peer !== OURS);
+  return renderScenario(part, results, reference?.peer ?? OURS);
+}
+
+function notesOf({ name }: Part, { notes }: Told): string {
+  const own = notes.filter(([part]) => part === name);
+  return own.map(([, line]) => `  ${line}\n`).join('');
+}
+
+function whySkipped(told: Told, scenario: string, peer: string): string {
+  const own = told.skipped.find(([part]) => scenario === part || scenario.startsWith(`${part}-`));
+  const absent = told.peers.find(({ name }) => name === peer);
+  return own?.[1] ?? (absent !== undefined && 'why' in absent ? absent.why : 'it has no figures of this');
 }
 
 function progress(line: string): void {

@@ -76,6 +76,11 @@ export class Source implements AsyncDisposable {
     this.#scale = scale;
   }
 
+  /** Of the table that `updateRows` updates. */
+  get rows(): number {
+    return this.#scale * ROWS_PER_SCALE;
+  }
+
   get dataDirectory(): string {
     return this.cluster.dataDirectory;
   }
@@ -119,7 +124,7 @@ export class Source implements AsyncDisposable {
   async updateRows(rows: number, seed: number): Promise<void> {
     const random = seededRandom(seed);
     const chosen = new Set<number>();
-    while (chosen.size < rows) chosen.add(random.between(1, this.#scale * ROWS_PER_SCALE));
+    while (chosen.size < rows) chosen.add(random.between(1, this.rows));
     await this.cluster.query('UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid = ANY ($1::int[])', [
       [...chosen],
     ]);

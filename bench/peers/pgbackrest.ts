@@ -72,6 +72,7 @@ export async function findPgBackRest(place: PeerPlace, program: string): Promise
     again: () => command('--type=full', 'backup'),
     incremental: () => command('--type=incr', 'backup'),
     restore: (into) => command(`--pg1-path=${into}`, 'restore'),
+    restoreDelta: (into) => command(`--pg1-path=${into}`, '--delta', 'restore'),
   };
 }
 

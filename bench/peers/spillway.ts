@@ -63,6 +63,7 @@ clusters:
     incremental: () => command('backup', '--type', 'incremental'),
     streamed: () => command('backup', '--source', 'stream'),
     restore: (into) => command('restore', '--into', into),
+    restoreDelta: (into) => command('restore', '--into', into, '--delta', '--yes', '--confirm', 'bench'),
   };
 }
 

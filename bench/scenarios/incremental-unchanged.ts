@@ -1,9 +1,9 @@
 // An incremental backup of a cluster in which nothing changed: what it costs to find that out.
 
 import { PGBACKREST } from '../peers/pgbackrest.ts';
-import type { Scenario } from './scenario.ts';
+import type { Turn } from './scenario.ts';
 
-export const incrementalUnchanged: Scenario = {
+export const incrementalUnchanged: Turn = {
   name: 'incremental-unchanged',
   title: 'incremental backup with nothing changed',
   reads: 'source',

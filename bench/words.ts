@@ -1,0 +1,63 @@
+// The words of the command line: which scenarios, which peers, and how much of everything.
+
+import { tmpdir } from 'node:os';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Caches } from './folder.ts';
+import type { Size } from './scenarios/scenario.ts';
+
+export interface Words {
+  readonly size: Size;
+  readonly rounds: number;
+  readonly caches: Caches;
+  readonly json: string | undefined;
+  readonly folder: string;
+  /** Those named; none for all that are not slow. */
+  readonly scenarios: readonly string[];
+  /** Slow ones too. */
+  readonly all: boolean;
+  /** Those named; none for all. */
+  readonly peers: readonly string[];
+  readonly pgbackrest: string;
+}
+
+export const USAGE = `usage: npm run bench -- [--scenario <name>]... [--all] [--peer <name>]... [--pgbackrest <program>]
+         [--rounds <n>] [--cold] [--json <file>] [--folder <folder>]
+         [--scale <n>]`;
+
+/** Throws TypeError for words that are none. `known` are the names of scenarios. */
+export function readWords(known: readonly string[]): Words {
+  const { values } = parseArgs({
+    options: {
+      scale: { type: 'string', default: '100' },
+      rounds: { type: 'string', default: '3' },
+      cold: { type: 'boolean', default: false },
+      all: { type: 'boolean', default: false },
+      json: { type: 'string' },
+      folder: { type: 'string', default: tmpdir() },
+      scenario: { type: 'string', multiple: true, default: [] },
+      peer: { type: 'string', multiple: true, default: [] },
+      pgbackrest: { type: 'string', default: 'pgbackrest' },
+    },
+  });
+  const unknown = values.scenario.find((word) => !known.includes(word));
+  if (unknown !== undefined) throw new TypeError(`there is no scenario ${unknown}`);
+  if (values.cold && process.getuid?.() !== 0) throw new TypeError('--cold needs root, who alone can drop caches');
+  return {
+    size: { scale: wholeNumber('--scale', values.scale, 5000) },
+    rounds: wholeNumber('--rounds', values.rounds, 100),
+    caches: values.cold ? 'cold' : 'warm',
+    json: values.json === undefined ? undefined : resolve(values.json),
+    folder: resolve(values.folder),
+    scenarios: values.scenario,
+    all: values.all,
+    peers: values.peer,
+    pgbackrest: values.pgbackrest,
+  };
+}
+
+function wholeNumber(name: string, text: string, most: number): number {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  if (value >= 1 && value <= most) return value;
+  throw new TypeError(`${name} must be a whole number from 1 to ${most}`);
+}
