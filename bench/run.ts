@@ -26,14 +26,17 @@ import { restore } from './scenarios/restore.ts';
 import { restoreDeltaDamaged } from './scenarios/restore-delta-damaged.ts';
 import { restoreDeltaUnchanged } from './scenarios/restore-delta-unchanged.ts';
 import type { Experiment, Part, Turn } from './scenarios/scenario.ts';
+import { verifyData } from './scenarios/verify-data.ts';
 import { findInstallation, startSource } from './source.ts';
 import { renderGoals, renderScenario } from './table.ts';
 import { readWords, USAGE, type Words } from './words.ts';
 
-/** In the order in which each builds on the one before: restores want a full backup to be the newest. */
+/** In the order in which each builds on the one before: restores want a full backup to be the newest, verification that
+ * it is the only one. */
 const turns: readonly Turn[] = [
   fullStream,
   fullEmpty,
+  verifyData,
   fullAgain,
   restore,
   restoreDeltaUnchanged,

@@ -40,6 +40,8 @@ export interface Peer {
   readonly streamed?: () => Command;
   /** Brings the newest full backup back into an empty folder. */
   readonly restore?: (into: string) => Command;
+  /** Reads the backup in the repository back and checks it. */
+  readonly verify?: () => Command;
   /** Brings it back into a folder that holds a restored cluster, whatever has happened to that. */
   readonly restoreDelta?: (into: string) => Command;
 }

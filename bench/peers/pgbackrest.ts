@@ -71,6 +71,7 @@ export async function findPgBackRest(place: PeerPlace, program: string): Promise
     full: () => command('--type=full', 'backup'),
     again: () => command('--type=full', 'backup'),
     incremental: () => command('--type=incr', 'backup'),
+    verify: () => command('verify'),
     restore: (into) => command(`--pg1-path=${into}`, 'restore'),
     restoreDelta: (into) => command(`--pg1-path=${into}`, '--delta', 'restore'),
   };

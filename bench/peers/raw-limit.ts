@@ -8,6 +8,8 @@ import { type Peer, type PeerPlace, PROCESSES, ZSTD_LEVEL } from './peer.ts';
 
 export const RAW_LIMIT = 'raw limit';
 const PROGRAM = fileURLToPath(new URL('../raw-limit/run.ts', import.meta.url));
+const VERIFY_PROGRAM = fileURLToPath(new URL('../raw-limit/verify.ts', import.meta.url));
+const ownSeconds = (stdout: string): number => (JSON.parse(stdout) as { readonly seconds: number }).seconds;
 
 export function rawLimit({ folder, source }: PeerPlace): Peer {
   const store = join(folder, 'written');
@@ -24,7 +26,12 @@ export function rawLimit({ folder, source }: PeerPlace): Peer {
     full: () => ({
       program: process.execPath,
       words: [PROGRAM, source.dataDirectory, store, String(PROCESSES), String(ZSTD_LEVEL)],
-      ownSeconds: (stdout) => (JSON.parse(stdout) as { readonly seconds: number }).seconds,
+      ownSeconds,
+    }),
+    verify: () => ({
+      program: process.execPath,
+      words: [VERIFY_PROGRAM, store, String(PROCESSES)],
+      ownSeconds,
     }),
   };
 }

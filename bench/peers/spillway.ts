@@ -62,6 +62,7 @@ clusters:
     again: () => command('backup', '--type', 'full'),
     incremental: () => command('backup', '--type', 'incremental'),
     streamed: () => command('backup', '--source', 'stream'),
+    verify: () => command('verify', '--level', 'data', '--workers', String(PROCESSES)),
     restore: (into) => command('restore', '--into', into),
     restoreDelta: (into) => command('restore', '--into', into, '--delta', '--yes', '--confirm', 'bench'),
   };

@@ -2,12 +2,15 @@
 //
 // Lists the files that a base backup holds, cuts them into stretches, lets workers take the stretches from a shared
 // counter, and prints one JSON object. The time runs from when all workers are ready until the last of them has synced:
-// listing files and starting threads is not in it.
+// neither listing files and starting threads is in it, nor the list of chunks that it leaves for `verify.ts`.
 
-import { readdirSync, statSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { RawData, Stretch } from './worker.ts';
+import { timeTogether } from './crew.ts';
+import { LIST_FILE, type List } from './list.ts';
+import type { RawData, Stretch, Written } from './worker.ts';
 
 const STRETCH_BYTES = 16 * 1024 * 1024;
 /** Their contents are in no base backup (the manual, "Backing Up the Data Directory"). */
@@ -26,31 +29,18 @@ const LEFT_OUT = /^(?:postmaster\.(?:pid|opts)|pg_internal\.init|pgsql_tmp.*)$/;
 const [dataDirectory = '', target = '', workerCount = '2', level = '3'] = process.argv.slice(2);
 const stretches = listStretches(dataDirectory);
 const next = new SharedArrayBuffer(4);
+const secret = randomBytes(32);
 const workers = Array.from({ length: Number(workerCount) }, (_, number) => {
-  const workerData: RawData = { stretches, next, prefix: join(target, `worker-${number}`), level: Number(level) };
+  const prefix = join(target, `worker-${number}`);
+  const workerData: RawData = { stretches, next, prefix, level: Number(level), secret };
   return new Worker(new URL('./worker.ts', import.meta.url), { workerData });
 });
-await Promise.all(workers.map((worker) => answerOf(worker)));
-const began = performance.now();
-const written = await Promise.all(
-  workers.map((worker) => {
-    const answer = answerOf(worker);
-    worker.postMessage('begin');
-    return answer;
-  }),
-);
-const seconds = (performance.now() - began) / 1000;
+const { seconds, answers } = await timeTogether<Written>(workers);
 const readBytes = stretches.reduce((sum, { bytes }) => sum + bytes, 0);
-const writtenBytes = written.reduce((sum, bytes) => sum + bytes, 0);
+const writtenBytes = answers.reduce((sum, { bytes }) => sum + bytes, 0);
+const list: List = { secret: secret.toString('hex'), chunks: answers.flatMap(({ chunks }) => chunks) };
+writeFileSync(join(target, LIST_FILE), JSON.stringify(list));
 process.stdout.write(`${JSON.stringify({ seconds, read_bytes: readBytes, written_bytes: writtenBytes })}\n`);
-
-/** The next message of the worker, a number. */
-function answerOf(worker: Worker): Promise<number> {
-  return new Promise((resolve, reject) => {
-    worker.once('message', resolve);
-    worker.once('error', reject);
-  });
-}
 
 function listStretches(root: string): readonly Stretch[] {
   return readdirSync(root, { withFileTypes: true, recursive: true }).flatMap((entry) => {

@@ -1,13 +1,14 @@
 // One worker of the raw limit: the codec calls of a backup, chunk by chunk, and no bookkeeping.
 //
 // Read into one buffer, HMAC-SHA-256 it, zstd it, AES-256-GCM it, into a pack of 16 MiB; a full pack is written and synced
-// while the next one fills. Nothing is left out: no chunk is looked up, and none is recognised as zeros.
+// while the next one fills. Nothing is left out: no chunk is looked up, and none is recognised as zeros. Where each chunk went
+// is kept in an array, for `verify.ts`; that is all that this does beyond the calls.
 
-import { createCipheriv, createHmac, createSecretKey, randomBytes } from 'node:crypto';
+import { createSecretKey } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { parentPort, workerData } from 'node:worker_threads';
-import { constants, zstdCompressSync } from 'node:zlib';
+import { CHUNK_BYTES, encode, hashChunk, PACK_BYTES, type StoredChunk } from './chunk.ts';
 
 export interface Stretch {
   readonly path: string;
@@ -22,18 +23,21 @@ export interface RawData {
   /** Of the files that it writes. */
   readonly prefix: string;
   readonly level: number;
+  readonly secret: Uint8Array;
 }
 
-const CHUNK_BYTES = 256 * 1024;
-const PACK_BYTES = 16 * 1024 * 1024;
-const NONCE_BYTES = 12;
+export interface Written {
+  readonly bytes: number;
+  readonly chunks: readonly StoredChunk[];
+}
 
 const data = workerData as RawData;
 const next = new Int32Array(data.next);
 // A key object: from plain bytes OpenSSL would be given a new key with every call.
-const key = createSecretKey(randomBytes(32));
+const key = createSecretKey(data.secret);
 const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
 const spare = [newPack(), newPack()];
+const chunks: StoredChunk[] = [];
 let pack = spare.pop() ?? newPack();
 let used = 0;
 let writtenBytes = 0;
@@ -44,7 +48,7 @@ parentPort?.once('message', () => {
   // What fails ends the worker as an unhandled rejection, and with it the program.
   void copyAll();
 });
-parentPort?.postMessage(0);
+parentPort?.postMessage(undefined);
 
 async function copyAll(): Promise<void> {
   for (;;) {
@@ -54,7 +58,8 @@ async function copyAll(): Promise<void> {
   }
   await writeOut();
   await writing;
-  parentPort?.postMessage(writtenBytes);
+  const written: Written = { bytes: writtenBytes, chunks };
+  parentPort?.postMessage(written);
 }
 
 async function copy({ path, offset, bytes }: Stretch): Promise<void> {
@@ -64,7 +69,7 @@ async function copy({ path, offset, bytes }: Stretch): Promise<void> {
       const got = readSync(file, chunk, 0, Math.min(CHUNK_BYTES, bytes - done), offset + done);
       if (got === 0) break;
       done += got;
-      encode(chunk.subarray(0, got));
+      store(chunk.subarray(0, got));
       if (used >= PACK_BYTES) await writeOut();
     }
   } finally {
@@ -72,34 +77,32 @@ async function copy({ path, offset, bytes }: Stretch): Promise<void> {
   }
 }
 
-function encode(plain: Buffer): void {
-  const id = createHmac('sha256', key).update(plain).digest();
-  const packed = zstdCompressSync(plain, {
-    chunkSize: Math.max(1024, plain.length),
-    params: { [constants.ZSTD_c_compressionLevel]: data.level },
-  });
-  const body = packed.length < plain.length ? packed : plain;
-  const cipher = createCipheriv('aes-256-gcm', key, id.subarray(0, NONCE_BYTES));
-  used += cipher.update(body).copy(pack, used);
-  cipher.final();
-  used += cipher.getAuthTag().copy(pack, used);
+function store(plain: Buffer): void {
+  const id = hashChunk(key, plain);
+  const bytes = encode(key, id, plain, data.level, pack, used);
+  chunks.push({ id: id.toString('hex'), pack: packName(packs), offset: used, bytes, plainBytes: plain.length });
+  used += bytes;
 }
 
 /** Hands the pack over to be written, once the one before it is. */
 async function writeOut(): Promise<void> {
   await writing;
   const full = pack;
-  writing = write(full, used);
+  writing = write(packName(packs++), full, used);
   pack = spare.pop() ?? newPack();
   used = 0;
 }
 
-async function write(full: Buffer, bytes: number): Promise<void> {
-  await using file = await open(`${data.prefix}-${packs++}`, 'wx');
+async function write(path: string, full: Buffer, bytes: number): Promise<void> {
+  await using file = await open(path, 'wx');
   for (let at = 0; at < bytes; ) at += (await file.write(full, at, bytes - at)).bytesWritten;
   await file.datasync();
   writtenBytes += bytes;
   spare.push(full);
+}
+
+function packName(number: number): string {
+  return `${data.prefix}-${number}`;
 }
 
 function newPack(): Buffer {
