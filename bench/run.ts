@@ -27,6 +27,7 @@ import { restoreDeltaDamaged } from './scenarios/restore-delta-damaged.ts';
 import { restoreDeltaUnchanged } from './scenarios/restore-delta-unchanged.ts';
 import type { Experiment, Part, Turn } from './scenarios/scenario.ts';
 import { verifyData } from './scenarios/verify-data.ts';
+import { walPushBurst } from './scenarios/wal-push-burst.ts';
 import { findInstallation, startSource } from './source.ts';
 import { renderGoals, renderScenario } from './table.ts';
 import { readWords, USAGE, type Words } from './words.ts';
@@ -46,7 +47,7 @@ const turns: readonly Turn[] = [
   incrementalPercent,
 ];
 
-const experiments: readonly Experiment[] = [];
+const experiments: readonly Experiment[] = [walPushBurst];
 
 process.exitCode = await main();
 

@@ -4,7 +4,7 @@
 // the command of the peer whose turn it is, set anew before each turn; for peers that stream WAL that is `true`.
 
 import { execFile } from 'node:child_process';
-import { access, readdir } from 'node:fs/promises';
+import { access, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -16,6 +16,8 @@ const PROGRAMS = ['initdb', 'pgbench', 'pg_basebackup'] as const;
 const ROWS_PER_SCALE = 100_000;
 const ARCHIVED_WITHIN_MS = 60_000;
 const POLL_MS = 20;
+/** A table is updated in so many parts, each all over it, and vacuumed after all of them. */
+const STRIPES = 10;
 
 /** The machine's own PostgreSQL of that major with all its programs, or why there is none. */
 export async function findInstallation(): Promise<Installation | string> {
@@ -95,6 +97,11 @@ export class Source implements AsyncDisposable {
   /** Has WAL archived by that command from now on, once all that was written before is archived by the one before. */
   async archiveBy(command: string, signal: AbortSignal): Promise<void> {
     await this.untilArchived(signal);
+    await this.setArchiveCommand(command, signal);
+  }
+
+  /** What waits is archived by it too; nothing is archived by an empty one. */
+  async setArchiveCommand(command: string, signal: AbortSignal): Promise<void> {
     // Sent as it is quoted: ALTER SYSTEM takes no parameters.
     await this.cluster.query(`ALTER SYSTEM SET archive_command = '${command.replaceAll("'", "''")}'`);
     await this.cluster.query('SELECT pg_reload_conf()');
@@ -109,12 +116,35 @@ export class Source implements AsyncDisposable {
     }
   }
 
+  /** Names of WAL files that wait for the archiver, in order. */
+  async waitingForArchiver(): Promise<readonly string[]> {
+    const names = await readdir(this.archiveStatus);
+    return names
+      .filter((name) => name.endsWith('.ready'))
+      .map((name) => name.slice(0, -'.ready'.length))
+      .toSorted();
+  }
+
+  /** Lets files wait again that were archived before; the archive command must be empty meanwhile. */
+  async waitAgain(files: readonly string[]): Promise<void> {
+    for (const name of files) {
+      await rename(join(this.archiveStatus, `${name}.done`), join(this.archiveStatus, `${name}.ready`));
+    }
+  }
+
+  get archiveStatus(): string {
+    return join(this.walDirectory, 'archive_status');
+  }
+
+  get walDirectory(): string {
+    return join(this.dataDirectory, 'pg_wal');
+  }
+
   /** Waits until the archiver has nothing left to do. */
-  async untilArchived(signal: AbortSignal): Promise<void> {
-    const deadline = performance.now() + ARCHIVED_WITHIN_MS;
+  async untilArchived(signal: AbortSignal, withinMs: number = ARCHIVED_WITHIN_MS): Promise<void> {
+    const deadline = performance.now() + withinMs;
     for (;;) {
-      const names = await readdir(join(this.dataDirectory, 'pg_wal', 'archive_status'));
-      if (!names.some((name) => name.endsWith('.ready'))) return;
+      if ((await this.waitingForArchiver()).length === 0) return;
       if (performance.now() > deadline) throw new Error(`WAL was not archived; see ${this.cluster.logFile}`);
       await pause(POLL_MS, undefined, { signal });
     }
@@ -129,6 +159,30 @@ export class Source implements AsyncDisposable {
       [...chosen],
     ]);
     await this.cluster.query('CHECKPOINT');
+  }
+
+  /** Writes that much WAL at least, by updating rows all over the table, and ends its last segment. */
+  async writeWal(bytes: number, signal: AbortSignal): Promise<void> {
+    const before = await this.walBytes();
+    for (let turn = 0; (await this.walBytes()) - before < bytes; turn++) {
+      signal.throwIfAborted();
+      const stripe = turn % STRIPES;
+      await this.cluster.query(
+        'UPDATE pgbench_accounts SET abalance = abalance + $2::int WHERE aid % $3::int = $1::int',
+        [stripe, turn + 1, STRIPES],
+      );
+      if (stripe === STRIPES - 1) await this.cluster.query('VACUUM pgbench_accounts');
+    }
+    await this.cluster.query('SELECT pg_switch_wal()');
+  }
+
+  /** How much WAL this cluster has written since it was made. */
+  async walBytes(): Promise<number> {
+    const [row] = await this.cluster.query<{ bytes: string }>(
+      "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn AS bytes",
+    );
+    if (row === undefined) throw new Error('the source cluster told no position of its WAL');
+    return Number(row.bytes);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

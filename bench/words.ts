@@ -23,13 +23,16 @@ export interface Words {
 
 export const USAGE = `usage: npm run bench -- [--scenario <name>]... [--all] [--peer <name>]... [--pgbackrest <program>]
          [--rounds <n>] [--cold] [--json <file>] [--folder <folder>]
-         [--scale <n>]`;
+         [--scale <n>] [--segments <n>] [--wal-size <GB>] [--seconds <n>]`;
 
 /** Throws TypeError for words that are none. `known` are the names of scenarios. */
 export function readWords(known: readonly string[]): Words {
   const { values } = parseArgs({
     options: {
       scale: { type: 'string', default: '100' },
+      segments: { type: 'string', default: '200' },
+      'wal-size': { type: 'string', default: '5' },
+      seconds: { type: 'string', default: '60' },
       rounds: { type: 'string', default: '3' },
       cold: { type: 'boolean', default: false },
       all: { type: 'boolean', default: false },
@@ -44,7 +47,12 @@ export function readWords(known: readonly string[]): Words {
   if (unknown !== undefined) throw new TypeError(`there is no scenario ${unknown}`);
   if (values.cold && process.getuid?.() !== 0) throw new TypeError('--cold needs root, who alone can drop caches');
   return {
-    size: { scale: wholeNumber('--scale', values.scale, 5000) },
+    size: {
+      scale: wholeNumber('--scale', values.scale, 5000),
+      segments: wholeNumber('--segments', values.segments, 10_000),
+      walBytes: decimal('--wal-size', values['wal-size'], 100) * 1e9,
+      loadSeconds: wholeNumber('--seconds', values.seconds, 3600),
+    },
     rounds: wholeNumber('--rounds', values.rounds, 100),
     caches: values.cold ? 'cold' : 'warm',
     json: values.json === undefined ? undefined : resolve(values.json),
@@ -60,4 +68,10 @@ function wholeNumber(name: string, text: string, most: number): number {
   const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;
   if (value >= 1 && value <= most) return value;
   throw new TypeError(`${name} must be a whole number from 1 to ${most}`);
+}
+
+function decimal(name: string, text: string, most: number): number {
+  const value = /^\d{1,6}(?:\.\d{1,3})?$/.test(text) ? Number(text) : 0;
+  if (value > 0 && value <= most) return value;
+  throw new TypeError(`${name} must be a number above 0 and at most ${most}`);
 }

@@ -16,6 +16,8 @@ export interface PeerPlace {
   readonly source: Source;
   readonly installation: Installation;
   readonly signal: AbortSignal;
+  /** Runs as the account of the server, because that calls it. */
+  readonly asServer?: boolean;
 }
 
 export interface Peer {
@@ -27,6 +29,12 @@ export interface Peer {
   readonly store: string;
   /** What archives WAL during its turns. */
   readonly archiveCommand: string;
+  /** Stores WAL when called by the server for each file; with `%p`. */
+  readonly pushCommand?: string;
+  /** Brings WAL back when called by a recovering server for each file; with `%f` and `%p`. */
+  readonly fetchCommand?: string;
+  /** Fetches one WAL file from the store. */
+  readonly fetchWal?: (name: string, into: string) => Command;
   /** Makes the store new and empty. */
   readonly empty: () => Promise<void>;
   /** Stores the WAL of the turns before its own: that of others is not its work. */

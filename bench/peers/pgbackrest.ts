@@ -15,7 +15,16 @@ import { type AbsentPeer, type Peer, type PeerPlace, PROCESSES, ZSTD_LEVEL } fro
 export const PGBACKREST = 'pgbackrest';
 const STANZA = 'bench';
 
-export async function findPgBackRest(place: PeerPlace, program: string): Promise<Peer | AbsentPeer> {
+export interface PgBackRestOptions {
+  /** WAL is pushed and fetched by processes of its own in the background, ahead of the server's asking. */
+  readonly asynchronous?: boolean;
+}
+
+export async function findPgBackRest(
+  place: PeerPlace,
+  program: string,
+  { asynchronous = false }: PgBackRestOptions = {},
+): Promise<Peer | AbsentPeer> {
   const { folder, source, signal } = place;
   const version = await versionOf(program, 'version');
   if (version === undefined) return { name: PGBACKREST, why: `there is no program ${program}` };
@@ -23,6 +32,7 @@ export async function findPgBackRest(place: PeerPlace, program: string): Promise
   const { bundles, blocks } = pgBackRestFeatures(version);
   const store = join(folder, 'repository');
   const config = join(folder, 'pgbackrest.conf');
+  const spool = join(folder, 'spool');
   for (const name of ['log', 'lock', 'spool']) await mkdir(join(folder, name));
   const lines = [
     '[global]',
@@ -33,6 +43,7 @@ export async function findPgBackRest(place: PeerPlace, program: string): Promise
     ...(bundles ? ['repo1-bundle=y'] : []),
     ...(blocks ? ['repo1-block=y'] : []),
     `process-max=${PROCESSES}`,
+    ...(asynchronous ? ['archive-async=y'] : []),
     'compress-type=zst',
     `compress-level=${ZSTD_LEVEL}`,
     'start-fast=y',
@@ -40,7 +51,7 @@ export async function findPgBackRest(place: PeerPlace, program: string): Promise
     'log-level-console=warn',
     `log-path=${join(folder, 'log')}`,
     `lock-path=${join(folder, 'lock')}`,
-    `spool-path=${join(folder, 'spool')}`,
+    `spool-path=${spool}`,
     `[${STANZA}]`,
     `pg1-path=${dataDirectory}`,
     `pg1-port=${port}`,
@@ -56,15 +67,23 @@ export async function findPgBackRest(place: PeerPlace, program: string): Promise
     account,
   });
   const features = `${bundles ? ', bundles' : ''}${blocks ? ', blocks' : ''}`;
+  const byServer = `${program} --config=${config} --stanza=${STANZA}`;
+  const pushCommand = `${byServer} archive-push %p`;
   return {
     name: PGBACKREST,
     version,
     how: `${PROCESSES} processes, zstd ${ZSTD_LEVEL}, AES-256-CBC${features}, archive_command through it`,
     store,
-    archiveCommand: `${program} --config=${config} --stanza=${STANZA} archive-push %p`,
+    archiveCommand: pushCommand,
+    pushCommand,
+    fetchCommand: `${byServer} archive-get %f "%p"`,
+    fetchWal: (name, into) => command('archive-get', name, into),
     empty: async () => {
-      await rm(store, { recursive: true, force: true });
+      // What was said to be pushed before is forgotten with the store.
+      for (const path of [store, spool]) await rm(path, { recursive: true, force: true });
       await mkdir(store, { mode: 0o750 });
+      await mkdir(spool);
+      await giveTo(account, spool);
       await giveTo(account, store);
       await perform(command('stanza-create'), signal);
     },

@@ -8,17 +8,30 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { giveTo } from '@spillway/lab';
 import { type Command, perform } from '../measure.ts';
 import { type Source, versionOf } from '../source.ts';
 import { type Peer, type PeerPlace, PROCESSES, ZSTD_LEVEL } from './peer.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../packages/cli/bin/spillway.js', import.meta.url));
 export const OURS = 'spillway';
-const SLOT = 'spillway_bench';
-const CAUGHT_UP_WITHIN_MS = 60_000;
+export const SLOT = 'spillway_bench';
+const CAUGHT_UP_WITHIN_MS = 15 * 60_000;
 const POLL_MS = 20;
 
-export async function findSpillway({ folder, source, signal }: PeerPlace): Promise<Peer> {
+export interface SpillwayPeer extends Peer {
+  /** Any command of it. */
+  readonly command: (...words: string[]) => Command;
+}
+
+export interface SpillwayOptions {
+  /** Lines below `wal:` of its configuration. */
+  readonly wal?: Readonly<Record<string, string>>;
+}
+
+export async function findSpillway(place: PeerPlace, options: SpillwayOptions = {}): Promise<SpillwayPeer> {
+  const { folder, source, signal } = place;
+  const account = place.asServer === true ? source.cluster.account : undefined;
   const store = join(folder, 'repository');
   const config = join(folder, 'spillway.yaml');
   const { host, port, user, password } = source.cluster.connection;
@@ -35,12 +48,15 @@ clusters:
   bench:
     connection: { host: ${host}, port: ${port}, user: ${user}, password: { file: ${quoted('password')} } }
     backup: { workers: ${PROCESSES}, compression_level: ${ZSTD_LEVEL} }
-    wal: { slot: ${SLOT} }
+    wal: ${JSON.stringify({ slot: SLOT, ...options.wal })}
 `,
   );
+  await giveTo(account, folder, ...['spillway.yaml', 'passphrase', 'password'].map((name) => join(folder, name)));
+  const byServer = [process.execPath, PROGRAM, '--config', config, '--quiet'].join(' ');
   const command = (...words: string[]): Command => ({
     program: process.execPath,
     words: [PROGRAM, '--config', config, '--json', '--quiet', ...words],
+    account,
   });
   return {
     name: OURS,
@@ -48,15 +64,21 @@ clusters:
     how: `${PROCESSES} workers, zstd ${ZSTD_LEVEL}, AES-256-GCM, receives its own WAL during the backup`,
     store,
     archiveCommand: 'true',
+    pushCommand: `${byServer} wal push "%p"`,
+    // As the manual has it: only "not there" may look like the end of WAL.
+    fetchCommand: `${byServer} wal fetch --absent-code 101 "%f" "%p"; spw=$?; if [ $spw -eq 101 ]; then exit 1; elif [ $spw -ge 1 ] && [ $spw -le 125 ]; then exit 150; else exit $spw; fi`,
+    fetchWal: (name, into) => command('wal', 'fetch', name, into),
     empty: async () => {
       await rm(store, { recursive: true, force: true });
       await mkdir(store, { mode: 0o700 });
+      await giveTo(account, store);
       await perform(command('init'), signal);
       await source.cluster.query(
         `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '${SLOT}';
          SELECT pg_create_physical_replication_slot('${SLOT}', true)`,
       );
     },
+    command,
     catchUp: () => catchUp(source, command('wal', 'receive'), signal),
     full: () => command('backup', '--type', 'full'),
     again: () => command('backup', '--type', 'full'),

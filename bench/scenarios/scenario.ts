@@ -75,4 +75,10 @@ export interface Stage {
 export interface Size {
   /** pgbench's. */
   readonly scale: number;
+  /** In the burst of WAL. */
+  readonly segments: number;
+  /** To be recovered. */
+  readonly walBytes: number;
+  /** Of load by clients, in each turn of the streaming. */
+  readonly loadSeconds: number;
 }
