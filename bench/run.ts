@@ -26,7 +26,9 @@ import { restore } from './scenarios/restore.ts';
 import { restoreDeltaDamaged } from './scenarios/restore-delta-damaged.ts';
 import { restoreDeltaUnchanged } from './scenarios/restore-delta-unchanged.ts';
 import type { Experiment, Part, Turn } from './scenarios/scenario.ts';
+import { streaming } from './scenarios/streaming.ts';
 import { verifyData } from './scenarios/verify-data.ts';
+import { walFetchRecovery } from './scenarios/wal-fetch-recovery.ts';
 import { walPushBurst } from './scenarios/wal-push-burst.ts';
 import { findInstallation, startSource } from './source.ts';
 import { renderGoals, renderScenario } from './table.ts';
@@ -47,7 +49,7 @@ const turns: readonly Turn[] = [
   incrementalPercent,
 ];
 
-const experiments: readonly Experiment[] = [walPushBurst];
+const experiments: readonly Experiment[] = [walPushBurst, walFetchRecovery, streaming];
 
 process.exitCode = await main();
 
@@ -81,7 +83,7 @@ async function main(): Promise<number> {
       progress('interrupted; what was started is ended and removed');
       return caught === 'SIGINT' ? 130 : 143;
     }
-    process.stderr.write(`The bench failed.\n${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`The bench failed.\n${toldOf(error)}\n`);
     return 1;
   }
 }
@@ -237,6 +239,13 @@ function whySkipped(told: Told, scenario: string, peer: string): string {
   const own = told.skipped.find(([part]) => scenario === part || scenario.startsWith(`${part}-`));
   const absent = told.peers.find(({ name }) => name === peer);
   return own?.[1] ?? (absent !== undefined && 'why' in absent ? absent.why : 'it has no figures of this');
+}
+
+/** An error of the lab has more to say than its message. */
+function toldOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const why = 'why' in error && typeof error.why === 'string' ? `: ${error.why}` : '';
+  return `${error.message}${why}`;
 }
 
 function progress(line: string): void {

@@ -102,16 +102,32 @@ export class Source implements AsyncDisposable {
 
   /** What waits is archived by it too; nothing is archived by an empty one. */
   async setArchiveCommand(command: string, signal: AbortSignal): Promise<void> {
+    await this.#set('archive_command', command, signal);
+  }
+
+  /** Lets commits wait for that receiver from now on; for none where the name is empty. */
+  async setSynchronous(applicationName: string, signal: AbortSignal): Promise<void> {
+    await this.#set('synchronous_standby_names', applicationName, signal);
+  }
+
+  /** Makes the slot anew, with WAL kept from now on. */
+  async renewSlot(name: string): Promise<void> {
+    await this.cluster.query(
+      'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1',
+      [name],
+    );
+    await this.cluster.query('SELECT pg_create_physical_replication_slot($1, true)', [name]);
+  }
+
+  async #set(setting: string, value: string, signal: AbortSignal): Promise<void> {
     // Sent as it is quoted: ALTER SYSTEM takes no parameters.
-    await this.cluster.query(`ALTER SYSTEM SET archive_command = '${command.replaceAll("'", "''")}'`);
+    await this.cluster.query(`ALTER SYSTEM SET ${setting} = '${value.replaceAll("'", "''")}'`);
     await this.cluster.query('SELECT pg_reload_conf()');
     const deadline = performance.now() + ARCHIVED_WITHIN_MS;
     for (;;) {
-      const [row] = await this.cluster.query<{ command: string }>(
-        "SELECT current_setting('archive_command') AS command",
-      );
-      if (row?.command === command) return;
-      if (performance.now() > deadline) throw new Error('the source cluster did not take its archive_command');
+      const [row] = await this.cluster.query<{ value: string }>('SELECT current_setting($1) AS value', [setting]);
+      if (row?.value === value) return;
+      if (performance.now() > deadline) throw new Error(`the source cluster did not take its ${setting}`);
       await pause(POLL_MS, undefined, { signal });
     }
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { statistic } from './statistic.ts';
+import { percentile, statistic } from './statistic.ts';
 
 test('the median is the middle value, or the mean of the middle two, whatever the order', () => {
   const cases: readonly (readonly [readonly number[], number])[] = [
@@ -26,4 +26,13 @@ test('at least half of the values lie on each side of the median', () => {
       assert.ok(values.filter((value) => value >= median).length * 2 >= values.length);
     }),
   );
+});
+
+test('of a hundred values one may be above the 99th percentile, and of few none', () => {
+  const hundred = Array.from({ length: 100 }, (_, index) => 100 - index);
+  assert.equal(percentile(hundred, 0.99), 99);
+  assert.equal(percentile([...hundred, 101], 0.99), 100);
+  assert.equal(percentile([5, 3], 0.99), 5);
+  assert.equal(percentile([5, 3], 0.5), 3);
+  assert.throws(() => percentile([], 0.99), RangeError);
 });

@@ -19,3 +19,11 @@ export function statistic(values: readonly number[]): Statistic {
   }
   return { median: (low + high) / 2, least, most, rounds: ordered.length };
 }
+
+/** The least value that at least that share of all values, from 0 to 1, are not above; throws RangeError for none. */
+export function percentile(values: readonly number[], share: number): number {
+  const ordered = values.toSorted((left, right) => left - right);
+  const value = ordered[Math.max(0, Math.ceil(share * ordered.length) - 1)];
+  if (value === undefined) throw new RangeError('there is no percentile of nothing');
+  return value;
+}

@@ -32,7 +32,7 @@ export function readWords(known: readonly string[]): Words {
       scale: { type: 'string', default: '100' },
       segments: { type: 'string', default: '200' },
       'wal-size': { type: 'string', default: '5' },
-      seconds: { type: 'string', default: '60' },
+      seconds: { type: 'string', default: '30' },
       rounds: { type: 'string', default: '3' },
       cold: { type: 'boolean', default: false },
       all: { type: 'boolean', default: false },

@@ -31,8 +31,8 @@ export interface Peer {
   readonly archiveCommand: string;
   /** Stores WAL when called by the server for each file; with `%p`. */
   readonly pushCommand?: string;
-  /** Brings WAL back when called by a recovering server for each file; with `%f` and `%p`. */
-  readonly fetchCommand?: string;
+  /** Brings WAL back when called by a server that recovers that folder, for each file; with `%f` and `%p`. */
+  readonly fetchCommand?: (dataDirectory: string) => string;
   /** Fetches one WAL file from the store. */
   readonly fetchWal?: (name: string, into: string) => Command;
   /** Makes the store new and empty. */

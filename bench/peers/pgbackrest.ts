@@ -76,7 +76,7 @@ export async function findPgBackRest(
     store,
     archiveCommand: pushCommand,
     pushCommand,
-    fetchCommand: `${byServer} archive-get %f "%p"`,
+    fetchCommand: (directory) => `${byServer} --pg1-path=${directory} archive-get %f "%p"`,
     fetchWal: (name, into) => command('archive-get', name, into),
     empty: async () => {
       // What was said to be pushed before is forgotten with the store.

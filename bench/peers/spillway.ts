@@ -26,7 +26,7 @@ export interface SpillwayPeer extends Peer {
 
 export interface SpillwayOptions {
   /** Lines below `wal:` of its configuration. */
-  readonly wal?: Readonly<Record<string, string>>;
+  readonly wal?: Readonly<Record<string, string | boolean>>;
 }
 
 export async function findSpillway(place: PeerPlace, options: SpillwayOptions = {}): Promise<SpillwayPeer> {
@@ -66,17 +66,15 @@ clusters:
     archiveCommand: 'true',
     pushCommand: `${byServer} wal push "%p"`,
     // As the manual has it: only "not there" may look like the end of WAL.
-    fetchCommand: `${byServer} wal fetch --absent-code 101 "%f" "%p"; spw=$?; if [ $spw -eq 101 ]; then exit 1; elif [ $spw -ge 1 ] && [ $spw -le 125 ]; then exit 150; else exit $spw; fi`,
+    fetchCommand: () =>
+      `${byServer} wal fetch --absent-code 101 "%f" "%p"; spw=$?; if [ $spw -eq 101 ]; then exit 1; elif [ $spw -ge 1 ] && [ $spw -le 125 ]; then exit 150; else exit $spw; fi`,
     fetchWal: (name, into) => command('wal', 'fetch', name, into),
     empty: async () => {
       await rm(store, { recursive: true, force: true });
       await mkdir(store, { mode: 0o700 });
       await giveTo(account, store);
       await perform(command('init'), signal);
-      await source.cluster.query(
-        `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '${SLOT}';
-         SELECT pg_create_physical_replication_slot('${SLOT}', true)`,
-      );
+      await source.renewSlot(SLOT);
     },
     command,
     catchUp: () => catchUp(source, command('wal', 'receive'), signal),
