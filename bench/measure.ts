@@ -39,8 +39,12 @@ export interface Measurement {
   readonly writtenBytes: number;
 }
 
-/** Throws with what the command said where it failed. */
-export async function measure(command: Command, serverPid: number, signal: AbortSignal): Promise<Measurement> {
+/** Throws with what the command said where it failed. `serverPid` is undefined where no server takes part. */
+export async function measure(
+  command: Command,
+  serverPid: number | undefined,
+  signal: AbortSignal,
+): Promise<Measurement> {
   const serverBefore = usedByTree(serverPid);
   const began = performance.now();
   const { stdout, times, peakBytes } = await runTimed(command, signal);
@@ -61,9 +65,9 @@ export async function measure(command: Command, serverPid: number, signal: Abort
   };
 }
 
-/** Runs a command that is not measured, and gives what it printed. */
-export async function perform(command: Command, signal: AbortSignal): Promise<string> {
-  return (await runTimed(command, signal)).stdout;
+/** Runs a command that is not measured, and gives what it printed, or so many characters of its end. */
+export async function perform(command: Command, signal: AbortSignal, kept = OUTPUT_KEPT): Promise<string> {
+  return (await runTimed(command, signal, kept)).stdout;
 }
 
 interface Ran {
@@ -78,7 +82,7 @@ interface Ran {
 const TIMED = `TIMEFORMAT='${TIME_FORMAT}'; exec 4>&2; { time "$@" 2>&4 3>&- 4>&-; } 2>&3; code=$?
 while read -r line; do echo "$line" >&3; done </proc/$$/io; exit $code`;
 
-async function runTimed(command: Command, signal: AbortSignal): Promise<Ran> {
+async function runTimed(command: Command, signal: AbortSignal, kept = OUTPUT_KEPT): Promise<Ran> {
   signal.throwIfAborted();
   const { program, words, environment, account } = command;
   const child = spawn('bash', ['--norc', '-c', TIMED, 'bash', program, ...words], {
@@ -91,7 +95,7 @@ async function runTimed(command: Command, signal: AbortSignal): Promise<Ran> {
     child.once('error', reject);
     child.once('close', (code, killed) => resolve(code ?? killed ?? 0));
   });
-  const output = [child.stdout, child.stderr, child.stdio[3] as Readable].map(lastOf);
+  const output = [child.stdout, child.stderr, child.stdio[3] as Readable].map((stream) => lastOf(stream, kept));
   const said = (): string => output.map((text) => text().trim()).join('\n');
   const peaks = new Map<number, number>();
   const looking = setInterval(() => notePeaks(child, peaks), LOOK_EVERY_MS);
@@ -113,10 +117,10 @@ async function runTimed(command: Command, signal: AbortSignal): Promise<Ran> {
 }
 
 /** Collects a stream; of a long one the end. */
-function lastOf(stream: Readable | null): () => string {
+function lastOf(stream: Readable | null, kept: number): () => string {
   let text = '';
   stream?.setEncoding('utf8').on('data', (more: string) => {
-    text = (text + more).slice(-OUTPUT_KEPT);
+    text = (text + more).slice(-kept);
   });
   return () => text;
 }
@@ -135,7 +139,8 @@ function notePeaks(child: ChildProcess, peaks: Map<number, number>): void {
 }
 
 /** What the process, its descendants and their ended children used since they began; the difference of two is a span's. */
-export function usedByTree(root: number): ProcessIo & { readonly cpuSeconds: number } {
+export function usedByTree(root: number | undefined): ProcessIo & { readonly cpuSeconds: number } {
+  if (root === undefined) return { cpuSeconds: 0, readBytes: 0, writtenBytes: 0 };
   const all = [root, ...descendantsOf(root).map(({ pid }) => pid)].map((pid) => {
     const io = parseProcessIo(readProc(pid, 'io') ?? '') ?? { readBytes: 0, writtenBytes: 0 };
     return { cpuSeconds: parseProcessCpu(readProc(pid, 'stat') ?? ''), ...io };

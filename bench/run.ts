@@ -26,7 +26,9 @@ import { restore } from './scenarios/restore.ts';
 import { restoreDeltaDamaged } from './scenarios/restore-delta-damaged.ts';
 import { restoreDeltaUnchanged } from './scenarios/restore-delta-unchanged.ts';
 import type { Experiment, Part, Turn } from './scenarios/scenario.ts';
+import { startUp } from './scenarios/start-up.ts';
 import { streaming } from './scenarios/streaming.ts';
+import { synthetic } from './scenarios/synthetic.ts';
 import { verifyData } from './scenarios/verify-data.ts';
 import { walFetchRecovery } from './scenarios/wal-fetch-recovery.ts';
 import { walPushBurst } from './scenarios/wal-push-burst.ts';
@@ -49,7 +51,7 @@ const turns: readonly Turn[] = [
   incrementalPercent,
 ];
 
-const experiments: readonly Experiment[] = [walPushBurst, walFetchRecovery, streaming];
+const experiments: readonly Experiment[] = [startUp, walPushBurst, walFetchRecovery, streaming, synthetic];
 
 process.exitCode = await main();
 

@@ -13,7 +13,7 @@ import { type Command, perform } from '../measure.ts';
 import { type Source, versionOf } from '../source.ts';
 import { type Peer, type PeerPlace, PROCESSES, ZSTD_LEVEL } from './peer.ts';
 
-const PROGRAM = fileURLToPath(new URL('../../packages/cli/bin/spillway.js', import.meta.url));
+export const SPILLWAY_PROGRAM = fileURLToPath(new URL('../../packages/cli/bin/spillway.js', import.meta.url));
 export const OURS = 'spillway';
 export const SLOT = 'spillway_bench';
 const CAUGHT_UP_WITHIN_MS = 15 * 60_000;
@@ -52,15 +52,15 @@ clusters:
 `,
   );
   await giveTo(account, folder, ...['spillway.yaml', 'passphrase', 'password'].map((name) => join(folder, name)));
-  const byServer = [process.execPath, PROGRAM, '--config', config, '--quiet'].join(' ');
+  const byServer = [process.execPath, SPILLWAY_PROGRAM, '--config', config, '--quiet'].join(' ');
   const command = (...words: string[]): Command => ({
     program: process.execPath,
-    words: [PROGRAM, '--config', config, '--json', '--quiet', ...words],
+    words: [SPILLWAY_PROGRAM, '--config', config, '--json', '--quiet', ...words],
     account,
   });
   return {
     name: OURS,
-    version: `spillway ${await versionOf(PROGRAM)}`,
+    version: `spillway ${await versionOf(SPILLWAY_PROGRAM)}`,
     how: `${PROCESSES} workers, zstd ${ZSTD_LEVEL}, AES-256-GCM, receives its own WAL during the backup`,
     store,
     archiveCommand: 'true',

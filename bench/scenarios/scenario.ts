@@ -81,4 +81,7 @@ export interface Size {
   readonly walBytes: number;
   /** Of load by clients, in each turn of the streaming. */
   readonly loadSeconds: number;
+  /** Of the synthetic repository. */
+  readonly backups: number;
+  readonly chunks: number;
 }
