@@ -25,9 +25,11 @@ import { incrementalUnchanged } from './scenarios/incremental-unchanged.ts';
 import { restore } from './scenarios/restore.ts';
 import { restoreDeltaDamaged } from './scenarios/restore-delta-damaged.ts';
 import { restoreDeltaUnchanged } from './scenarios/restore-delta-unchanged.ts';
+import { scale } from './scenarios/scale.ts';
 import type { Experiment, Part, Turn } from './scenarios/scenario.ts';
 import { startUp } from './scenarios/start-up.ts';
 import { streaming } from './scenarios/streaming.ts';
+import { summaries } from './scenarios/summaries.ts';
 import { synthetic } from './scenarios/synthetic.ts';
 import { verifyData } from './scenarios/verify-data.ts';
 import { walFetchRecovery } from './scenarios/wal-fetch-recovery.ts';
@@ -51,7 +53,15 @@ const turns: readonly Turn[] = [
   incrementalPercent,
 ];
 
-const experiments: readonly Experiment[] = [startUp, walPushBurst, walFetchRecovery, streaming, synthetic];
+const experiments: readonly Experiment[] = [
+  startUp,
+  walPushBurst,
+  walFetchRecovery,
+  streaming,
+  summaries,
+  scale,
+  synthetic,
+];
 
 process.exitCode = await main();
 
@@ -157,10 +167,15 @@ async function takeTurns(
   told: Told,
   signal: AbortSignal,
 ): Promise<void> {
-  const { scale } = words.size;
-  progress(`making the source, scale ${scale}`);
+  const { size } = words;
+  progress(`making the source, scale ${size.scale}`);
   await mkdir(folder);
-  await using source = await startSource({ directory: join(folder, 'source'), installation, scale, signal });
+  await using source = await startSource({
+    directory: join(folder, 'source'),
+    installation,
+    scale: size.scale,
+    signal,
+  });
   for (const [name, find] of finders(words)) {
     const own = join(folder, name.replaceAll(' ', '-'));
     await mkdir(own);
@@ -177,7 +192,7 @@ async function takeTurns(
   );
   const mebibytes = (Number(row?.bytes ?? 0) / 2 ** 20).toFixed(0);
   told.lines.push(
-    `source  PostgreSQL ${installation.version}, pgbench scale ${scale}, ${mebibytes} MiB, page checksums on`,
+    `source  PostgreSQL ${installation.version}, pgbench scale ${size.scale}, ${mebibytes} MiB, page checksums on`,
   );
   const { rounds, caches } = words;
   told.samples.push(

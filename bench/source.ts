@@ -38,10 +38,15 @@ export interface SourceOptions {
   readonly directory: string;
   readonly installation: Installation;
   readonly scale: number;
+  /** Where `pgbench` is, if not beside the server. */
+  readonly clientPrograms?: string;
+  /** Beside the bench's own. */
+  readonly settings?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
 }
 
-export async function startSource({ directory, installation, scale, signal }: SourceOptions): Promise<Source> {
+export async function startSource(options: SourceOptions): Promise<Source> {
+  const { directory, installation, scale, clientPrograms = installation.binDirectory, settings, signal } = options;
   const cluster = await startCluster({
     directory,
     installation,
@@ -53,6 +58,7 @@ export async function startSource({ directory, installation, scale, signal }: So
       archive_mode: 'on',
       archive_command: "'true'",
       wal_level: 'replica',
+      ...settings,
     },
     signal,
   });
@@ -60,7 +66,7 @@ export async function startSource({ directory, installation, scale, signal }: So
     const { host, port, user, password, database } = cluster.connection;
     const words = ['-i', '-q', '-s', String(scale), '-h', host, '-p', String(port), '-U', user, database];
     const environment = { PGPASSWORD: password };
-    await perform({ program: join(installation.binDirectory, 'pgbench'), words, environment }, signal);
+    await perform({ program: join(clientPrograms, 'pgbench'), words, environment }, signal);
     await cluster.query('CHECKPOINT');
     return new Source(cluster, scale);
   } catch (error) {

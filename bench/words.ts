@@ -24,7 +24,7 @@ export interface Words {
 export const USAGE = `usage: npm run bench -- [--scenario <name>]... [--all] [--peer <name>]... [--pgbackrest <program>]
          [--rounds <n>] [--cold] [--json <file>] [--folder <folder>]
          [--scale <n>] [--segments <n>] [--wal-size <GB>] [--seconds <n>]
-         [--backups <n>] [--chunks <n>]`;
+         [--sizes <GB,GB,…>] [--backups <n>] [--chunks <n>]`;
 
 /** Throws TypeError for words that are none. `known` are the names of scenarios. */
 export function readWords(known: readonly string[]): Words {
@@ -34,6 +34,7 @@ export function readWords(known: readonly string[]): Words {
       segments: { type: 'string', default: '200' },
       'wal-size': { type: 'string', default: '5' },
       seconds: { type: 'string', default: '30' },
+      sizes: { type: 'string', default: '1,10,30' },
       backups: { type: 'string', default: '1000' },
       chunks: { type: 'string', default: '5000000' },
       rounds: { type: 'string', default: '3' },
@@ -55,6 +56,7 @@ export function readWords(known: readonly string[]): Words {
       segments: wholeNumber('--segments', values.segments, 10_000),
       walBytes: decimal('--wal-size', values['wal-size'], 100) * 1e9,
       loadSeconds: wholeNumber('--seconds', values.seconds, 3600),
+      gigabytes: values.sizes.split(',').map((size) => decimal('--sizes', size, 1000)),
       backups: wholeNumber('--backups', values.backups, 100_000),
       chunks: wholeNumber('--chunks', values.chunks, 100_000_000),
     },

@@ -81,6 +81,8 @@ export interface Size {
   readonly walBytes: number;
   /** Of load by clients, in each turn of the streaming. */
   readonly loadSeconds: number;
+  /** Sizes of databases by which time and memory are compared. */
+  readonly gigabytes: readonly number[];
   /** Of the synthetic repository. */
   readonly backups: number;
   readonly chunks: number;
