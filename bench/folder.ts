@@ -12,10 +12,16 @@ export type Caches = 'warm' | 'cold';
 
 const READ_BYTES = 1024 * 1024;
 
-/** The lengths of all files in the folder, added. */
+/** The lengths of all files in the folder, added; one that stands there under several names counts once. */
 export async function folderBytes(folder: string): Promise<number> {
   let bytes = 0;
-  for await (const file of filesIn(folder)) bytes += await unlessGone(async () => (await stat(file)).size, 0);
+  const linked = new Set<number>();
+  for await (const path of filesIn(folder)) {
+    const file = await unlessGone(() => stat(path), undefined);
+    if (file === undefined || linked.has(file.ino)) continue;
+    if (file.nlink > 1) linked.add(file.ino);
+    bytes += file.size;
+  }
   return bytes;
 }
 

@@ -74,7 +74,7 @@ async function takeTurn(
   await source.untilArchived(signal);
   await peer.catchUp?.();
   const before = await folderBytes(peer.store);
-  const read = scenario.reads === 'source' ? source.dataDirectory : peer.store;
+  const read = scenario.reads === 'source' ? (peer.reads ?? source.dataDirectory) : peer.store;
   await prepareCaches(caches, scenario.restores === undefined ? [read] : [read, into], signal);
   const measurement = await measure(command, source.pid, signal);
   await source.untilArchived(signal);

@@ -10,9 +10,12 @@ import type { Installation } from '@spillway/lab';
 import { compare, summarise, unjudged } from './comparison.ts';
 import type { Sample } from './figures.ts';
 import { describeMachine } from './machine.ts';
+import { BARMAN, BARMAN_RSYNC, findBarman, findBarmanRsync } from './peers/barman.ts';
 import type { AbsentPeer, Peer, PeerPlace } from './peers/peer.ts';
 import { findPgBaseBackup, PG_BASEBACKUP } from './peers/pg-basebackup.ts';
+import { findPgDump, PG_DUMP } from './peers/pg-dump.ts';
 import { findPgBackRest, PGBACKREST } from './peers/pgbackrest.ts';
+import { findRestic, RESTIC } from './peers/restic.ts';
 import { RAW_LIMIT, rawLimit } from './peers/raw-limit.ts';
 import { findSpillway, OURS } from './peers/spillway.ts';
 import { runRounds } from './rounds.ts';
@@ -208,7 +211,11 @@ function finders({ pgbackrest }: Words): readonly (readonly [name: string, find:
   return [
     [OURS, findSpillway],
     [PGBACKREST, (place) => findPgBackRest(place, pgbackrest)],
+    [BARMAN, findBarman],
+    [BARMAN_RSYNC, findBarmanRsync],
     [PG_BASEBACKUP, findPgBaseBackup],
+    [PG_DUMP, findPgDump],
+    [RESTIC, findRestic],
     [RAW_LIMIT, rawLimit],
   ];
 }

@@ -198,6 +198,17 @@ export class Source implements AsyncDisposable {
     await this.cluster.query('SELECT pg_switch_wal()');
   }
 
+  /** Names of the segments that a start of the server needs now. */
+  async walSinceCheckpoint(): Promise<ReadonlySet<string>> {
+    const [row] = await this.cluster.query<{ from: string; to: string }>(
+      `SELECT pg_walfile_name(redo_lsn) AS from, pg_walfile_name(pg_current_wal_insert_lsn()) AS to
+         FROM pg_control_checkpoint()`,
+    );
+    if (row === undefined) throw new Error('the source cluster told no checkpoint');
+    const names = await readdir(this.walDirectory);
+    return new Set(names.filter((name) => name >= row.from && name <= row.to));
+  }
+
   /** How much WAL this cluster has written since it was made. */
   async walBytes(): Promise<number> {
     const [row] = await this.cluster.query<{ bytes: string }>(

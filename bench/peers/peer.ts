@@ -27,6 +27,8 @@ export interface Peer {
   readonly how: string;
   /** The folder whose growth counts as bytes stored. */
   readonly store: string;
+  /** What a backup reads, where that is not the source's own data directory. */
+  readonly reads?: string;
   /** What archives WAL during its turns. */
   readonly archiveCommand: string;
   /** Stores WAL when called by the server for each file; with `%p`. */
