@@ -13,7 +13,8 @@ import { type Command, perform } from '../measure.ts';
 import { type Source, versionOf } from '../source.ts';
 import { type Peer, type PeerPlace, PROCESSES, ZSTD_LEVEL } from './peer.ts';
 
-export const SPILLWAY_PROGRAM = fileURLToPath(new URL('../../packages/cli/bin/spillway.js', import.meta.url));
+/** What users install: `npm run bench` makes it anew. */
+export const SPILLWAY_PROGRAM = fileURLToPath(new URL('../../release/bin/spillway.js', import.meta.url));
 export const OURS = 'spillway';
 export const SLOT = 'spillway_bench';
 const CAUGHT_UP_WITHIN_MS = 15 * 60_000;
