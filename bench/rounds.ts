@@ -4,11 +4,11 @@
 // the archiver is done too, and see what the store grew by. A scenario that was not asked for still takes place where
 // one after it builds on what it leaves, but is not measured.
 
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { giveTo } from '@spillway/lab';
 import type { Sample } from './figures.ts';
-import { type Caches, folderBytes, prepareCaches } from './folder.ts';
+import { type Caches, emptyFiles, folderBytes, prepareCaches } from './folder.ts';
 import { type Measurement, measure, perform } from './measure.ts';
 import type { Peer } from './peers/peer.ts';
 import type { Turn } from './scenarios/scenario.ts';
@@ -86,7 +86,8 @@ async function takeTurn(
     if ((restored ?? 0) < RESTORED_SHARE_MIN * (whole ?? 0)) {
       throw new Error(`${peer.name} restored ${restored} bytes of ${whole}`);
     }
-    await rm(into, { recursive: true });
+    await emptyFiles(into);
+    await rename(into, `${into}-${scenario.name}-${round}-${peer.name.replaceAll(' ', '-')}`);
   }
   const storedBytes = (await folderBytes(peer.store)) - before;
   return { scenario: scenario.name, peer: peer.name, ...measurement, storedBytes };

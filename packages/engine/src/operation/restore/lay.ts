@@ -147,8 +147,8 @@ interface Laid {
 async function layFiles(options: RestoreOptions, step: (phase: string) => void): Promise<Laid> {
   const { planned, repository, report, signal, workers } = options;
   const { manifest, index, layout, plan } = planned;
-  // Loading its module takes a while, which passes beside what comes first.
-  await using crew = newCrew(workers);
+  // Loading its module takes a while, which passes beside what comes first; over files that are there it may not be needed.
+  await using early = plan.mode === 'fresh' ? newCrew(workers) : undefined;
   const asRoot = process.getuid?.() === 0;
   const owner = asRoot ? firstFile(manifest.entries) : undefined;
   await makeRoots(planned, repository.id, owner);
@@ -194,7 +194,9 @@ async function layFiles(options: RestoreOptions, step: (phase: string) => void):
     });
     return bad;
   };
-  const bad = await run(crew, wanted, index);
+  await using late = early === undefined && wanted.includes(1) ? newCrew(workers) : undefined;
+  const crew = early ?? late;
+  const bad = crew === undefined ? new Map<never, never>() : await run(crew, wanted, index);
   if (bad.size > 0) await layFromOthers(options, bad, wanted, run);
   return {
     paths,
