@@ -55,7 +55,7 @@ const workers = await Array.fromAsync(glob('packages/engine/src/**/*-worker.ts',
 const { metafile } = await bundle({
   absWorkingDir: ROOT,
   entryPoints: [
-    { in: join(CLI, 'src', 'main.ts'), out: 'main' },
+    ...['main', 'pushed'].map((name) => ({ in: join(CLI, 'src', `${name}.ts`), out: name })),
     ...workers.map((path) => ({ in: join(ROOT, path), out: workerName(path) })),
   ],
   outdir: dist,

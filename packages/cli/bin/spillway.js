@@ -10,13 +10,17 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const self = realpathSync(fileURLToPath(import.meta.url));
-const source = join(dirname(self), '..', 'src', 'main.ts');
-const joined = join(dirname(self), '..', 'dist', 'main.js');
+const source = join(dirname(self), '..', 'src');
+const joined = join(dirname(self), '..', 'dist');
+const load = (name) =>
+  import(pathToFileURL(existsSync(source) ? join(source, `${name}.ts`) : join(joined, `${name}.js`)).href);
 
 if (Number.parseInt(process.versions.node, 10) >= 24) {
   try {
     await keepCompiled();
-    await import(pathToFileURL(existsSync(source) ? source : joined).href);
+    const words = process.argv.slice(2);
+    if (words.includes('push') && (await load('pushed')).wasPushedAhead(words)) process.exit(0);
+    await load('main');
   } catch (error) {
     process.stderr.write(`spillway: cannot start\n  ${String(error)}\n  hint: install Spillway again [SPW_INTERNAL]\n`);
     process.exitCode = 150;

@@ -1,8 +1,10 @@
 // `wal push` as PostgreSQL calls it: a process in the data directory, whose exit code is all that counts.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { walPushDocument } from '@spillway/contract/schemas';
@@ -74,6 +76,49 @@ test('without a mark the same content again is success, and says nothing', async
   await rm(join(place.folder, 'pg_wal/.spillway-pushed'), { recursive: true });
   const { code, stdout, stderr } = await push(5);
   assert.deepEqual([code, stdout, stderr], [0, '', '']);
+});
+
+test('the call for a file that was pushed ahead is answered at once, while everything is as it was', async () => {
+  for (const segment of [10, 11]) await ready(segment);
+  assert.equal((await push(10)).code, 0);
+  const words = ['wal', 'push', `pg_wal/${nameOf(11)}`];
+  const script = `import(${JSON.stringify(join(import.meta.dirname, '../src/pushed.ts'))}).then(({ wasPushedAhead }) => process.exit(wasPushedAhead(process.argv.slice(1)) ? 0 : 7))`;
+  const asked = async (
+    given: readonly string[] = words,
+    options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
+  ): Promise<boolean> => {
+    const child = spawn(process.execPath, ['-e', script, '--', ...given], { cwd: place.folder, env: {}, ...options });
+    const [code] = (await once(child, 'exit')) as [number];
+    assert.ok(code === 0 || code === 7, String(code));
+    return code === 0;
+  };
+  assert.ok(await asked());
+  assert.equal(await asked(['--quiet', ...words]), false, 'asked with other words');
+  assert.equal(await asked(['wal', 'push', `pg_wal/${nameOf(12)}`]), false, 'for a file that is not there');
+  assert.equal(await asked(words, { env: { SPILLWAY_CLUSTER: 'other' } }), false, 'for another cluster');
+  assert.equal(await asked(words, { cwd: join(place.folder, 'pg_wal') }), false, 'in another folder');
+
+  const [wal] = (await readdir(join(place.folder, 'repository'), { recursive: true })).filter((path) =>
+    path.endsWith(nameOf(11)),
+  );
+  const object = join(place.folder, 'repository', wal ?? '');
+  await rename(object, `${object}-gone`);
+  assert.equal(await asked(), false, 'the repository lost it');
+  await writeFile(object, 'short');
+  assert.equal(await asked(), false, 'the repository has it with another length');
+  await rename(`${object}-gone`, object);
+  assert.ok(await asked());
+
+  const mark = join(place.folder, 'pg_wal/.spillway-pushed', `${nameOf(11)}.ok`);
+  const marked = await readFile(mark);
+  await writeFile(mark, marked.subarray(0, 40));
+  assert.equal(await asked(), false, 'the mark is cut short');
+  await writeFile(mark, marked);
+  assert.ok(await asked());
+  await writeFile(join(place.folder, 'spillway.yaml'), configuration);
+  assert.equal(await asked(), false, 'the configuration was written anew');
+  await writeFile(join(place.folder, 'pg_wal', nameOf(11)), segmentOf(11));
+  assert.equal((await push(11)).code, 15, 'the file is another one now');
 });
 
 test('each failure has an exit code that PostgreSQL counts, and names the file', async () => {

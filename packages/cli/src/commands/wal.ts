@@ -14,6 +14,7 @@ import type { Command } from '../context.ts';
 import * as engine from '@spillway/engine';
 import { furtherPlaces } from '../places.ts';
 import { locationOf } from '../location.ts';
+import { noteAsked } from './pushed-ahead.ts';
 import { clusterName, clusterSource, loadFor, openConfigured, openForReading } from '../session.ts';
 import type { Colours } from '../ui/colour.ts';
 import { formatBytes, formatCount, formatTime } from '../ui/format.ts';
@@ -90,6 +91,16 @@ export const push: Command<{ readonly ahead?: number; readonly newSystem?: boole
       report: context.output.report,
       ahead: options.ahead ?? settings?.push_ahead ?? engine.AHEAD_DEFAULT,
     });
+    const root = engine.folderOf(location);
+    if (
+      document.ahead > 0 &&
+      places.length === 0 &&
+      spool === undefined &&
+      root !== undefined &&
+      loaded.file !== null
+    ) {
+      await noteAsked({ words: process.argv.slice(2), path, cluster, file: loaded.file, root });
+    }
   }
   context.output.result(document, () => '');
   return 0;
