@@ -28,7 +28,7 @@ import { incrementalUnchanged } from './scenarios/incremental-unchanged.ts';
 import { restore } from './scenarios/restore.ts';
 import { restoreDeltaDamaged } from './scenarios/restore-delta-damaged.ts';
 import { restoreDeltaUnchanged } from './scenarios/restore-delta-unchanged.ts';
-import { scale } from './scenarios/scale.ts';
+import { bySize } from './scenarios/scale.ts';
 import type { Experiment, Part, Turn } from './scenarios/scenario.ts';
 import { startUp } from './scenarios/start-up.ts';
 import { streaming } from './scenarios/streaming.ts';
@@ -170,13 +170,15 @@ async function takeTurns(
   told: Told,
   signal: AbortSignal,
 ): Promise<void> {
-  const { size } = words;
-  progress(`making the source, scale ${size.scale}`);
+  const { filling } = words;
+  const { scale } = words.size;
+  progress(`making the source, ${filling}, scale ${scale}`);
   await mkdir(folder);
   await using source = await startSource({
     directory: join(folder, 'source'),
     installation,
-    scale: size.scale,
+    scale,
+    filling,
     signal,
   });
   for (const [name, find] of finders(words)) {
@@ -195,7 +197,7 @@ async function takeTurns(
   );
   const mebibytes = (Number(row?.bytes ?? 0) / 2 ** 20).toFixed(0);
   told.lines.push(
-    `source  PostgreSQL ${installation.version}, pgbench scale ${size.scale}, ${mebibytes} MiB, page checksums on`,
+    `source  PostgreSQL ${installation.version}, ${source.filling.told}, ${mebibytes} MiB, page checksums on`,
   );
   const { rounds, caches } = words;
   told.samples.push(

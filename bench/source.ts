@@ -1,4 +1,4 @@
-// The cluster that every peer backs up: PostgreSQL 15 with page checksums, filled by pgbench.
+// The cluster that every peer backs up: PostgreSQL 15 with page checksums, filled as `filling.ts` says.
 //
 // Nothing but the bench changes it: autovacuum is off, and checkpoints come only when asked for. Its WAL is archived by
 // the command of the peer whose turn it is, set anew before each turn; for peers that stream WAL that is `true`.
@@ -9,11 +9,10 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { type Installation, type LabCluster, listInstallations, seededRandom, startCluster } from '@spillway/lab';
-import { perform } from './measure.ts';
+import { type FillingName, type Filling, fillingOf } from './filling.ts';
 
 export const SOURCE_MAJOR = 15;
 const PROGRAMS = ['initdb', 'pgbench', 'pg_basebackup'] as const;
-const ROWS_PER_SCALE = 100_000;
 const ARCHIVED_WITHIN_MS = 60_000;
 const POLL_MS = 20;
 /** A table is updated in so many parts, each all over it, and vacuumed after all of them. */
@@ -38,6 +37,8 @@ export interface SourceOptions {
   readonly directory: string;
   readonly installation: Installation;
   readonly scale: number;
+  /** By default pgbench's tables. */
+  readonly filling?: FillingName;
   /** Where `pgbench` is, if not beside the server. */
   readonly clientPrograms?: string;
   /** Beside the bench's own. */
@@ -63,12 +64,10 @@ export async function startSource(options: SourceOptions): Promise<Source> {
     signal,
   });
   try {
-    const { host, port, user, password, database } = cluster.connection;
-    const words = ['-i', '-q', '-s', String(scale), '-h', host, '-p', String(port), '-U', user, database];
-    const environment = { PGPASSWORD: password };
-    await perform({ program: join(clientPrograms, 'pgbench'), words, environment }, signal);
+    const filling = fillingOf(options.filling ?? 'pgbench', scale, clientPrograms);
+    await filling.fill(cluster, signal);
     await cluster.query('CHECKPOINT');
-    return new Source(cluster, scale);
+    return new Source(cluster, filling);
   } catch (error) {
     await cluster.destroy();
     throw error;
@@ -77,16 +76,11 @@ export async function startSource(options: SourceOptions): Promise<Source> {
 
 export class Source implements AsyncDisposable {
   readonly cluster: LabCluster;
-  readonly #scale: number;
+  readonly filling: Filling;
 
-  constructor(cluster: LabCluster, scale: number) {
+  constructor(cluster: LabCluster, filling: Filling) {
     this.cluster = cluster;
-    this.#scale = scale;
-  }
-
-  /** Of the table that `updateRows` updates. */
-  get rows(): number {
-    return this.#scale * ROWS_PER_SCALE;
+    this.filling = filling;
   }
 
   get dataDirectory(): string {
@@ -176,14 +170,12 @@ export class Source implements AsyncDisposable {
   async updateRows(rows: number, seed: number): Promise<void> {
     const random = seededRandom(seed);
     const chosen = new Set<number>();
-    while (chosen.size < rows) chosen.add(random.between(1, this.rows));
-    await this.cluster.query('UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid = ANY ($1::int[])', [
-      [...chosen],
-    ]);
+    while (chosen.size < rows) chosen.add(random.between(1, this.filling.rows));
+    await this.filling.update(this.cluster, [...chosen]);
     await this.cluster.query('CHECKPOINT');
   }
 
-  /** Writes that much WAL at least, by updating rows all over the table, and ends its last segment. */
+  /** Writes that much WAL at least, by updating rows all over pgbench's table, and ends its last segment. */
   async writeWal(bytes: number, signal: AbortSignal): Promise<void> {
     const before = await this.walBytes();
     for (let turn = 0; (await this.walBytes()) - before < bytes; turn++) {

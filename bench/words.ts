@@ -3,11 +3,14 @@
 import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { FILLING_NAMES, type FillingName } from './filling.ts';
 import type { Caches } from './folder.ts';
 import type { Size } from './scenarios/scenario.ts';
 
 export interface Words {
   readonly size: Size;
+  /** Of the source of the turns; experiments have their own. */
+  readonly filling: FillingName;
   readonly rounds: number;
   readonly caches: Caches;
   readonly json: string | undefined;
@@ -23,7 +26,7 @@ export interface Words {
 
 export const USAGE = `usage: npm run bench -- [--scenario <name>]... [--all] [--peer <name>]... [--pgbackrest <program>]
          [--rounds <n>] [--cold] [--json <file>] [--folder <folder>]
-         [--scale <n>] [--segments <n>] [--wal-size <GB>] [--seconds <n>]
+         [--scale <n>] [--source ${FILLING_NAMES.join('|')}] [--segments <n>] [--wal-size <GB>] [--seconds <n>]
          [--sizes <GB,GB,…>] [--backups <n>] [--chunks <n>]`;
 
 /** Throws TypeError for words that are none. `known` are the names of scenarios. */
@@ -31,6 +34,7 @@ export function readWords(known: readonly string[]): Words {
   const { values } = parseArgs({
     options: {
       scale: { type: 'string', default: '100' },
+      source: { type: 'string', default: 'pgbench' },
       segments: { type: 'string', default: '200' },
       'wal-size': { type: 'string', default: '5' },
       seconds: { type: 'string', default: '30' },
@@ -47,6 +51,8 @@ export function readWords(known: readonly string[]): Words {
       pgbackrest: { type: 'string', default: 'pgbackrest' },
     },
   });
+  const filling = FILLING_NAMES.find((name) => name === values.source);
+  if (filling === undefined) throw new TypeError(`there is no source ${values.source}`);
   const unknown = values.scenario.find((word) => !known.includes(word));
   if (unknown !== undefined) throw new TypeError(`there is no scenario ${unknown}`);
   if (values.cold && process.getuid?.() !== 0) throw new TypeError('--cold needs root, who alone can drop caches');
@@ -60,6 +66,7 @@ export function readWords(known: readonly string[]): Words {
       backups: wholeNumber('--backups', values.backups, 100_000),
       chunks: wholeNumber('--chunks', values.chunks, 100_000_000),
     },
+    filling,
     rounds: wholeNumber('--rounds', values.rounds, 100),
     caches: values.cold ? 'cold' : 'warm',
     json: values.json === undefined ? undefined : resolve(values.json),

@@ -75,8 +75,16 @@ async function find(place: PeerPlace, name: typeof BARMAN | typeof BARMAN_RSYNC)
     environment: { HOME: folder },
   });
   const incoming = join(store, 'incoming');
+  const makeFolders = async (): Promise<void> => {
+    for (const path of [home, staging]) await rm(path, { recursive: true, force: true });
+    for (const path of [home, staging, store, incoming]) {
+      await mkdir(path, { mode: 0o700 });
+      await giveTo(account, path);
+    }
+  };
+  // At once: the archiver may come any time.
+  await makeFolders();
   const backup = (): Command => barman('backup', '--wait', SERVER);
-  // It starts no backup before it has seen WAL arrive.
   const archive = async (): Promise<void> => void (await perform(barman('archive-wal', SERVER), signal));
   return {
     name,
@@ -88,14 +96,9 @@ async function find(place: PeerPlace, name: typeof BARMAN | typeof BARMAN_RSYNC)
     // As its manual has it, but on this machine and synced.
     archiveCommand: `test ! -f ${incoming}/%f && cp %p ${incoming}/.%f && sync ${incoming}/.%f && mv ${incoming}/.%f ${incoming}/%f`,
     empty: async () => {
-      for (const path of [home, staging]) {
-        await rm(path, { recursive: true, force: true });
-        await mkdir(path, { mode: 0o700 });
-        await giveTo(account, path);
-      }
-      await perform(barman('cron'), signal);
-      await mkdir(incoming, { recursive: true, mode: 0o700 });
-      await giveTo(account, incoming);
+      await makeFolders();
+      // It starts no backup before it has seen WAL arrive, and an empty segment is not switched.
+      await source.cluster.query("SELECT pg_create_restore_point('bench')");
       await source.cluster.query('SELECT pg_switch_wal()');
       await source.untilArchived(signal);
       await archive();

@@ -16,14 +16,14 @@ export async function findPgDump({ folder, source, installation }: PeerPlace): P
   const version = await versionOf(program);
   if (version === undefined) return { name: PG_DUMP, why: `there is no program ${program}` };
   const zstd = installation.major >= ZSTD_SINCE;
-  const { host, port, user, password, database } = source.cluster.connection;
+  const { host, port, user, password } = source.cluster.connection;
   const store = join(folder, 'dumps');
   let taken = 0;
   const full = (): Command => {
     taken++;
     const words = ['-h', host, '-p', String(port), '-U', user, '--format=custom', '-f', join(store, String(taken))];
     if (zstd) words.push(`--compress=zstd:${ZSTD_LEVEL}`);
-    return { program, words: [...words, database], environment: { PGPASSWORD: password } };
+    return { program, words: [...words, source.filling.database], environment: { PGPASSWORD: password } };
   };
   return {
     name: PG_DUMP,

@@ -9,7 +9,7 @@ const SEED = 20_261_125;
 export const incrementalPercent: Turn = {
   name: 'incremental-0.1-percent',
   title: 'incremental backup after 0.1 % of the rows were updated at random',
-  change: (source, round) => source.updateRows(Math.round(source.rows * SHARE), SEED + round),
+  change: (source, round) => source.updateRows(Math.round(source.filling.rows * SHARE), SEED + round),
   reads: 'source',
   command: (peer) => peer.incremental?.(),
   goals: [

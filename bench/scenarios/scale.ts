@@ -27,7 +27,7 @@ const FULL = part('scale-full', 'full backup into an empty repository, by size',
 const UNCHANGED = part('scale-incremental', 'incremental backup with nothing changed, by size', []);
 const RESTORE = part('scale-restore', 'restore into an empty folder, by size', LINEAR);
 
-export const scale: Experiment = {
+export const bySize: Experiment = {
   name: 'scale',
   title: 'time and memory by size of the database',
   slow: true,

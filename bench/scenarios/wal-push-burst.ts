@@ -27,6 +27,7 @@ const ARCHIVED_WITHIN_MS = 30 * 60_000;
 export const walPushBurst: Experiment = {
   name: NAME,
   title: 'a burst of WAL segments pushed by the archiver',
+  slow: true,
   parts: [
     {
       name: NAME,
