@@ -62,7 +62,7 @@ const experiments: readonly Experiment[] = [
   walFetchRecovery,
   streaming,
   summaries,
-  scale,
+  bySize,
   synthetic,
 ];
 
