@@ -41,7 +41,7 @@ test('a scenario is one group: ours once, each peer, and goals where they lie', 
     {
       name: 'start',
       bars: [{ name: 'ours', value: 0.06, own: true }],
-      goals: [{ at: 0.12, met: true, told: '120 ms' }],
+      goals: [{ at: 0.12, met: true, told: '0.12 s' }],
     },
   ]);
 });
