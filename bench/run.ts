@@ -56,6 +56,10 @@ const turns: readonly Turn[] = [
   incrementalPercent,
 ];
 
+/** In the order of their turns. */
+const PEERS = [OURS, PGBACKREST, BARMAN, BARMAN_RSYNC, PG_BASEBACKUP, PG_DUMP, RESTIC, RAW_LIMIT] as const;
+type PeerName = (typeof PEERS)[number];
+
 const experiments: readonly Experiment[] = [
   startUp,
   walPushBurst,
@@ -72,7 +76,7 @@ async function main(): Promise<number> {
   const words = wordsOrWhy();
   if (typeof words === 'string') {
     const names = [...turns.map(({ name }) => name), ...experiments.map(({ name }) => name)];
-    process.stderr.write(`${words}\n${USAGE}\nscenarios: ${names.join(', ')}\n`);
+    process.stderr.write(`${words}\n${USAGE}\nscenarios: ${names.join(', ')}\npeers: ${PEERS.join(', ')}\n`);
     return 2;
   }
   const installation = await findInstallation();
@@ -105,7 +109,10 @@ async function main(): Promise<number> {
 
 function wordsOrWhy(): Words | string {
   try {
-    return readWords([...turns, ...experiments].map(({ name }) => name));
+    return readWords(process.argv.slice(2), {
+      scenarios: [...turns, ...experiments].map(({ name }) => name),
+      peers: PEERS,
+    });
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
@@ -181,13 +188,14 @@ async function takeTurns(
     filling,
     signal,
   });
-  for (const [name, find] of finders(words)) {
+  const find = finders(words);
+  for (const name of PEERS) {
     const own = join(folder, name.replaceAll(' ', '-'));
     await mkdir(own);
     const place: PeerPlace = { folder: own, source, installation, signal };
     told.peers.push(
       words.peers.length === 0 || name === OURS || words.peers.includes(name)
-        ? await find(place)
+        ? await find[name](place)
         : { name, why: 'not asked for' },
     );
   }
@@ -208,18 +216,17 @@ async function takeTurns(
 
 type Find = (place: PeerPlace) => Promise<Peer | AbsentPeer> | Peer;
 
-/** In the order of their turns. */
-function finders({ pgbackrest }: Words): readonly (readonly [name: string, find: Find])[] {
-  return [
-    [OURS, findSpillway],
-    [PGBACKREST, (place) => findPgBackRest(place, pgbackrest)],
-    [BARMAN, findBarman],
-    [BARMAN_RSYNC, findBarmanRsync],
-    [PG_BASEBACKUP, findPgBaseBackup],
-    [PG_DUMP, findPgDump],
-    [RESTIC, findRestic],
-    [RAW_LIMIT, rawLimit],
-  ];
+function finders({ pgbackrest }: Words): Readonly<Record<PeerName, Find>> {
+  return {
+    [OURS]: findSpillway,
+    [PGBACKREST]: (place) => findPgBackRest(place, pgbackrest),
+    [BARMAN]: findBarman,
+    [BARMAN_RSYNC]: findBarmanRsync,
+    [PG_BASEBACKUP]: findPgBaseBackup,
+    [PG_DUMP]: findPgDump,
+    [RESTIC]: findRestic,
+    [RAW_LIMIT]: rawLimit,
+  };
 }
 
 async function experimentWith(

@@ -29,9 +29,13 @@ export const USAGE = `usage: npm run bench -- [--scenario <name>]... [--all] [--
          [--scale <n>] [--source ${FILLING_NAMES.join('|')}] [--segments <n>] [--wal-size <GB>] [--seconds <n>]
          [--sizes <GB,GB,…>] [--backups <n>] [--chunks <n>]`;
 
-/** Throws TypeError for words that are none. `known` are the names of scenarios. */
-export function readWords(known: readonly string[]): Words {
+/** Throws TypeError for words that are none. */
+export function readWords(
+  args: readonly string[],
+  known: { readonly scenarios: readonly string[]; readonly peers: readonly string[] },
+): Words {
   const { values } = parseArgs({
+    args: [...args],
     options: {
       scale: { type: 'string', default: '100' },
       source: { type: 'string', default: 'pgbench' },
@@ -53,8 +57,10 @@ export function readWords(known: readonly string[]): Words {
   });
   const filling = FILLING_NAMES.find((name) => name === values.source);
   if (filling === undefined) throw new TypeError(`there is no source ${values.source}`);
-  const unknown = values.scenario.find((word) => !known.includes(word));
+  const unknown = values.scenario.find((word) => !known.scenarios.includes(word));
   if (unknown !== undefined) throw new TypeError(`there is no scenario ${unknown}`);
+  const stranger = values.peer.find((word) => !known.peers.includes(word));
+  if (stranger !== undefined) throw new TypeError(`there is no peer ${stranger}`);
   if (values.cold && process.getuid?.() !== 0) throw new TypeError('--cold needs root, who alone can drop caches');
   return {
     size: {
