@@ -32,28 +32,66 @@ export interface Way {
 
 /** The longest way from `from` along `ancestry`, whose last member is the timeline to end on. */
 export function findWay(catalog: WalCatalog, ancestry: Ancestry, from: Lsn, size: SegmentSize): Way {
+  const { starts, links } = chainOf(catalog, ancestry, size);
+  const first = firstAtOrBehind(starts, segmentStart(from, size));
+  const link = links[first];
+  const leadsOn = link?.best !== undefined && starts[first] === segmentStart(from, size) && link.best.step.end > from;
+  const run = leadsOn ? links.slice(first, link.last + 1).flatMap(({ best }) => best ?? []) : [];
+  const last = run.at(-1);
+  const reached = last?.step.end ?? from;
+  const next = firstAtOrBehind(starts, segmentStart(from, size)) + run.length;
+  // What begins in the segment that the way ends in is no place to go on from.
+  const resumesAt = starts[starts[next] === segmentStart(reached, size) ? next + 1 : next];
+  return { steps: run.map(({ step }) => step), end: reached, resumesAt, overruns: last?.overruns ?? false };
+}
+
+interface BestStep {
+  readonly step: WayStep;
+  readonly overruns: boolean;
+}
+
+/** Of each segment that anything is stored of, in order: how the way goes through it, and the last one it leads to from there. */
+interface Chain {
+  readonly starts: readonly Lsn[];
+  readonly links: readonly { readonly best: BestStep | undefined; readonly last: number }[];
+}
+
+/** Made once for a catalog and a way: a thousand backups ask from where each of them leads. */
+const chains = new WeakMap<WalCatalog, WeakMap<Ancestry, Chain>>();
+
+function chainOf(catalog: WalCatalog, ancestry: Ancestry, size: SegmentSize): Chain {
+  let ofCatalog = chains.get(catalog);
+  if (ofCatalog === undefined) chains.set(catalog, (ofCatalog = new WeakMap()));
+  let chain = ofCatalog.get(ancestry);
+  if (chain === undefined) ofCatalog.set(ancestry, (chain = makeChain(catalog, ancestry, size)));
+  return chain;
+}
+
+function makeChain(catalog: WalCatalog, ancestry: Ancestry, size: SegmentSize): Chain {
   const segments = segmentsByStart(catalog, ancestry, size);
-  const steps: WayStep[] = [];
-  let at = segmentStart(from, size);
-  let reached = from;
-  let overruns = false;
-  for (;;) {
-    const best = bestStep(segments.get(at), ancestry, at);
-    if (best === undefined || best.step.end <= reached) break;
-    const { step } = best;
-    steps.push(step);
-    reached = step.end;
-    ({ overruns } = best);
-    if (step.end < segmentEnd(at, size)) break;
-    at = segmentEnd(at, size);
+  const starts = [...segments.keys()].toSorted((a, b) => (a < b ? -1 : 1));
+  const links: Chain['links'][number][] = Array.from({ length: starts.length });
+  for (let at = starts.length - 1; at >= 0; at--) {
+    const start = starts[at];
+    if (start === undefined) continue;
+    const best = bestStep(segments.get(start), ancestry, start);
+    const whole = best !== undefined && best.step.end >= segmentEnd(start, size);
+    const next = links[at + 1];
+    const leads = whole && next?.best !== undefined && starts[at + 1] === segmentEnd(start, size);
+    links[at] = { best, last: leads ? next.last : at };
   }
-  let resumesAt: Lsn | undefined;
-  for (const start of segments.keys()) {
-    if (start >= at && start > segmentStart(reached, size) && (resumesAt === undefined || start < resumesAt)) {
-      resumesAt = start;
-    }
+  return { starts, links };
+}
+
+/** The number of the first that is not before `wanted`. */
+function firstAtOrBehind(starts: readonly Lsn[], wanted: Lsn): number {
+  let [low, high] = [0, starts.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((starts[middle] ?? wanted) < wanted) low = middle + 1;
+    else high = middle;
   }
-  return { steps, end: reached, resumesAt, overruns };
+  return low;
 }
 
 type Segments = ReadonlyMap<Lsn, ReadonlyMap<TimelineId, readonly WalObject[]>>;
@@ -79,7 +117,7 @@ function bestStep(
   timelines: ReadonlyMap<TimelineId, readonly WalObject[]> | undefined,
   ancestry: Ancestry,
   start: Lsn,
-): { readonly step: WayStep; readonly overruns: boolean } | undefined {
+): BestStep | undefined {
   for (const { timeline, end: left } of ancestry.toReversed()) {
     const objects = timelines?.get(timeline) ?? [];
     const [covered] = coverage(objects);
