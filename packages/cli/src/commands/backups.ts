@@ -13,10 +13,10 @@ export const backups: Command<object> = async (context) => {
   const cluster = clusterName(context, loaded.configuration);
   const repository = await openConfigured(context, loaded);
   const asked = { repository, cluster, signal: context.signal };
-  const [list, window, wal, evidence, holds] = await Promise.all([
-    engine.listBackups(asked),
-    engine.recoveryWindow(asked),
-    engine.checkWal(asked),
+  const list = await engine.listBackups(asked);
+  const [window, wal, evidence, holds] = await Promise.all([
+    engine.recoveryWindow({ ...asked, backups: list }),
+    engine.checkWal({ ...asked, backups: list }),
     engine.listEvidence(repository, cluster, context.signal),
     engine.listLegalHolds(repository, cluster, context.signal),
   ]);

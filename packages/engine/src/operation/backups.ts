@@ -101,9 +101,12 @@ const NO_WINDOW: RecoveryWindow = {
   gaps: [],
 };
 
-export async function recoveryWindow(options: ClusterInRepository): Promise<RecoveryWindow> {
+/** `backups`: all of the cluster, where they have been listed already. */
+export async function recoveryWindow(
+  options: ClusterInRepository & { readonly backups?: readonly BackupSummary[] },
+): Promise<RecoveryWindow> {
   const { repository, cluster, signal } = options;
-  const backups = await listBackups(options);
+  const backups = options.backups ?? (await listBackups(options));
   const newest = backups.at(-1);
   const systems = await listSystems(repository, cluster, signal);
   const system = systems.find((record) => record.system_identifier === newest?.system_identifier);

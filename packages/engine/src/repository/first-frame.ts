@@ -6,7 +6,7 @@ import { elsewhere } from './elsewhere.ts';
 import type { Repository } from './repository.ts';
 
 /** Enough for the first frame of nearly every manifest; an object with a longer one is read again, whole. */
-const FIRST_READ_BYTES = 64 * 1024;
+const FIRST_READ_BYTES = 16 * 1024;
 
 /** `bytes` is the length of the object, as a list of the store tells it. */
 export const readFirstFrame = (

@@ -14,6 +14,9 @@ import { elsewhere } from './elsewhere.ts';
 import { readFirstFrame } from './first-frame.ts';
 import type { Repository } from './repository.ts';
 
+/** From a bucket each is a request of its own. */
+const HEADS_AT_ONCE = 8;
+
 export async function writeManifest(repository: Repository, manifest: Manifest, signal?: AbortSignal): Promise<number> {
   const { cluster, id } = manifest.head.summary;
   const { outcome, storedBytes } = await repository.write(
@@ -59,17 +62,23 @@ export async function listManifests(
   const heads: ManifestHead[] = [];
   const unreadable: UnreadableManifest[] = [];
   const prefix = manifestName(cluster, '');
-  for await (const { name, bytes } of repository.storage.list(prefix, signal && { signal })) {
-    try {
-      heads.push(await readHead(repository, name, bytes, signal));
-    } catch (error) {
-      if (
-        !isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING', 'SPW_REPOSITORY_NEWER', 'SPW_KEY_ROTATED')
-      )
-        throw error;
-      unreadable.push({ id: name.slice(prefix.length), error });
+  const objects = await Array.fromAsync(repository.storage.list(prefix, signal && { signal }));
+  const queue = objects.values();
+  const some = async (): Promise<void> => {
+    for (const { name, bytes } of queue) {
+      try {
+        heads.push(await readHead(repository, name, bytes, signal));
+      } catch (error) {
+        if (
+          !isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING', 'SPW_REPOSITORY_NEWER', 'SPW_KEY_ROTATED')
+        )
+          throw error;
+        unreadable.push({ id: name.slice(prefix.length), error });
+      }
     }
-  }
+  };
+  await Promise.all(Array.from({ length: HEADS_AT_ONCE }, some));
+  unreadable.sort((a, b) => a.id.localeCompare(b.id));
   heads.sort((a, b) => a.summary.started_at.localeCompare(b.summary.started_at));
   return { heads, unreadable };
 }

@@ -4,6 +4,7 @@
 // damaged is told object by object: a restore cannot get past it.
 
 import type { Report } from '@spillway/contract';
+import type { BackupSummary } from '../../format/manifest.ts';
 import {
   formatLsn,
   type Lsn,
@@ -55,6 +56,8 @@ export interface WalReport {
 }
 
 export interface WalCheckOptions extends ClusterInRepository {
+  /** All of the cluster, where they have been listed already. */
+  readonly backups?: readonly BackupSummary[];
   /** Read every byte. */
   readonly data?: boolean;
   readonly report?: Report;
@@ -63,7 +66,7 @@ export interface WalCheckOptions extends ClusterInRepository {
 export async function checkWal(options: WalCheckOptions): Promise<WalReport> {
   const { repository, cluster, signal } = options;
   const read: WalDataReport[] = [];
-  const backups = await listBackups(options);
+  const backups = options.backups ?? (await listBackups(options));
   const timelines: WalReport['timelines'][number][] = [];
   const gaps: ExplainedGap[] = [];
   const without: string[] = [];
