@@ -55,7 +55,7 @@ async function confirmThere(written: Written): Promise<void> {
     passing: () => true,
     ...(signal && { signal }),
   });
-  const { table } = await readIndex(repository, signal && { signal });
+  const { table } = await readIndex(repository, { only: chunkIds, ...(signal && { signal }) });
   let missing = 0;
   for (let at = 0; at < chunkIds.length; at += CHUNK_ID_BYTES) {
     if (!isZeroChunk(chunkIds, at) && !table.has(chunkIds, at)) missing += 1;
@@ -73,7 +73,7 @@ async function lockNeeded({ repository, chunkIds, what, signal, report }: Writte
   if (repository.storage.lock === undefined) return;
   const now = new Date();
   try {
-    const index = await readIndex(repository, signal && { signal });
+    const index = await readIndex(repository, { only: chunkIds, ...(signal && { signal }) });
     const names = new Set<string>();
     for (let at = 0; at < chunkIds.length; at += CHUNK_ID_BYTES) {
       const place = isZeroChunk(chunkIds, at) ? undefined : index.table.find(chunkIds, at);

@@ -107,6 +107,8 @@ export async function readIndex(
     readonly distrust?: Distrust;
     /** Count what packs that no index names say of themselves. */
     readonly unnamed?: boolean;
+    /** Ids of chunks, one after the other: the table is wanted for these alone, as of one backup among many. */
+    readonly only?: Uint8Array;
     readonly signal?: AbortSignal;
   } = {},
 ): Promise<RepositoryIndex> {
@@ -148,10 +150,12 @@ export async function readIndex(
   whole.push(...unnamed.filter(isWhole));
   const isRemoved = (packId: string): boolean => condemned.has(packId) && !lengths.has(packName(packId));
   const chunks = whole.reduce((sum, directory) => sum + directory.storedBytes.length, 0);
-  const table = ChunkTable.create(chunks + (options.newChunks ?? 0));
+  const only = options.only && new ChunkIdSet(options.only);
+  const table = ChunkTable.create(Math.min(chunks, only?.slots ?? chunks) + (options.newChunks ?? 0));
   whole.forEach((directory, pack) => {
     const offsets = chunkOffsets(directory);
     for (let i = 0; i < offsets.length; i++) {
+      if (only?.has(directory.ids, i * CHUNK_ID_BYTES) === false) continue;
       table.insert(directory.ids, i * CHUNK_ID_BYTES, {
         pack,
         offset: offsets[i] ?? 0,
@@ -173,6 +177,36 @@ export async function readIndex(
     condemnedPacks: new Set([...condemned].filter((packId) => lengths.has(packName(packId)))),
     chunks,
   };
+}
+
+/** A set of chunk ids that says no quickly: of millions of chunks nearly all are not in it. */
+class ChunkIdSet {
+  readonly slots: number;
+  readonly #table: ChunkTable;
+  /** A bit for the ids whose second word ends in the same 21 bits. */
+  readonly #bits = new Uint8Array(2 ** 18);
+
+  constructor(ids: Uint8Array) {
+    this.#table = ChunkTable.create(ids.length / CHUNK_ID_BYTES);
+    this.slots = this.#table.slots;
+    for (let at = 0; at < ids.length; at += CHUNK_ID_BYTES) {
+      this.#table.claim(ids, at);
+      const place = this.#placeOf(ids, at);
+      this.#bits[place] = (this.#bits[place] ?? 0) | this.#bitOf(ids, at);
+    }
+  }
+
+  has(ids: Uint8Array, at: number): boolean {
+    return ((this.#bits[this.#placeOf(ids, at)] ?? 0) & this.#bitOf(ids, at)) !== 0 && this.#table.has(ids, at);
+  }
+
+  #placeOf(ids: Uint8Array, at: number): number {
+    return (ids[at + 4] ?? 0) | ((ids[at + 5] ?? 0) << 8) | (((ids[at + 6] ?? 0) & 3) << 16);
+  }
+
+  #bitOf(ids: Uint8Array, at: number): number {
+    return 1 << ((ids[at + 6] ?? 0) >>> 5);
+  }
 }
 
 /** What such packs say of themselves; those that say nothing are left out. */

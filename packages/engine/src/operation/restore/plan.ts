@@ -55,9 +55,7 @@ export async function planRestore(given: PlanOptions): Promise<PlannedRestore> {
   });
   const { options, candidates } = await findFor(given, state);
   const notes: string[] = [];
-  let index = await readIndex(repository, signal && { signal });
   let reached: Reached | undefined;
-  let widened = false;
   for (const candidate of candidates) {
     reached = await reach(candidate, options);
     if (reached === undefined) continue;
@@ -72,10 +70,11 @@ export async function planRestore(given: PlanOptions): Promise<PlannedRestore> {
       if (options.backupId !== undefined) break;
       continue;
     }
+    const asked = { only: manifest.chunkIds, ...(signal && { signal }) };
+    let index = await readIndex(repository, asked);
     let missing = countMissing(manifest, index);
-    if (missing > 0 && index.unnamedPacks.length > 0 && !widened) {
-      index = await readIndex(repository, { unnamed: true, ...(signal && { signal }) });
-      widened = true;
+    if (missing > 0 && index.unnamedPacks.length > 0) {
+      index = await readIndex(repository, { ...asked, unnamed: true });
       missing = countMissing(manifest, index);
       if (missing === 0) notes.push(`The index lacks packs that are needed. ${INDEX_LOST}`);
     }

@@ -36,13 +36,19 @@ export function findWay(catalog: WalCatalog, ancestry: Ancestry, from: Lsn, size
   const first = firstAtOrBehind(starts, segmentStart(from, size));
   const link = links[first];
   const leadsOn = link?.best !== undefined && starts[first] === segmentStart(from, size) && link.best.step.end > from;
-  const run = leadsOn ? links.slice(first, link.last + 1).flatMap(({ best }) => best ?? []) : [];
-  const last = run.at(-1);
+  const next = leadsOn ? link.last + 1 : first;
+  const last = leadsOn ? links[link.last]?.best : undefined;
   const reached = last?.step.end ?? from;
-  const next = firstAtOrBehind(starts, segmentStart(from, size)) + run.length;
-  // What begins in the segment that the way ends in is no place to go on from.
-  const resumesAt = starts[starts[next] === segmentStart(reached, size) ? next + 1 : next];
-  return { steps: run.map(({ step }) => step), end: reached, resumesAt, overruns: last?.overruns ?? false };
+  return {
+    // Thousands of them, and few who ask how far a way leads want to know by which.
+    get steps() {
+      return links.slice(first, next).flatMap(({ best }) => best?.step ?? []);
+    },
+    end: reached,
+    // What begins in the segment that the way ends in is no place to go on from.
+    resumesAt: starts[starts[next] === segmentStart(reached, size) ? next + 1 : next],
+    overruns: last?.overruns ?? false,
+  };
 }
 
 interface BestStep {
