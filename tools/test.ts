@@ -11,7 +11,7 @@ import { join, relative } from 'node:path';
 import { run } from 'node:test';
 import { inspect } from 'node:util';
 
-const PATTERNS = ['packages', 'demo', 'bench', 'tools'].map((folder) => `${folder}/**/*.test.ts`);
+const PATTERNS = ['packages', 'apps', 'demo', 'bench', 'tools'].map((folder) => `${folder}/**/*.test.ts`);
 const FILES_AT_ONCE = 2;
 const FILE_TIMEOUT_MS = 15 * 60_000;
 const OUTPUT_SHOWN_MAX = 200;

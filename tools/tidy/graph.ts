@@ -31,6 +31,7 @@ export function circles(sources: readonly Source[]): string[][] {
 export const isEntry = (path: string): boolean =>
   /^packages\/(?:[^/]+\/src\/(?:index|main)|contract\/src\/schemas)\.ts$/.test(path) ||
   isTest(path) ||
+  /^apps\/monitor\/(?:src\/(?:simulator\/)?main|page\/app)\.ts$/.test(path) ||
   /^(?:demo|bench)\/run\.ts$/.test(path) ||
   /^tools\/[^/]+\.ts$/.test(path);
 

@@ -5,6 +5,8 @@
 //    `@spillway/contract/schemas`, which loads zod: the engine, and with it every worker thread, does without.
 // 3. In the engine: format and codec do no I/O, storage knows no repository, repository no PostgreSQL, postgres no
 //    repository and no storage; operation joins them.
+// 4. The monitor in apps/ is a foreign program: it knows none of our packages, and none of them knows it. Its tests may
+//    start servers of the lab's; demo, bench and tools may start it.
 
 import type { Source } from './sources.ts';
 
@@ -22,6 +24,7 @@ const mayKnow: Readonly<Record<string, readonly string[]>> = {
   engine: ['contract'],
   lab: ['contract'],
   cli: ['contract', 'engine'],
+  monitor: [],
 };
 
 const engineMayKnow: Readonly<Record<string, readonly string[]>> = {
@@ -36,7 +39,8 @@ const engineMayKnow: Readonly<Record<string, readonly string[]>> = {
 const withoutInput = new Set(['format', 'codec']);
 const inputModules = /^node:(?:fs|net|http|https|http2|tls|dgram|child_process)(?:\/|$)/;
 
-export const isTest = (path: string): boolean => path.endsWith('.test.ts') || /^packages\/[^/]+\/test\//.test(path);
+export const isTest = (path: string): boolean =>
+  path.endsWith('.test.ts') || /^(?:packages|apps)\/[^/]+\/test\//.test(path);
 
 export function layeringProblems({ path, imports }: Source): string[] {
   const from = placeOf(path);
@@ -75,6 +79,7 @@ export function layeringProblems({ path, imports }: Source): string[] {
 }
 
 function mayImport(path: string, from: string, to: string): boolean {
+  if (from === 'monitor') return isTest(path) && to === 'lab';
   if (isTest(path) && from !== 'contract') return true;
   return (mayKnow[from] ?? []).includes(to) || (to === 'lab' && path === 'packages/cli/src/commands/lab.ts');
 }
@@ -86,6 +91,6 @@ function reachesInto(path: string, target: string): boolean {
 }
 
 function placeOf(path: string): { readonly package: string | undefined; readonly folder: string | undefined } {
-  const match = /^packages\/([^/]+)\/(?:src\/([^/]+)\/)?/.exec(path);
+  const match = /^(?:packages|apps)\/([^/]+)\/(?:src\/([^/]+)\/)?/.exec(path);
   return { package: match?.[1], folder: match?.[2] };
 }

@@ -19,7 +19,8 @@ const forbiddenNames = new Set([
 /** demo, bench and tools are scripts, and tests are tests. */
 const isScript = (path: string): boolean => /^(?:demo|bench|tools)\//.test(path) || isTest(path);
 
-const isCommandLine = (path: string): boolean => path.startsWith('packages/cli/');
+const isCommandLine = (path: string): boolean =>
+  path.startsWith('packages/cli/') || /^apps\/[^/]+\/src\/(?:.+\/)?main\.ts$/.test(path);
 
 export function fileProblems(source: Source): string[] {
   const { path, code, text, imports } = source;

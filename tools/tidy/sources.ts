@@ -31,7 +31,7 @@ export interface Text {
   readonly text: string;
 }
 
-const FOLDERS = ['packages', 'demo', 'bench', 'tools'];
+const FOLDERS = ['packages', 'apps', 'demo', 'bench', 'tools'];
 const NOT_OURS = new Set(['node_modules', '.git', '.lab', 'results']);
 const TEXT = /\.(?:md|ts|js|mjs|json|yaml|yml|sh|sql)$|^\.ci\/run$|^\.[a-z]+$/;
 
