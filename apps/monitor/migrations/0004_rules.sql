@@ -5,7 +5,7 @@
 INSERT INTO alert_rule (id, kind, sensor_kind, severity, message, raises_at, clears_at, count, relative) VALUES
   ('pressure-low',      'below',   'pressure',  'critical',    'Pressure far below normal: supply at risk',          0.6,  0.7,  2, true),
   ('pressure-high',     'above',   'pressure',  'warning',     'Pressure far above normal: risk of a burst',         1.45, 1.35, 2, true),
-  ('pressure-drop',     'rate',    'pressure',  'warning',     'Pressure changes abruptly: burst or pump trip',      0.2,  0.05, 1, true),
+  ('pressure-drop',     'rate',    'pressure',  'warning',     'Pressure changes abruptly: burst or pump trip',      1.6,  0.5,  1, true),
   ('flow-high',         'above',   'flow',      'warning',     'Flow far above normal: possible burst downstream',   3,    2.6,  3, true),
   ('level-low',         'below',   'level',     'warning',     'Reservoir low',                                      30,   38,   2, false),
   ('level-reserve',     'below',   'level',     'critical',    'Reservoir below the reserve for fire fighting',      18,   25,   2, false),

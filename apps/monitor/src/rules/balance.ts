@@ -7,6 +7,8 @@ import type { Zone } from './rule.ts';
 
 export const WINDOW_MS = 60_000;
 const WINDOWS_OPEN_MAX = 30;
+/** Below this a share says nothing: meters are not that good. */
+const INFLOW_MIN = 5;
 
 interface Sum {
   readonly total: number;
@@ -57,7 +59,7 @@ export function weigh(
   return { after: { windows, newest }, closed };
 }
 
-/** Undefined where a meter is silent, or nothing flows in. */
+/** Undefined where a meter is silent, or next to nothing flows in. */
 export function shareLost({ meters }: Zone, sums: ReadonlyMap<number, Sum>): number | undefined {
   let into = 0;
   let out = 0;
@@ -69,5 +71,5 @@ export function shareLost({ meters }: Zone, sums: ReadonlyMap<number, Sum>): num
     if (inward > 0) into += inward;
     else out -= inward;
   }
-  return into > 0 ? (into - out) / into : undefined;
+  return into >= INFLOW_MIN ? (into - out) / into : undefined;
 }

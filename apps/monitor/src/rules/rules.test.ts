@@ -87,6 +87,7 @@ suite('mass balance', () => {
     ['a meter that reads too much gives less than nothing', [100, 70, 40], -0.1],
     ['a flow that turned round counts on the other side', [100, -20, 120], 0],
     ['nothing flows', [0, 0, 0], undefined],
+    ['next to nothing flows', [4.9, 0, 0], undefined],
     ['a meter is silent', [100, 60], undefined],
   ];
   for (const [name, flows, lost] of cases) {
