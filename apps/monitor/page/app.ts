@@ -22,7 +22,7 @@ import { drawn, element, inputPart, part } from './dom.ts';
 import { NetworkMap, placeOf, shapes } from './map.ts';
 import { clock, gravity, number, plural, since, stateClass } from './words.ts';
 
-const EVERY_MS = 5000;
+const EVERY_MS = 3000;
 const POINTS = 400;
 const ranges = [
   { hours: 1, name: '1 h' },

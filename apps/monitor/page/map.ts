@@ -2,7 +2,7 @@
 // colour and sign of their state. One place at a time can be reached by Tab; arrow keys go to the nearest in their direction.
 
 import type { Municipality, Pipelines, Position, Sensor, Sites } from './api.ts';
-import { drawn } from './dom.ts';
+import { drawn, element } from './dom.ts';
 import { plural, stateClass, worst } from './words.ts';
 
 const WIDTH = 1000;
@@ -15,7 +15,8 @@ export interface Place {
 }
 
 interface Drawn extends Place {
-  readonly kind: string;
+  /** The name and what can be said of it in a few words. */
+  readonly told: string;
   readonly group: SVGGElement;
   readonly dots: SVGGElement;
   readonly x: number;
@@ -68,7 +69,7 @@ export class NetworkMap {
       place.group.addEventListener('keydown', (event) => this.#onKey(event, place));
     }
     this.#places.find(({ key }) => key.startsWith('site-'))?.group.setAttribute('tabindex', '0');
-    parent.replaceChildren(svg);
+    parent.replaceChildren(svg, tooltip(svg));
   }
 
   show(sensors: readonly Sensor[]): void {
@@ -80,7 +81,7 @@ export class NetworkMap {
       place.group.setAttribute('data-state', own.length === 0 ? 'none' : state);
       place.group.setAttribute(
         'aria-label',
-        `${place.name}, ${place.kind}, ${own.length === 0 ? 'no sensors' : `${plural(own.length, 'sensor')}, ${state}`}`,
+        `${place.told}, ${own.length === 0 ? 'no sensors' : `${plural(own.length, 'sensor')}, ${state}`}`,
       );
       place.dots.replaceChildren(...own.map((sensor, index) => dot(sensor, index, own.length)));
     }
@@ -116,6 +117,32 @@ export class NetworkMap {
     }
     event.preventDefault();
   }
+}
+
+/** Says what is under the pointer, or what has the focus. For eyes alone: names of places have it all in words. */
+function tooltip(svg: SVGSVGElement): HTMLElement {
+  const tip = element('div', { class: 'tip', 'aria-hidden': 'true', hidden: true });
+  const hide = (): void => {
+    tip.hidden = true;
+  };
+  const show = ({ target }: Event): void => {
+    const of = target instanceof Element ? target.closest('[data-tip]') : null;
+    if (of === null) {
+      hide();
+      return;
+    }
+    const { left, top, width } = of.getBoundingClientRect();
+    const map = svg.getBoundingClientRect();
+    tip.textContent = of.getAttribute('data-tip');
+    tip.hidden = false;
+    tip.style.left = `${Math.min(Math.max(left + width / 2 - map.left, 110), map.width - 110)}px`;
+    tip.style.top = `${top - map.top}px`;
+  };
+  svg.addEventListener('pointerover', show);
+  svg.addEventListener('pointerleave', hide);
+  svg.addEventListener('focusin', show);
+  svg.addEventListener('focusout', hide);
+  return tip;
 }
 
 const directions: Readonly<Record<string, readonly [number, number]>> = {
@@ -207,36 +234,37 @@ function drawMain({ id, geometry, properties }: Pipelines['features'][number], p
   const points = geometry.coordinates.map(project);
   const [x, y] = middleOf(points);
   const path = points.map((point) => point.join(',')).join(' ');
-  const dots = drawn('g', { class: 'dots', transform: `translate(${x},${y})` });
+  const dots = drawn('g', { class: 'dots', 'aria-hidden': 'true', transform: `translate(${x},${y})` });
+  const told = `${properties.name}, main, ${properties.diameter_mm} mm, ${(properties.length_m / 1000).toFixed(1)} km`;
   const width = Math.max(1.6, properties.diameter_mm / 240);
   const group = drawn(
     'g',
-    { class: 'place main', role: 'button' },
-    drawn(
-      'title',
-      {},
-      `${properties.name}, ${properties.diameter_mm} mm, ${(properties.length_m / 1000).toFixed(1)} km`,
-    ),
+    { class: 'place main', role: 'button', 'data-tip': told },
     drawn('polyline', { class: 'reach', points: path }),
     drawn('polyline', { class: 'pipe', points: path, 'stroke-width': width }),
     dots,
   );
-  return { key: `pipeline-${id}`, name: properties.name, kind: 'main', group, dots, x, y };
+  return { key: `pipeline-${id}`, name: properties.name, told, group, dots, x, y };
 }
 
 function drawSite({ id, geometry, properties }: Sites['features'][number], project: Project): Drawn {
   const [x, y] = project(geometry.coordinates);
   const { kind, name } = properties;
-  const dots = drawn('g', { class: 'dots', transform: 'translate(0,15)' });
+  const told = `${name}, ${kind}`;
+  const dots = drawn('g', { class: 'dots', 'aria-hidden': 'true', transform: 'translate(0,15)' });
   const group = drawn(
     'g',
-    { class: `place site ${kind.replaceAll(' ', '-')}`, role: 'button', transform: `translate(${x},${y})` },
-    drawn('title', {}, `${name}, ${kind}`),
+    {
+      class: `place site ${kind.replaceAll(' ', '-')}`,
+      role: 'button',
+      transform: `translate(${x},${y})`,
+      'data-tip': told,
+    },
     drawn('circle', { class: 'reach', r: 15 }),
     signs[kind]?.() ?? drawn('circle', { class: 'sign', r: 4 }),
     dots,
   );
-  return { key: `site-${id}`, name, kind, group, dots, x, y };
+  return { key: `site-${id}`, name, told, group, dots, x, y };
 }
 
 const signs: Readonly<Record<string, () => SVGElement>> = {
@@ -253,11 +281,12 @@ function dot(sensor: Sensor, index: number, count: number): SVGElement {
   const x = (index - (count - 1) / 2) * (DOT + 1);
   const shape = shapes[sensor.state] ?? '';
   const reading = sensor.reading === null ? 'no reading' : `${sensor.reading.value} ${sensor.unit}`;
-  return drawn(
-    'path',
-    { class: `dot ${stateClass(sensor.state)}`, d: shape, transform: `translate(${x},0)`, 'data-sensor': sensor.code },
-    drawn('title', {}, `${sensor.code}: ${reading}, ${sensor.state}`),
-  );
+  return drawn('path', {
+    class: `dot ${stateClass(sensor.state)}`,
+    d: shape,
+    transform: `translate(${x},0)`,
+    'data-tip': `${sensor.code}: ${reading}, ${sensor.state}`,
+  });
 }
 
 export const shapes: Readonly<Record<string, string>> = {

@@ -18,7 +18,9 @@ export const worst = (all: readonly State[]): State =>
 /** For attributes and CSS. */
 export const stateClass = (state: State): string => `state-${state.replaceAll(' ', '-')}`;
 
-export function number(value: number): string {
+export function number(raw: number): string {
+  // What rounds to nothing has no sign.
+  const value = Math.abs(raw) < 0.005 ? 0 : raw;
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
   return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
