@@ -2,7 +2,7 @@
 //
 // 1. A commit is noted after the server acknowledged it: client, sequence, both clocks. Notes are held in memory and
 //    appended to a file (not synced: it need not outlive the machine, only the database).
-// 2. After a restore the rows of demo_commit are compared with the notes. Acknowledged and not there: lost. There and
+// 2. After a restore the rows of ingest_batch are compared with the notes. Acknowledged and not there: lost. There and
 //    never acknowledged: the server vanished between commit and answer, which is no loss.
 // 3. The recovery point is the acknowledgement time of the newest commit up to which nothing is missing, in the order
 //    of acknowledgement; RPO is the time from there to the disaster, and 0 where nothing is lost.
@@ -49,6 +49,9 @@ export class Ledger implements AsyncDisposable {
     await once(this.#file, 'close');
   }
 }
+
+/** Who the writers are in the table of batches. */
+export const SOURCE = 'demo';
 
 /** How the ledger and the table name a commit. */
 export const commitKey = (client: number, sequence: number): string => `${client}/${sequence}`;

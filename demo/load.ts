@@ -1,12 +1,13 @@
-// Fills an empty cluster with the schema, the network and its history.
+// Fills an empty cluster with the monitor's schema, the network and its history.
 //
-// 1. Tables, then the network in one statement a table (rows travel as one JSON document).
-// 2. Weekly partitions of `reading`, loaded by the server itself, a connection a core: each value follows the daily
+// 1. The monitor's own migrations (apps/monitor/migrations), the keys of the large tables last; the network in one
+//    statement a table (rows travel as one JSON document).
+// 2. Partitions of `reading`, loaded by the server itself, a connection a core: each value follows the daily
 //    demand (a morning and an evening peak) as far as its sensor's swing says, with noise hashed from sensor, time and
-//    seed. Then keys, indexes and views.
+//    seed. Then keys and indexes.
 // Nothing is switched off for speed: the loading is in the WAL like any other work.
 
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { LabCluster } from '@spillway/lab';
 import type pg from 'pg';
@@ -14,6 +15,11 @@ import type { Network } from './network.ts';
 import type { Scale } from './scale.ts';
 
 const DAY_MS = 86_400_000;
+/** Partitions that are there before they are needed. */
+const DAYS_AHEAD = 3;
+/** Made after the history is loaded. */
+const KEYS = '0002_keys.sql';
+const migrations = new URL('../apps/monitor/migrations/', import.meta.url);
 
 export interface LoadOptions {
   readonly database: string;
@@ -27,11 +33,13 @@ export interface LoadOptions {
 export async function loadNetwork(cluster: LabCluster, options: LoadOptions): Promise<{ readonly readings: number }> {
   const { database, network, scale, seed, until } = options;
   await cluster.query(`CREATE DATABASE ${database}`);
-  await cluster.query(await schema('1-tables.sql'), [], database);
+  for (const name of (await readdir(migrations)).toSorted()) {
+    if (name !== KEYS) await cluster.query(await migration(name), [], database);
+  }
   const client = await cluster.connect(database);
   try {
     await insertAll(client, 'municipality', network.municipalities);
-    await insertAll(client, 'reservoir', network.reservoirs);
+    await insertAll(client, 'site', network.reservoirs);
     await insertAll(client, 'pipeline', network.pipelines);
     await insertAll(client, 'sensor', network.sensors);
     await client.query(alertHistory, [scale.alerts, seed, until, scale.historyDays, scale.sensors]);
@@ -39,14 +47,13 @@ export async function loadNetwork(cluster: LabCluster, options: LoadOptions): Pr
     await client.end();
   }
   const readings = await loadReadings(cluster, options);
-  await cluster.query(await schema('2-keys.sql'), [], database);
-  await cluster.query(await schema('3-views.sql'), [], database);
+  await cluster.query(await migration(KEYS), [], database);
   await cluster.query('ANALYZE', [], database);
   await cluster.query('CHECKPOINT', [], database);
   return { readings };
 }
 
-const schema = (name: string): Promise<string> => readFile(new URL(`schema/${name}`, import.meta.url), 'utf8');
+const migration = (name: string): Promise<string> => readFile(new URL(name, migrations), 'utf8');
 
 async function insertAll(client: pg.Client, table: string, rows: readonly object[]): Promise<void> {
   const columns = Object.keys(rows[0] ?? {}).join(', ');
@@ -56,34 +63,11 @@ async function insertAll(client: pg.Client, table: string, rows: readonly object
   );
 }
 
-/** The weeks of history and two weeks to come, since writers go on. */
-export function partitionsOf(until: Date, historyDays: number): readonly { readonly from: Date; readonly to: Date }[] {
-  const WEEK_MS = 7 * DAY_MS;
-  // Day 4 of 1970 was a Monday.
-  const monday = (at: number): number => Math.floor((at - 4 * DAY_MS) / WEEK_MS) * WEEK_MS + 4 * DAY_MS;
-  const first = monday(until.getTime() - historyDays * DAY_MS);
-  const last = monday(until.getTime() + WEEK_MS);
-  return Array.from({ length: (last - first) / WEEK_MS + 1 }, (_, index) => ({
-    from: new Date(first + index * WEEK_MS),
-    to: new Date(first + (index + 1) * WEEK_MS),
-  }));
-}
-
 async function loadReadings(cluster: LabCluster, options: LoadOptions): Promise<number> {
   const { database, scale, seed, until } = options;
-  const day = (at: Date): string => at.toISOString().slice(0, 10);
-  const partitions = partitionsOf(until, scale.historyDays).map(({ from, to }) => ({
-    from,
-    to,
-    table: `reading_${day(from).replaceAll('-', '')}`,
-  }));
-  for (const { from, to, table } of partitions) {
-    await cluster.query(
-      `CREATE TABLE ${table} PARTITION OF reading FOR VALUES FROM ('${day(from)}T00:00Z') TO ('${day(to)}T00:00Z')`,
-      [],
-      database,
-    );
-  }
+  const [first, last] = [until.getTime() - scale.historyDays * DAY_MS, until.getTime() + DAYS_AHEAD * DAY_MS];
+  const day = (at: number): string => new Date(at).toISOString().slice(0, 10);
+  await cluster.query('SELECT make_reading_partitions($1, $2)', [day(first), day(last)], database);
   // A day a piece, so that the connections share the work evenly.
   const end = until.getTime();
   const pieces = Array.from({ length: scale.historyDays }, (_, index) => ({
@@ -123,22 +107,19 @@ const readingHistory = `
    CROSS JOIN sensor
    CROSS JOIN LATERAL (SELECT hashint8extended(sensor.id * 10000000000 + slot.second, $4) AS noise OFFSET 0) AS thrown`;
 
-// $1 how many, $2 seed, $3 until, $4 days, $5 sensors
+// $1 how many, $2 seed, $3 until, $4 days, $5 sensors. Each sensor has one rule it breaks; only its last alert may stand.
 const alertHistory = `
-  INSERT INTO alert (sensor_id, severity, message, raised_at, acknowledged_at, acknowledged_by)
-  SELECT sensor.id,
-         (ARRAY['information', 'warning', 'warning', 'critical'])[1 + (dice >> 8 & 3)]::alert_severity,
-         CASE sensor.kind WHEN 'pressure' THEN 'Pressure outside the operating band'
-                          WHEN 'flow' THEN 'Flow rose while the line upstream lost pressure: possible burst'
-                          WHEN 'level' THEN 'Reservoir level below the reserve for fire fighting'
-                          WHEN 'quality' THEN 'Free chlorine below the limit'
-                          ELSE 'Temperature outside the expected range' END,
-         raised_at,
+  INSERT INTO alert (rule_id, sensor_id, severity, message, raised_at, acknowledged_at, acknowledged_by, cleared_at)
+  SELECT rule.id, sensor.id, rule.severity, rule.message, raised_at,
          CASE WHEN dice >> 16 & 31 > 0 THEN raised_at + (dice >> 24 & 1023) * interval '5 seconds' END,
-         CASE WHEN dice >> 16 & 31 > 0 THEN 'operator ' || (1 + (dice >> 40 & 7)) END
+         CASE WHEN dice >> 16 & 31 > 0 THEN 'operator ' || (1 + (dice >> 40 & 7)) END,
+         CASE WHEN dice >> 50 & 7 > 0 OR row_number() OVER (PARTITION BY sensor.id ORDER BY raised_at DESC) > 1
+              THEN raised_at + (dice >> 30 & 1023) * interval '7 seconds' END
     FROM (SELECT hashint8extended(n, $2) AS dice,
                  $3::timestamptz - (hashint8extended(n, $2 + 1) & 1048575) / 1048576.0 * $4 * interval '1 day'
-                   - interval '2 hours' AS raised_at
+                   - interval '3 hours' AS raised_at
             FROM generate_series(1, $1::int) AS n) AS thrown
     JOIN sensor ON sensor.id = 1 + (dice >> 44 & 65535) % $5
+    JOIN LATERAL (
+      SELECT id, severity, message FROM alert_rule WHERE sensor_kind = sensor.kind ORDER BY id LIMIT 1) AS rule ON true
    ORDER BY raised_at`;

@@ -4,7 +4,8 @@
 // 1. Municipalities lie scattered over the map, grouped into provinces by place.
 // 2. Each has two or three reservoirs; a main runs from each reservoir to the next of its municipality, and from each
 //    municipality to its nearest neighbours.
-// 3. Sensors are dealt out in turn to mains (pressure, flow, temperature) and reservoirs (level, quality).
+// 3. Sensors are dealt out in turn to mains (pressure, flow) and reservoirs (level, chlorine, pH, turbidity).
+// The rows are those of the monitor's tables (apps/monitor/migrations).
 // Invariant: one seed and size make one network, row for row.
 
 import { type Random, seededRandom } from '@spillway/lab';
@@ -31,6 +32,8 @@ export interface Municipality {
 
 export interface Reservoir {
   readonly id: number;
+  readonly code: string;
+  readonly kind: 'reservoir';
   readonly municipality_id: number;
   readonly name: string;
   readonly capacity_ml: number;
@@ -40,9 +43,10 @@ export interface Reservoir {
 export interface Pipeline {
   readonly id: number;
   readonly code: string;
+  readonly name: string;
   readonly municipality_id: number;
-  readonly from_reservoir_id: number;
-  readonly to_reservoir_id: number;
+  readonly from_site_id: number;
+  readonly to_site_id: number;
   readonly material: string;
   readonly diameter_mm: number;
   readonly length_m: number;
@@ -50,7 +54,7 @@ export interface Pipeline {
   readonly geometry: { readonly type: 'LineString'; readonly coordinates: readonly (readonly [number, number])[] };
 }
 
-export type SensorKind = 'pressure' | 'flow' | 'level' | 'quality' | 'temperature';
+export type SensorKind = 'pressure' | 'flow' | 'level' | 'ph' | 'turbidity' | 'chlorine';
 
 export interface Sensor {
   readonly id: number;
@@ -59,7 +63,7 @@ export interface Sensor {
   readonly unit: string;
   readonly municipality_id: number;
   readonly pipeline_id: number | null;
-  readonly reservoir_id: number | null;
+  readonly site_id: number | null;
   readonly nominal_value: number;
   readonly daily_swing: number;
   readonly status: string;
@@ -133,6 +137,8 @@ function makeReservoirs(random: Random, municipalities: readonly Municipality[])
     for (const kind of kinds.slice(0, random.between(2, 3))) {
       made.push({
         id: made.length + 1,
+        code: `R-${String(made.length + 1).padStart(4, '0')}`,
+        kind: 'reservoir',
         municipality_id: id,
         name: `${name} ${kind} Reservoir`,
         capacity_ml: random.between(20, 2000) / 2,
@@ -170,9 +176,10 @@ function makePipelines(
     return {
       id: index + 1,
       code: `M-${String(index + 1).padStart(4, '0')}`,
+      name: `${from.name} to ${to.name}`,
       municipality_id: from.municipality_id,
-      from_reservoir_id: from.id,
-      to_reservoir_id: to.id,
+      from_site_id: from.id,
+      to_site_id: to.id,
       material: random.pick(['steel', 'ductile iron', 'prestressed concrete', 'HDPE']),
       diameter_mm: random.pick([300, 450, 600, 800, 1000, 1400, 2100]),
       length_m: Math.max(200, Math.round(kilometres(from.position, to.position) * 1000 * 1.12)),
@@ -195,11 +202,13 @@ const mainKinds: readonly KindModel[] = [
   { kind: 'pressure', prefix: 'P', unit: 'kPa', low: 350, high: 1600, swing: -0.35 },
   { kind: 'flow', prefix: 'F', unit: 'l/s', low: 20, high: 2400, swing: 0.9 },
   { kind: 'pressure', prefix: 'P', unit: 'kPa', low: 350, high: 1600, swing: -0.35 },
-  { kind: 'temperature', prefix: 'T', unit: '°C', low: 12, high: 21, swing: 0.1 },
+  { kind: 'flow', prefix: 'F', unit: 'l/s', low: 20, high: 2400, swing: 0.9 },
 ];
 const reservoirKinds: readonly KindModel[] = [
   { kind: 'level', prefix: 'L', unit: '%', low: 55, high: 85, swing: -0.3 },
-  { kind: 'quality', prefix: 'Q', unit: 'mg/l free chlorine', low: 0.4, high: 1.1, swing: -0.15 },
+  { kind: 'chlorine', prefix: 'C', unit: 'mg/l', low: 0.4, high: 1.1, swing: -0.15 },
+  { kind: 'ph', prefix: 'H', unit: 'pH', low: 7.4, high: 8.3, swing: 0.01 },
+  { kind: 'turbidity', prefix: 'T', unit: 'NTU', low: 0.2, high: 0.6, swing: 0.2 },
 ];
 
 function makeSensors(
@@ -224,7 +233,7 @@ function makeSensors(
       unit: model.unit,
       municipality_id: pipeline?.municipality_id ?? reservoir?.municipality_id ?? 1,
       pipeline_id: pipeline?.id ?? null,
-      reservoir_id: reservoir?.id ?? null,
+      site_id: reservoir?.id ?? null,
       nominal_value: Math.round(within(random, model.low, model.high) * 100) / 100,
       daily_swing: Math.round(model.swing * within(random, 0.7, 1.3) * 1000) / 1000,
       status: state < 0.97 ? 'in service' : state < 0.99 ? 'maintenance' : 'faulty',

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { BackupSummary, RestoreDocument } from '@spillway/contract';
 import { adoptCluster, destroyDataDirectory, freePort, type LabCluster, momentNow, seededRandom } from '@spillway/lab';
-import { commitKey, Ledger, type Loss, measureLoss } from './ledger.ts';
+import { Ledger, type Loss, measureLoss, SOURCE } from './ledger.ts';
 import { loadNetwork } from './load.ts';
 import { formatBytes, formatCount, formatSeconds, type Narrative } from './narrative.ts';
 import { makeNetwork } from './network.ts';
@@ -269,8 +269,7 @@ async function checkHealth(
   try {
     await client.query('SELECT count(*) FROM sensor');
     const queried = since();
-    // Client 0 is nobody of the ledger.
-    await client.query('INSERT INTO demo_commit (client, sequence) VALUES (0, 1)');
+    await client.query("INSERT INTO ingest_batch (source, batch, readings) VALUES ('health check', '1', 0)");
     const written = since();
     narrative.line(
       `${formatBytes(restore.bytes)} laid down in ${formatSeconds(restore.duration_seconds)} (${formatBytes(restore.bytes_per_second)}/s), ` +
@@ -285,19 +284,19 @@ async function checkHealth(
   }
 }
 
-/** Compares the notes with the table that holds a row a commit. */
+/** Compares the notes with the table that holds a row a batch. */
 export async function countLoss(
   cluster: LabCluster,
   ledger: Pick<Ledger, 'notes'>,
   struck: Parameters<typeof measureLoss>[2],
   started: Parameters<typeof measureLoss>[3],
 ): Promise<Loss> {
-  const rows = await cluster.query<{ client: number; sequence: number }>(
-    'SELECT client, sequence FROM demo_commit WHERE client > 0',
-    [],
+  const rows = await cluster.query<{ batch: string }>(
+    'SELECT batch FROM ingest_batch WHERE source = $1',
+    [SOURCE],
     DATABASE,
   );
-  const found = new Set(rows.map(({ client, sequence }) => commitKey(client, sequence)));
+  const found = new Set(rows.map(({ batch }) => batch));
   return measureLoss(ledger.notes, found, struck, started);
 }
 

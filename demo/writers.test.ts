@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { momentNow, startCluster } from '@spillway/lab';
-import { Ledger } from './ledger.ts';
+import { commitKey, Ledger, SOURCE } from './ledger.ts';
 import { loadNetwork } from './load.ts';
 import { makeNetwork } from './network.ts';
 import { scales } from './scale.ts';
@@ -28,7 +28,7 @@ test('the schema loads, writers survive a kill, nothing acknowledged is missing,
     const states = await cluster.query('SELECT * FROM municipality_state', [], DATABASE);
     assert.equal(states.length, scale.municipalities);
     const [open] = await cluster.query<{ alerts: number }>(
-      'SELECT count(*)::int AS alerts FROM open_alert',
+      'SELECT count(*)::int AS alerts FROM standing_alert',
       [],
       DATABASE,
     );
@@ -65,8 +65,8 @@ test('the schema loads, writers survive a kill, nothing acknowledged is missing,
     const victim = ledger.notes[ledger.notes.length - 10];
     assert.ok(victim !== undefined);
     await cluster.query(
-      'DELETE FROM demo_commit WHERE client = $1 AND sequence = $2',
-      [victim.client, victim.sequence],
+      'DELETE FROM ingest_batch WHERE source = $1 AND batch = $2',
+      [SOURCE, commitKey(victim.client, victim.sequence)],
       DATABASE,
     );
     const short = await countLoss(cluster, ledger, stopped, started);

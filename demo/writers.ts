@@ -3,7 +3,7 @@
 // States: resting -> writing (resume) -> resting (rest), and writing -> cut off, when the connection fails; a client
 // that is cut off stays so until it is given a server again with resume.
 // 1. A transaction inserts a batch of readings, now and then raises or acknowledges an alert and updates sensors, and
-//    always writes one row into demo_commit.
+//    always claims the key of its batch, as the monitor does.
 // 2. It is noted in the ledger when COMMIT was answered. What was in flight when the connection failed is not noted,
 //    and its number is not used again.
 // Invariant: each client has sensors of its own, so clients never wait for one another's rows.
@@ -11,7 +11,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type LabConnection, type Moment, momentNow, type Random, seededRandom } from '@spillway/lab';
 import pg from 'pg';
-import type { Ledger } from './ledger.ts';
+import { commitKey, type Ledger, SOURCE } from './ledger.ts';
 
 export interface WriterOptions {
   readonly clients: number;
@@ -85,9 +85,13 @@ export class Writers {
       client.sequence += 1;
       const sequence = client.sequence;
       await session.query('BEGIN');
-      await insertReadings(session, client);
+      const readings = await insertReadings(session, client);
       await attendToAlerts(session, client);
-      await session.query('INSERT INTO demo_commit (client, sequence) VALUES ($1, $2)', [client.number, sequence]);
+      await session.query('INSERT INTO ingest_batch (source, batch, readings) VALUES ($1, $2, $3)', [
+        SOURCE,
+        commitKey(client.number, sequence),
+        readings,
+      ]);
       await session.query('COMMIT');
       this.#options.ledger.note(client.number, sequence);
       await pause(this.#options.paceMs ?? DEFAULT_PACE_MS);
@@ -113,7 +117,7 @@ async function connect(connection: LabConnection): Promise<pg.Client> {
 /** Class 57P: the server is shutting down or crashed; it says so to its clients before it goes, where it can. */
 const isShutdown = (error: pg.DatabaseError): boolean => error.code?.startsWith('57P') === true;
 
-async function insertReadings(session: pg.Client, { random, sensors }: Client): Promise<void> {
+async function insertReadings(session: pg.Client, { random, sensors }: Client): Promise<number> {
   const first = random.between(0, sensors.length - 1);
   const count = Math.min(READINGS_A_BATCH, sensors.length);
   const chosen = Array.from({ length: count }, (_, index) => sensors[(first + index) % sensors.length]);
@@ -123,13 +127,18 @@ async function insertReadings(session: pg.Client, { random, sensors }: Client): 
        FROM sensor WHERE id = ANY ($1::int[])`,
     [chosen],
   );
+  return count;
 }
 
 async function attendToAlerts(session: pg.Client, { random, sensors, number }: Client): Promise<void> {
   const dice = random.next();
   if (dice < 0.1) {
     await session.query(
-      "INSERT INTO alert (sensor_id, severity, message, raised_at) VALUES ($1, 'warning', 'Value left its operating band', clock_timestamp())",
+      `INSERT INTO alert (rule_id, sensor_id, severity, message, raised_at)
+       SELECT alert_rule.id, sensor.id, alert_rule.severity, alert_rule.message, clock_timestamp()
+         FROM sensor JOIN alert_rule ON sensor_kind = sensor.kind
+        WHERE sensor.id = $1 ORDER BY alert_rule.id LIMIT 1
+           ON CONFLICT DO NOTHING`,
       [random.pick(sensors)],
     );
   } else if (dice < 0.16) {
@@ -139,6 +148,9 @@ async function attendToAlerts(session: pg.Client, { random, sensors, number }: C
       [`operator ${number}`],
     );
   } else if (dice < 0.3) {
-    await session.query('UPDATE sensor SET last_seen_at = clock_timestamp() WHERE id = $1', [random.pick(sensors)]);
+    await session.query(
+      `UPDATE sensor SET status = CASE status WHEN 'maintenance' THEN 'in service' ELSE 'maintenance' END WHERE id = $1`,
+      [random.pick(sensors)],
+    );
   }
 }
