@@ -4,20 +4,18 @@
 // simulator, which sends the last day and then goes on as time does. Lines typed here go to the simulator (`leak J12 80`);
 // `outage` kills the database and `recover` starts it again. Ctrl-C ends and removes everything.
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { type LabCluster, startCluster } from '@spillway/lab';
+import { finished, listening, makeDatabase, makeTokens, node, ROLES, stop } from './monitor/processes.ts';
 
 const DEFAULT_PORT = '8000';
 const usage = 'usage: npm run monitor -- [--port <n>] [--backfill <hours>]';
-const app = join(import.meta.dirname, '../apps/monitor/src');
-const ROLES = ['operator', 'read', 'ingest'] as const;
 
 process.exitCode = await main();
 
@@ -108,63 +106,6 @@ Type to intervene: leak J12 80, trip P5, fail P-J12 silent, mend J12; outage, re
   return 0;
 }
 
-/** A role and a database of the monitor's own. Returns the service's settings. */
-async function makeDatabase(cluster: LabCluster, folder: string): Promise<Record<string, string>> {
-  const password = randomBytes(18).toString('base64url');
-  await cluster.query(`CREATE ROLE monitor LOGIN PASSWORD '${password}'`);
-  await cluster.query('CREATE DATABASE water OWNER monitor');
-  const urlFile = join(folder, 'database-url');
-  await writeFile(urlFile, `postgres://monitor:${password}@${cluster.host}:${cluster.port}/water\n`, { mode: 0o600 });
-  return {
-    DATABASE_URL_FILE: urlFile,
-    MONITOR_STATE: join(folder, 'state'),
-    MONITOR_TOKENS_FILE: join(folder, 'tokens.json'),
-  };
-}
-
-async function makeTokens(folder: string): Promise<Readonly<Record<(typeof ROLES)[number], string>>> {
-  const tokens = { operator: '', read: '', ingest: '' };
-  for (const role of ROLES) tokens[role] = randomBytes(32).toString('base64url');
-  const hashed = ROLES.map((role) => ({
-    name: { operator: 'control-room', read: 'dashboard', ingest: 'telemetry' }[role],
-    role,
-    sha256: createHash('sha256').update(tokens[role]).digest('hex'),
-  }));
-  await writeFile(join(folder, 'tokens.json'), JSON.stringify(hashed), { mode: 0o600 });
-  await writeFile(join(folder, 'token-ingest'), tokens.ingest, { mode: 0o600 });
-  return tokens;
-}
-
-function node(
-  [program = '', ...words]: readonly string[],
-  environment: Record<string, string>,
-  stdio: ('ignore' | 'pipe' | 'inherit' | number)[],
-): ChildProcess {
-  const flags = ['--disable-warning=ExperimentalWarning'];
-  return spawn(process.execPath, [...flags, join(app, program), ...words], {
-    env: { ...process.env, ...environment },
-    stdio,
-  });
-}
-
-async function finished(child: ChildProcess): Promise<void> {
-  const [code] = (await once(child, 'exit')) as [number | null];
-  if (code !== 0) throw new Error(`${child.spawnargs.slice(2).join(' ')} failed`);
-}
-
-/** The service's first line says where it listens; what follows is its log. */
-async function listening(service: ChildProcess, log: NodeJS.WritableStream): Promise<string> {
-  if (service.stdout === null) throw new TypeError('the service was started without its output');
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  service.once('exit', () => reject(new Error('the monitor did not start; what it said is above')));
-  createInterface({ input: service.stdout }).on('line', (line) => {
-    const { listening: url } = JSON.parse(line) as { listening?: string };
-    if (url === undefined) log.write(`${line}\n`);
-    else resolve(url);
-  });
-  return promise;
-}
-
 /** Lines of the terminal: to the database, or to the simulator. */
 function obey(cluster: LabCluster, simulator: ChildProcess): void {
   const tell = (message: string): void => void process.stdout.write(`${message}\n`);
@@ -184,11 +125,4 @@ function obey(cluster: LabCluster, simulator: ChildProcess): void {
     } else simulator.stdin?.write(`${line}\n`);
   });
   process.stdin.unref();
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = once(child, 'exit');
-  child.kill('SIGTERM');
-  await gone;
 }

@@ -17,6 +17,6 @@ INSERT INTO alert_rule (id, kind, sensor_kind, severity, message, raises_at, cle
   ('turbidity-unsafe',  'above',   'turbidity', 'critical',    'Turbidity above the health limit',                   5,    1,    2, false),
   ('chlorine-low',      'below',   'chlorine',  'critical',    'Free chlorine below the limit',                      0.2,  0.3,  3, false),
   ('chlorine-high',     'above',   'chlorine',  'warning',     'Free chlorine above the limit',                      4,    3,    3, false),
-  ('sensor-missing',    'missing', NULL,        'warning',     'Sensor sends nothing',                               300,  300,  1, false),
+  ('sensor-missing',    'missing', NULL,        'warning',     'Sensor sends nothing usable',                          300,  300,  1, false),
   ('telemetry-silent',  'silence', NULL,        'critical',    'No sensor sends anything',                           120,  120,  1, false),
   ('zone-leak',         'balance', NULL,        'critical',    'More water goes into the zone than comes out: leak', 0.04, 0.02, 3, false);

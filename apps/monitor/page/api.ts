@@ -25,6 +25,7 @@ export interface Alert {
   readonly sensor_id: number | null;
   readonly sensor: string | null;
   readonly zone: string | null;
+  readonly zone_sensor_ids: readonly number[];
   readonly place: string | null;
   readonly municipality: string | null;
   readonly raised_at: string;

@@ -62,7 +62,10 @@ async function refresh(): Promise<void> {
     if (mine !== asking) return;
     sensors = now;
     freshAt = new Date().toISOString();
-    map.show(sensors);
+    map.show(
+      sensors,
+      alerts.filter(({ cleared_at: at }) => at === null),
+    );
     showRows();
     showAlerts(alerts);
     chosenSensor ??= sensors.find(({ kind }) => kind === 'level')?.id;

@@ -1,7 +1,7 @@
 // The network drawn from its GeoJSON: mains as lines, sites as signs of their kind, sensors as dots beside them in the
 // colour and sign of their state. One place at a time can be reached by Tab; arrow keys go to the nearest in their direction.
 
-import type { Municipality, Pipelines, Position, Sensor, Sites } from './api.ts';
+import type { Alert, Municipality, Pipelines, Position, Sensor, Sites, State } from './api.ts';
 import { drawn, element } from './dom.ts';
 import { plural, stateClass, worst } from './words.ts';
 
@@ -72,12 +72,15 @@ export class NetworkMap {
     parent.replaceChildren(svg, tooltip(svg));
   }
 
-  show(sensors: readonly Sensor[]): void {
+  /** A standing alert of a zone colours the mains whose meters make its balance. */
+  show(sensors: readonly Sensor[], standing: readonly Pick<Alert, 'severity' | 'zone_sensor_ids'>[]): void {
     this.#sensors = sensors;
     const byPlace = Map.groupBy(sensors, placeOf);
+    const zoned = (id: number): readonly State[] =>
+      standing.flatMap(({ severity, zone_sensor_ids: meters }) => (meters.includes(id) ? [severity] : []));
     for (const place of this.#places) {
       const own = byPlace.get(place.key) ?? [];
-      const state = worst(own.map((sensor) => sensor.state));
+      const state = worst(own.flatMap((sensor) => [sensor.state, ...zoned(sensor.id)]));
       place.group.setAttribute('data-state', own.length === 0 ? 'none' : state);
       place.group.setAttribute(
         'aria-label',

@@ -7,7 +7,7 @@ import type { Batch } from './ingest/batch.ts';
 import type { Intake } from './ingest/intake.ts';
 import type { Spool } from './spool/spool.ts';
 
-const RATE_SECONDS = 10;
+const RATE_SECONDS = 60;
 
 export class Metrics {
   readonly registry = new Registry();
@@ -15,6 +15,7 @@ export class Metrics {
   readonly #stored: Counter<'way'>;
   readonly #seconds: Histogram;
   readonly #perSecond = new Map<number, number>();
+  readonly #since = Math.floor(Date.now() / 1000);
 
   constructor() {
     const registers = [this.registry];
@@ -80,8 +81,9 @@ export class Metrics {
   /** Readings acknowledged a second, over the last whole seconds. */
   get readingsPerSecond(): number {
     const now = Math.floor(Date.now() / 1000);
+    const seconds = Math.min(RATE_SECONDS, now - this.#since);
     let sum = 0;
-    for (const [second, readings] of this.#perSecond) if (second >= now - RATE_SECONDS && second < now) sum += readings;
-    return sum / RATE_SECONDS;
+    for (const [second, readings] of this.#perSecond) if (second >= now - seconds && second < now) sum += readings;
+    return seconds === 0 ? 0 : Math.round((sum / seconds) * 10) / 10;
   }
 }

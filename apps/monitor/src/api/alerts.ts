@@ -20,6 +20,7 @@ const alertSchema = z
     sensor_id: z.int().nullable(),
     sensor: z.string().nullable(),
     zone: z.string().nullable(),
+    zone_sensor_ids: z.array(z.int()).describe('meters of the zone'),
     place: z.string().nullable(),
     municipality: z.string().nullable(),
     raised_at: instant,
@@ -33,7 +34,9 @@ type Alert = z.output<typeof alertSchema>;
 
 const alertSelect = `
   SELECT alert.id, alert.rule_id AS rule, alert_rule.kind, alert.severity, alert.message, alert.value, alert.sensor_id,
-         sensor.code AS sensor, metering_zone.name AS zone, coalesce(pipeline.name, site.name) AS place,
+         sensor.code AS sensor, metering_zone.name AS zone,
+         ARRAY(SELECT sensor_id FROM zone_meter WHERE zone_id = alert.zone_id ORDER BY sensor_id) AS zone_sensor_ids,
+         coalesce(pipeline.name, site.name) AS place,
          municipality.name AS municipality, alert.raised_at, alert.acknowledged_at, alert.acknowledged_by, alert.cleared_at
     FROM alert
     JOIN alert_rule ON alert_rule.id = alert.rule_id

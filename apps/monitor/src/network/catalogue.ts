@@ -32,7 +32,7 @@ export async function readCatalogue(client: pg.Client): Promise<Catalogue> {
   const { rows: newest } = await client.query<Remembered['newest'][number]>(
     `SELECT sensor.id AS "sensorId", (extract(epoch FROM last.at) * 1000)::float8 AS at, last.value
        FROM sensor CROSS JOIN LATERAL (
-         SELECT at, value FROM reading WHERE sensor_id = sensor.id ORDER BY at DESC LIMIT 1) AS last`,
+         SELECT at, value FROM reading WHERE sensor_id = sensor.id AND quality < 2 ORDER BY at DESC LIMIT 1) AS last`,
   );
   return { rules, sensors, zones, standing, newest };
 }

@@ -122,11 +122,13 @@ export class RuleEngine {
     for (const reading of readings) {
       const sensor = this.#sensors.get(reading.sensorId);
       if (sensor === undefined) continue;
+      // A sensor that only sends bad readings is missed like one that sends none.
+      if (reading.quality === 2) continue;
       const before = newest.get(sensor.id) ?? this.#newest.get(sensor.id);
       if (before !== undefined && reading.at <= before.at) continue;
       newest.set(sensor.id, { at: reading.at, value: reading.value, arrivedAt: now });
       for (const rule of this.#missingRules) draft.measure(rule, sensor.id, null, 0, reading.at, reading.value);
-      if (reading.quality === 2 || !sensor.inService) continue;
+      if (!sensor.inService) continue;
       for (const rule of this.#byKind.get(sensor.kind) ?? []) {
         const measure = measureOf(rule, sensor, reading, before);
         if (measure !== undefined) draft.measure(rule, sensor.id, null, measure, reading.at, reading.value);

@@ -192,10 +192,8 @@ suite('the engine', () => {
 
   test('measures neither bad readings, nor old ones, nor those of a sensor out of service or of another kind', () => {
     const engine = new RuleEngine(remembered, start);
-    assert.deepEqual(
-      told(engine, [reading(1, 5, 11, 2), reading(1, 5, 11), reading(1, 4, 11), reading(2, 1, 11), reading(3, 1, 11)]),
-      [],
-    );
+    const dull = [reading(1, 5, 5), reading(1, 6, 11, 2), reading(1, 5, 11), reading(1, 4, 11)];
+    assert.deepEqual(told(engine, [...dull, reading(2, 1, 11), reading(3, 1, 11)]), []);
     assert.deepEqual(told(engine, [reading(1, 6, 11, 1)]), ['raise high 1']);
   });
 
@@ -219,6 +217,15 @@ suite('the engine', () => {
     told(engine, [reading(1, 61, 5)], 61);
     assert.deepEqual(ticked(engine, 62), ['raise missing 3']);
     assert.deepEqual(told(engine, [reading(3, 63, 5)], 63), ['clear missing 3']);
+  });
+
+  test('misses a sensor that sends bad readings only', () => {
+    const engine = new RuleEngine(remembered, start);
+    told(engine, [reading(1, 0, 5), reading(3, 0, 5)]);
+    told(engine, [reading(1, 61, 5), reading(3, 61, 5, 2)], 61);
+    assert.deepEqual(ticked(engine, 62), ['raise missing 3']);
+    assert.deepEqual(told(engine, [reading(3, 63, 5, 2)], 63), []);
+    assert.deepEqual(told(engine, [reading(3, 64, 5, 1)], 64), ['clear missing 3']);
   });
 
   test('tells that nothing comes at all once, not once a sensor', () => {
