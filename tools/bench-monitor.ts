@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { type LabCluster, startCluster } from '@spillway/lab';
+import { descendantsOf, type LabCluster, startCluster } from '@spillway/lab';
 import { describeMachine } from '../bench/machine.ts';
 import { finished, listening, makeDatabase, makeTokens, networkOf, node, stop } from './monitor/processes.ts';
 import { Load, type Shape } from './monitor/load.ts';
@@ -39,7 +39,8 @@ interface Figures {
   readonly p99_ms: number;
   readonly max_ms: number;
   readonly failed: number;
-  readonly monitor_cpu_cores: number;
+  /** Cores that were busy; `others` is what the rest of the machine took. */
+  readonly cores: Readonly<Record<'monitor' | 'postgresql' | 'sender' | 'others', number>>;
 }
 
 process.exitCode = await main();
@@ -106,13 +107,14 @@ async function bench(words: Words, stack: AsyncDisposableStack, signal: AbortSig
   );
   const { url, token, pid } = await startMonitor(cluster, folder, words.sensors, stack);
   process.stdout.write(`server  PostgreSQL ${cluster.installation.version}, fsync on, synchronous_commit on\n\n`);
+  const machine = { monitor: pid, postmaster: cluster.pid ?? 0 };
   const load = new Load(url, token, words);
   stack.defer(() => load.close());
 
   await load.steady(words.rate, WARM_UP_SECONDS, signal);
   const figures = [
-    await measured(pid, words.batch, 'steady', () => load.steady(words.rate, words.seconds, signal)),
-    await measured(pid, words.batch, 'as fast as it goes', () => load.fast(FAST_SECONDS, signal)),
+    await measured(machine, words.batch, 'steady', () => load.steady(words.rate, words.seconds, signal)),
+    await measured(machine, words.batch, 'as fast as it goes', () => load.fast(FAST_SECONDS, signal)),
   ];
   for (const each of figures) process.stdout.write(`${told(each)}\n`);
   const isCounted = await count(cluster, load);
@@ -156,17 +158,19 @@ async function startMonitor(cluster: LabCluster, folder: string, sensors: number
 }
 
 async function measured(
-  pid: number,
+  machine: Processes,
   readingsABatch: number,
   name: string,
   work: () => Promise<readonly number[]>,
 ): Promise<Figures> {
-  const [cpu, began] = [await cpuSeconds(pid), performance.now()];
+  const [before, began] = [await cpuSeconds(machine), performance.now()];
   const times = await work();
   const seconds = (performance.now() - began) / 1000;
+  const after = await cpuSeconds(machine);
   const good = times.filter((time) => !Number.isNaN(time)).toSorted((a, b) => a - b);
   const at = (share: number): number =>
     Math.round((good[Math.min(good.length - 1, Math.floor(good.length * share))] ?? 0) * 10) / 10;
+  const cores = (of: keyof Cpu): number => Math.round(((after[of] - before[of]) / seconds) * 100) / 100;
   return {
     name,
     readings_per_second: Math.round((good.length * readingsABatch) / seconds),
@@ -176,21 +180,64 @@ async function measured(
     p99_ms: at(0.99),
     max_ms: at(1),
     failed: times.length - good.length,
-    monitor_cpu_cores: Math.round((((await cpuSeconds(pid)) - cpu) / seconds) * 100) / 100,
+    cores: {
+      monitor: cores('monitor'),
+      postgresql: cores('postgresql'),
+      sender: cores('sender'),
+      others: Math.max(
+        0,
+        Math.round((cores('all') - cores('monitor') - cores('postgresql') - cores('sender')) * 100) / 100,
+      ),
+    },
   };
 }
 
-/** User and system time of the process, from /proc; its clock ticks are hundredths of a second on Linux. */
-async function cpuSeconds(pid: number): Promise<number> {
-  const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).replace(/^.*\) /, '').split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
+interface Processes {
+  readonly monitor: number;
+  readonly postmaster: number;
+}
+
+/** Seconds of CPU time so far. */
+interface Cpu {
+  readonly monitor: number;
+  readonly postgresql: number;
+  readonly sender: number;
+  readonly all: number;
+}
+
+/** From /proc, whose ticks are hundredths of a second on Linux. */
+async function cpuSeconds({ monitor, postmaster }: Processes): Promise<Cpu> {
+  const servers = [postmaster, ...descendantsOf(postmaster).map(({ pid }) => pid)];
+  const { user, system } = process.cpuUsage();
+  const [busy = 0, nice = 0, kernel = 0, , , interrupts = 0, soft = 0] =
+    (await readFile('/proc/stat', 'utf8')).split('\n', 1)[0]?.split(/\s+/).slice(1).map(Number) ?? [];
+  return {
+    monitor: await ticksOf(monitor, false),
+    postgresql: (await Promise.all(servers.map((pid) => ticksOf(pid, pid === postmaster)))).reduce(
+      (sum, each) => sum + each,
+      0,
+    ),
+    sender: (user + system) / 1e6,
+    all: (busy + nice + kernel + interrupts + soft) / 100,
+  };
+}
+
+/** With those of its children that have ended, where asked. */
+async function ticksOf(pid: number, withChildren: boolean): Promise<number> {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  const fields = text.replace(/^.*\) /, '').split(' ');
+  const of = (index: number): number => Number(fields[index] ?? 0);
+  return (of(11) + of(12) + (withChildren ? of(13) + of(14) : 0)) / 100;
 }
 
 function told(figures: Figures): string {
   return (
     `${figures.name.padEnd(20)} ${figures.readings_per_second.toLocaleString('en')} readings/s in ${figures.batches.toLocaleString('en')} batches; ` +
     `p50 ${figures.p50_ms} ms, p95 ${figures.p95_ms} ms, p99 ${figures.p99_ms} ms, most ${figures.max_ms} ms; ` +
-    `${figures.failed} failed; the monitor took ${figures.monitor_cpu_cores} cores`
+    `${figures.failed} failed; ` +
+    `cores: ${Object.entries(figures.cores)
+      .map(([name, cores]) => `${name} ${cores}`)
+      .join(', ')}`
   );
 }
 

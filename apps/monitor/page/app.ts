@@ -285,21 +285,24 @@ function alertItem(alert: Alert, now: number): HTMLElement {
     );
     button.addEventListener('click', () => {
       button.disabled = true;
-      acknowledge(alert.id).then(
-        async () => {
-          await refresh();
-          // The button is gone; the next one takes its place, or the list.
-          (part('alert-list').querySelector<HTMLElement>('[data-alert]') ?? part('alerts')).focus();
-        },
-        (error: unknown) => {
-          button.disabled = false;
-          showStale(error instanceof Error ? error.message : String(error));
-        },
-      );
+      void acknowledgeAlert(alert.id, button);
     });
     item.append(button);
   }
   return item;
+}
+
+async function acknowledgeAlert(id: number, button: HTMLButtonElement): Promise<void> {
+  try {
+    await acknowledge(id);
+  } catch (error) {
+    button.disabled = false;
+    showStale(error instanceof Error ? error.message : String(error));
+    return;
+  }
+  await refresh();
+  // The button is gone; the next one takes its place, or the list.
+  (part('alert-list').querySelector<HTMLElement>('[data-alert]') ?? part('alerts')).focus();
 }
 
 /** The next refresh tells of it. */

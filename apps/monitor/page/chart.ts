@@ -1,10 +1,17 @@
 // Readings of one sensor as a live chart: the mean as a line, what was between the least and the greatest as a band.
 // Gaps in the data are gaps in the line. What the canvas shows is told in words too.
 
-import uPlot from '/page/uPlot.esm.js';
+import type uPlot from 'uplot';
 import type { Sensor, Series } from './api.ts';
 import { element, part } from './dom.ts';
 import { number } from './words.ts';
+
+declare global {
+  interface Window {
+    /** Of the chart library, which index.html loads before the page. */
+    readonly uPlot: typeof uPlot;
+  }
+}
 
 const HEIGHT = 250;
 const GAP_BUCKETS = 3.5;
@@ -34,7 +41,7 @@ export class Chart {
     if (isSame && this.#plot !== undefined) this.#plot.setData(columns);
     else {
       this.#plot?.destroy();
-      this.#plot = new uPlot(optionsOf(sensor, this.#parent), columns, this.#parent);
+      this.#plot = new window.uPlot(optionsOf(sensor, this.#parent), columns, this.#parent);
     }
     const { points } = series;
     this.#parent.setAttribute('role', 'img');

@@ -233,6 +233,24 @@ suite('the API', () => {
     );
   });
 
+  test('the database itself keeps readings and sensors together, whoever writes', async () => {
+    const client = await database.connect();
+    const insert = 'INSERT INTO reading (sensor_id, at, value, quality) VALUES (1, now(), 1, 0), ($1, now(), 1, 0)';
+    try {
+      await assert.rejects(client.query(insert, [4711]), /reading refers to sensor 4711/);
+      await assert.rejects(
+        client.query('UPDATE reading SET sensor_id = 4711 WHERE sensor_id = 1'),
+        /refers to sensor 4711/,
+      );
+      await assert.rejects(client.query('DELETE FROM sensor WHERE id = 1'), /sensor 1 has readings/);
+      await client.query('BEGIN');
+      await client.query('UPDATE sensor SET status = status WHERE id = 1');
+      await client.query('ROLLBACK');
+    } finally {
+      await client.end();
+    }
+  });
+
   test('the OpenAPI document describes every route that asks for a token', async () => {
     const { body } = await call('GET', '/openapi.json');
     const { openapi, paths, components } = body as {

@@ -187,6 +187,37 @@ suite('a service whose database comes and goes', () => {
     assert.deepEqual(await keysIn(cluster, 'moved'), ['moved/1', 'hung/1']);
   });
 
+  test('a commit that was let go before its synchronous standby had it is not taken for one', async () => {
+    const { url } = await makeDatabase(cluster, 'synchronous');
+    await using place = await makePlace(url);
+    await using running = await startHere(place);
+    const { call } = running;
+    await untilReady(call);
+    await cluster.query("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    try {
+      await cluster.query('SELECT pg_reload_conf()');
+      await until('the setting is in force', async () => {
+        const [row] = await cluster.query<{ names: string }>(
+          "SELECT current_setting('synchronous_standby_names') AS names",
+        );
+        return row?.names === 'nobody';
+      });
+      const answer = storedIn(call, 'sync/1', 10);
+      await until('the commit waits, and is let go', async () => {
+        const released = await cluster.query(
+          "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE datname = 'synchronous' AND wait_event = 'SyncRep'",
+        );
+        return released.length > 0;
+      });
+      assert.equal(await answer, 'spool');
+    } finally {
+      await cluster.query('ALTER SYSTEM RESET synchronous_standby_names');
+      await cluster.query('SELECT pg_reload_conf()');
+    }
+    await untilDirect(call);
+    assert.deepEqual(await keysIn(cluster, 'synchronous'), ['sync/1']);
+  });
+
   test('a cluster of another system takes its place only when the operator says so', async () => {
     const { url } = await makeDatabase(cluster, 'another');
     await using place = await makePlace(url);

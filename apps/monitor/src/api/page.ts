@@ -30,7 +30,7 @@ export async function pageRoutes(app: Api): Promise<void> {
     const asset = assetOf(name, await readFile(new URL(name, folder), 'utf8'));
     if (asset !== undefined) assets.set(name === 'index.html' ? '/' : `/page/${name}`, asset);
   }
-  for (const name of ['uPlot.esm.js', 'uPlot.min.css']) {
+  for (const name of ['uPlot.iife.min.js', 'uPlot.min.css']) {
     const file = fileURLToPath(import.meta.resolve(`uplot/dist/${name}`));
     const asset = assetOf(name, await readFile(file, 'utf8'));
     if (asset !== undefined) assets.set(`/page/${name}`, asset);

@@ -114,7 +114,7 @@ export async function makeCatalogue(): Promise<NetworkDocument> {
         const direction = Number(nodes.includes(to)) - Number(nodes.includes(from));
         const meter = meters.get(id);
         if (meter === undefined || (direction !== 1 && direction !== -1)) return [];
-        return [{ zone_id: index + 1, sensor_id: meter, direction: direction as 1 | -1 }];
+        return [{ zone_id: index + 1, sensor_id: meter, direction }];
       }),
     ),
   };

@@ -93,11 +93,11 @@ async function run(options: Run): Promise<number> {
 
   const began = Math.floor(Date.now() / options.intervalMs) * options.intervalMs;
   const telemetry = await Telemetry.begin(began - options.backfillMs, seededRandom(options.seed));
-  const run = `sim-${new Date(began).toISOString().replaceAll(/[-:]|\.\d+/g, '')}`;
+  const name = `sim-${new Date(began).toISOString().replaceAll(/[-:]|\.\d+/g, '')}`;
   let number = 0;
   const send = (time: number): void => {
     number += 1;
-    sender.enqueue({ batch: `${run}/${number}`, readings: telemetry.sample(time) });
+    sender.enqueue({ batch: `${name}/${number}`, readings: telemetry.sample(time) });
   };
   for (let time = began - options.backfillMs; time < began && !signal.aborted; time += BACKFILL_STEP_MS) {
     send(time);

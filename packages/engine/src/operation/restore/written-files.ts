@@ -81,7 +81,9 @@ export class WrittenFiles {
     file.unsynced = 0;
     const syncing: Promise<void> = this.#syncData(file.descriptor)
       .catch((cause: unknown) => {
-        this.#failure ??= new SpillwayError('SPW_RESTORE_FAILED', `${path} could not be written to its disk`, { cause });
+        this.#failure ??= new SpillwayError('SPW_RESTORE_FAILED', `${path} could not be written to its disk`, {
+          cause,
+        });
       })
       .finally(() => {
         this.#syncing.delete(syncing);
