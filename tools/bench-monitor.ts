@@ -143,11 +143,9 @@ async function startMonitor(cluster: LabCluster, folder: string, sensors: number
   await writeFile(network, JSON.stringify(networkOf(sensors)));
   await finished(node(['main.ts', 'load', network], environment, ['ignore', 'ignore', 'inherit']));
   const log = await open(join(folder, 'monitor.log'), 'a');
+  stack.defer(() => log.close());
   const service = node(['main.ts', 'serve'], environment, ['ignore', 'pipe', 'inherit']);
-  stack.defer(async () => {
-    await stop(service);
-    await log.close();
-  });
+  stack.defer(() => stop(service));
   const url = await listening(service, log.createWriteStream({ autoClose: false }));
   const deadline = performance.now() + 30_000;
   while (!(await fetch(`${url}/readyz`)).ok) {

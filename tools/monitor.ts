@@ -9,7 +9,7 @@ import { once } from 'node:events';
 import { chmod, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { createInterface, type Interface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { type LabCluster, startCluster } from '@spillway/lab';
 import { finished, listening, makeDatabase, makeTokens, node, ROLES, stop } from './monitor/processes.ts';
@@ -31,7 +31,7 @@ async function main(): Promise<number> {
   }
   const ended = new AbortController();
   let signals = 0;
-  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {
       signals += 1;
       // The second one ends at once; the lab still kills its server on the way out.
@@ -71,9 +71,10 @@ async function run(
   await finished(node(['main.ts', 'load', network], environment, ['ignore', 'ignore', 'inherit']));
 
   const log = await open(join(folder, 'monitor.log'), 'a');
+  stack.defer(() => log.close());
   const service = node(['main.ts', 'serve'], environment, ['ignore', 'pipe', 'inherit']);
   stack.defer(() => stop(service));
-  const url = await listening(service, log.createWriteStream());
+  const url = await listening(service, log.createWriteStream({ autoClose: false }));
   const simulator = node(
     ['simulator/main.ts', 'run', '--url', url, '--token-file', join(folder, 'token-ingest'), '--backfill', backfill],
     environment,
@@ -91,7 +92,12 @@ async function run(
 Type to intervene: leak J12 80, trip P5, fail P-J12 silent, mend J12; outage, recover. Ctrl-C ends everything.
 
 `);
-  obey(cluster, simulator);
+  const lines = obey(cluster, simulator);
+  stack.defer(() => {
+    lines.close();
+    // Else an open terminal keeps this process.
+    process.stdin.destroy();
+  });
   const [who] = await Promise.race([
     once(signal, 'abort').then(() => [undefined] as const),
     once(service, 'exit').then(() => ['the monitor'] as const),
@@ -99,15 +105,14 @@ Type to intervene: leak J12 80, trip P5, fail P-J12 silent, mend J12; outage, re
   ]);
   if (who !== undefined && !signal.aborted) throw new Error(`${who} ended by itself; the log is above or in its file`);
   process.stdout.write('\nending everything …\n');
-  // The terminal's Ctrl-C reached the children too; they end in peace, the sender first.
+  // In peace, the sender first.
   await stop(simulator);
   await stop(service);
-  await log.close().catch(() => undefined);
   return 0;
 }
 
 /** Lines of the terminal: to the database, or to the simulator. */
-function obey(cluster: LabCluster, simulator: ChildProcess): void {
+function obey(cluster: LabCluster, simulator: ChildProcess): Interface {
   const tell = (message: string): void => void process.stdout.write(`${message}\n`);
   const lines = createInterface({ input: process.stdin });
   lines.on('line', (line) => {
@@ -124,5 +129,5 @@ function obey(cluster: LabCluster, simulator: ChildProcess): void {
       );
     } else simulator.stdin?.write(`${line}\n`);
   });
-  process.stdin.unref();
+  return lines;
 }

@@ -47,6 +47,8 @@ export function node(
   const flags = ['--disable-warning=ExperimentalWarning'];
   return spawn(process.execPath, [...flags, join(app, program), ...words], {
     env: { ...process.env, ...environment },
+    // In a group of their own: Ctrl-C of the terminal is for the starter, which ends them in order.
+    detached: true,
     stdio,
   });
 }

@@ -19,7 +19,7 @@ import type { Resolve } from './database/address.ts';
 import { EpochMemory } from './database/epoch.ts';
 import { DatabaseLink } from './database/link.ts';
 import { migrate } from './database/migrate.ts';
-import { DAYS_AHEAD, tidyPartitions } from './database/retention.ts';
+import { DAYS_AHEAD, forgetBatches, tidyPartitions } from './database/retention.ts';
 import { makeFolder } from './durable-file.ts';
 import { Intake } from './ingest/intake.ts';
 import { daysAround, type KnownDays, storeGroup, storeTick } from './ingest/store.ts';
@@ -35,6 +35,7 @@ export const VERSION = '0.1.0';
 const TICK_MS = 5000;
 const CATALOGUE_MS = 30_000;
 const TIDY_MS = 3_600_000;
+const FORGET_MS = 60_000;
 
 export interface Service {
   /** Where it listens. */
@@ -122,6 +123,9 @@ export async function startService(settings: Settings, options: ServiceOptions =
   const chores = [
     repeat(app, TICK_MS, ends.intake.signal, () => whileDirect((client) => storeTick(client, needed(rules), now()))),
     repeat(app, CATALOGUE_MS, ends.intake.signal, () => whileDirect(learn)),
+    repeat(app, FORGET_MS, ends.intake.signal, () =>
+      whileDirect((client) => forgetBatches(client, now(), settings.retentionDays)),
+    ),
     repeat(app, TIDY_MS, ends.intake.signal, () =>
       whileDirect(async (client) => {
         const tidied = await tidyPartitions(client, now(), settings.retentionDays);
@@ -130,7 +134,6 @@ export async function startService(settings: Settings, options: ServiceOptions =
       }),
     ),
   ];
-  const url = await app.listen({ host: settings.host, port: settings.port });
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     await app.close();
@@ -140,7 +143,13 @@ export async function startService(settings: Settings, options: ServiceOptions =
     await linking;
     await spool.close();
   };
-  return { url, stop: () => (stopping ??= stop()) };
+  try {
+    const url = await app.listen({ host: settings.host, port: settings.port });
+    return { url, stop: () => (stopping ??= stop()) };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }
 
 /** There are rules wherever there was a server, and nothing is written before. */

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import type { Role } from '../src/api/callers.ts';
-import { DAY_MS, dayName, tidyPartitions } from '../src/database/retention.ts';
+import { DAY_MS, dayName, forgetBatches, tidyPartitions } from '../src/database/retention.ts';
 import {
   batchOf,
   type Database,
@@ -305,7 +305,8 @@ suite('the API', () => {
       assert.ok(!(await names()).includes(day(-3)));
       await client.query("UPDATE ingest_batch SET received_at = now() - interval '9 days' WHERE batch = 'old/1'");
       const tidied = await tidyPartitions(client, Date.now() + 4 * DAY_MS, 7);
-      assert.deepEqual(tidied, { made: 4, dropped: 1, forgotten: 1 });
+      assert.deepEqual(tidied, { made: 4, dropped: 1 });
+      assert.equal(await forgetBatches(client, Date.now(), 7), 1);
       assert.ok(!(await names()).includes(day(-4)));
     } finally {
       await client.end();
@@ -323,5 +324,14 @@ test('somebody who calls too often is told to wait, and others are not', async (
   assert.ok(Number(limited.headers.get('retry-after')) > 0);
   assert.equal((limited.body as { code: string }).code, 'too_many_requests');
   assert.equal((await running.call('GET', '/api/v1/sensors', undefined, 'operator')).status, 503);
+  assert.equal((await running.call('GET', '/livez')).status, 200);
+});
+
+test('a port that is taken ends the start, and everything that was started for it', async () => {
+  await using place = await makePlace('postgres://nobody@127.0.0.1:1/none');
+  await using running = await startHere(place);
+  const port = Number(new URL(running.service.url).port);
+  const second = { ...place, settings: { ...place.settings, port, stateFolder: `${place.folder}/second` } };
+  await assert.rejects(startHere(second), /EADDRINUSE/);
   assert.equal((await running.call('GET', '/livez')).status, 200);
 });

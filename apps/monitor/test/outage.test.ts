@@ -282,6 +282,8 @@ suite('a service whose database comes and goes', () => {
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'water-monitor'",
     );
     await untilState(again.call, 'refused', /takes no writes/);
+    await standby.stop();
+    await untilState(again.call, 'away', /ECONNREFUSED/);
   });
 });
 

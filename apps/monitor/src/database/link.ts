@@ -26,7 +26,7 @@ const PROBE_EVERY_MS = 1000;
 const ANSWER_SHARE = 1.25;
 
 const PAUSE_MS_MIN = 100;
-const PAUSE_MS_MAX = 2000;
+const PAUSE_MS_MAX = 1000;
 const READERS = 4;
 
 export interface LinkLog {
@@ -90,9 +90,10 @@ export class DatabaseLink {
     let wait = PAUSE_MS_MIN;
     while (!signal.aborted) {
       const began = performance.now();
-      const why = await this.#live(signal).catch((error: unknown) => describeError(error));
+      const end = await this.#live(signal).catch((error: unknown) => error);
       if (signal.aborted) break;
-      if (this.#state.name !== 'refused') this.#turn({ name: 'away', why, since: new Date() });
+      const name = end instanceof Refused ? 'refused' : 'away';
+      this.#turn({ name, why: describeError(end), since: new Date() });
       // A server that held for a while is tried again at once; one that fails again and again is left in peace for longer.
       wait = performance.now() - began > PAUSE_MS_MAX ? PAUSE_MS_MIN : Math.min(PAUSE_MS_MAX, wait * 2);
       await pause(wait * (0.5 + Math.random() / 2), undefined, { signal }).catch(ignoreAbort);
@@ -190,10 +191,9 @@ export class DatabaseLink {
     const readers = new pg.Pool({ ...usual, max: READERS });
     readers.on('error', (error) => over.resolve(describeError(error)));
     try {
-      if (!(await this.#prepare(config, over.promise))) return 'refused';
+      await this.#prepare(config, over.promise);
       await writer.connect();
       const server = await this.#admit(writer);
-      if (server === undefined) return 'refused';
       this.#session = { writer, readers, target, address, over };
       this.#turn({ name: 'ready', server, since: new Date() });
       void this.#watch(this.#session, signal);
@@ -213,8 +213,8 @@ export class DatabaseLink {
     }
   }
 
-  /** Migrations may take their time, so they have a connection of their own. False where the server was refused. */
-  async #prepare(config: pg.ClientConfig, over: Promise<string>): Promise<boolean> {
+  /** Migrations may take their time, so they have a connection of their own. */
+  async #prepare(config: pg.ClientConfig, over: Promise<string>): Promise<void> {
     const client = new pg.Client({ ...config, query_timeout: PREPARE_WITHIN_MS });
     const lost = Promise.withResolvers<never>();
     client.on('error', (error) => lost.reject(error));
@@ -223,24 +223,20 @@ export class DatabaseLink {
     lost.promise.catch(() => undefined);
     try {
       await client.connect();
-      if ((await this.#admit(client)) === undefined) return false;
+      await this.#admit(client);
       await Promise.race([this.#options.prepare(client), lost.promise]);
-      return true;
     } finally {
       client.connection.stream.destroy();
     }
   }
 
-  /** Judges the server; undefined where it may not be written to. */
-  async #admit(writer: pg.Client): Promise<Server | undefined> {
+  /** Judges the server. Throws Refused where it may not be written to. */
+  async #admit(writer: pg.Client): Promise<Server> {
     const { epochs, acceptSystem } = this.#options;
     const [server] = (await writer.query<Server>(serverQuery)).rows;
     if (server === undefined) throw new Error('the server says nothing of itself');
     const judgement = judge(server, epochs.seen, acceptSystem);
-    if (!judgement.may) {
-      this.#turn({ name: 'refused', why: judgement.why, since: new Date() });
-      return undefined;
-    }
+    if (!judgement.may) throw new Refused(judgement.why);
     await epochs.remember(judgement.epoch);
     // What is acknowledged is on disk. A stronger setting, for a synchronous standby, is left as it is.
     await writer.query(
@@ -269,6 +265,9 @@ export class DatabaseLink {
     }
   }
 }
+
+/** A server that answers and may not be written to. */
+class Refused extends Error {}
 
 /** SQLSTATE of a statement that the server ended, here because it took too long. */
 const STATEMENT_ENDED = '57014';

@@ -4,6 +4,7 @@ import type pg from 'pg';
 
 export const DAY_MS = 86_400_000;
 export const DAYS_AHEAD = 3;
+const FORGOTTEN_AT_ONCE = 10_000;
 /** A sender's clock may be ahead by that much. */
 export const FUTURE_MS_MAX = 10 * 60_000;
 
@@ -28,7 +29,6 @@ export const firstKeptDay = (now: number, retentionDays: number): string => dayN
 export interface Tidied {
   readonly made: number;
   readonly dropped: number;
-  readonly forgotten: number;
 }
 
 export async function tidyPartitions(client: pg.Client, now: number, retentionDays: number): Promise<Tidied> {
@@ -41,6 +41,15 @@ export async function tidyPartitions(client: pg.Client, now: number, retentionDa
   const { rows: droppedRows } = await client.query<{ count: number }>('SELECT drop_reading_partitions($1) AS count', [
     oldest,
   ]);
-  const { rowCount } = await client.query('DELETE FROM ingest_batch WHERE received_at < $1', [oldest]);
-  return { made: madeRows[0]?.count ?? 0, dropped: droppedRows[0]?.count ?? 0, forgotten: rowCount ?? 0 };
+  return { made: madeRows[0]?.count ?? 0, dropped: droppedRows[0]?.count ?? 0 };
+}
+
+/** Forgets keys of batches, a bounded number at a time, so that nobody waits for it. Returns how many. */
+export async function forgetBatches(client: pg.Client, now: number, retentionDays: number): Promise<number> {
+  const { rowCount } = await client.query(
+    `DELETE FROM ingest_batch
+      WHERE ctid IN (SELECT ctid FROM ingest_batch WHERE received_at < $1 LIMIT ${FORGOTTEN_AT_ONCE})`,
+    [firstKeptDay(now, retentionDays)],
+  );
+  return rowCount ?? 0;
 }

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { DatabaseLink, LinkLog } from '../database/link.ts';
 import { describeError, faultOf } from '../database/fault.ts';
-import { readIfThere } from '../durable-file.ts';
+import { readIfThere, syncFolder } from '../durable-file.ts';
 import { Problem } from '../problem.ts';
 import type { Spool } from '../spool/spool.ts';
 import { type Batch, decodeBatch, encodeBatch } from './batch.ts';
@@ -208,6 +208,7 @@ export class Intake {
   async #quarantine(batch: Batch, why: string): Promise<void> {
     const line = JSON.stringify({ why, ...(JSON.parse(encodeBatch(batch).toString('utf8')) as object) });
     await appendFile(this.#quarantineFile, `${line}\n`, { mode: 0o600, flush: true });
+    await syncFolder(this.#options.quarantineFolder);
     this.#quarantined += 1;
     this.#options.log.warn({ batch: batch.key, source: batch.source, why }, 'a batch was put into quarantine');
   }
