@@ -54,7 +54,10 @@ suite('the page', { skip: CHROMIUM === undefined && 'there is no Chromium: apt-g
   });
   after(async () => {
     await browser.close();
-    starter.kill('SIGKILL');
+    if (starter.exitCode === null && starter.signalCode === null) {
+      starter.kill('SIGINT');
+      await once(starter, 'exit');
+    }
     await rm(folder, { recursive: true, force: true });
   });
 
