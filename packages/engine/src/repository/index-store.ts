@@ -20,6 +20,7 @@ import { chunkId, idKey } from '../codec/keys.ts';
 import { damaged, FrameOpener } from '../codec/seal.ts';
 import { SpillwayError } from '@spillway/contract';
 import { encodeHead } from '../format/object.ts';
+import { ChunkIdSet } from './chunk-id-set.ts';
 import { ChunkTable } from './chunk-table.ts';
 import { listCondemned } from './condemned.ts';
 import { elsewhere } from './elsewhere.ts';
@@ -151,7 +152,7 @@ export async function readIndex(
   const isRemoved = (packId: string): boolean => condemned.has(packId) && !lengths.has(packName(packId));
   const chunks = whole.reduce((sum, directory) => sum + directory.storedBytes.length, 0);
   const only = options.only && new ChunkIdSet(options.only);
-  const table = ChunkTable.create(Math.min(chunks, only?.slots ?? chunks) + (options.newChunks ?? 0));
+  const table = ChunkTable.create(Math.min(chunks, only?.size ?? chunks) + (options.newChunks ?? 0));
   whole.forEach((directory, pack) => {
     const offsets = chunkOffsets(directory);
     for (let i = 0; i < offsets.length; i++) {
@@ -177,36 +178,6 @@ export async function readIndex(
     condemnedPacks: new Set([...condemned].filter((packId) => lengths.has(packName(packId)))),
     chunks,
   };
-}
-
-/** A set of chunk ids that says no quickly: of millions of chunks nearly all are not in it. */
-class ChunkIdSet {
-  readonly slots: number;
-  readonly #table: ChunkTable;
-  /** A bit for the ids whose second word ends in the same 21 bits. */
-  readonly #bits = new Uint8Array(2 ** 18);
-
-  constructor(ids: Uint8Array) {
-    this.#table = ChunkTable.create(ids.length / CHUNK_ID_BYTES);
-    this.slots = this.#table.slots;
-    for (let at = 0; at < ids.length; at += CHUNK_ID_BYTES) {
-      this.#table.claim(ids, at);
-      const place = this.#placeOf(ids, at);
-      this.#bits[place] = (this.#bits[place] ?? 0) | this.#bitOf(ids, at);
-    }
-  }
-
-  has(ids: Uint8Array, at: number): boolean {
-    return ((this.#bits[this.#placeOf(ids, at)] ?? 0) & this.#bitOf(ids, at)) !== 0 && this.#table.has(ids, at);
-  }
-
-  #placeOf(ids: Uint8Array, at: number): number {
-    return (ids[at + 4] ?? 0) | ((ids[at + 5] ?? 0) << 8) | (((ids[at + 6] ?? 0) & 3) << 16);
-  }
-
-  #bitOf(ids: Uint8Array, at: number): number {
-    return 1 << ((ids[at + 6] ?? 0) >>> 5);
-  }
 }
 
 /** What such packs say of themselves; those that say nothing are left out. */

@@ -79,7 +79,8 @@ export async function listManifests(
   };
   await Promise.all(Array.from({ length: HEADS_AT_ONCE }, some));
   unreadable.sort((a, b) => a.id.localeCompare(b.id));
-  heads.sort((a, b) => a.summary.started_at.localeCompare(b.summary.started_at));
+  // They come in any order.
+  heads.sort(({ summary: a }, { summary: b }) => a.started_at.localeCompare(b.started_at) || a.id.localeCompare(b.id));
   return { heads, unreadable };
 }
 
