@@ -15,6 +15,7 @@ export {
   type RecoveryWindow,
   recoveryWindow,
   type WalGap,
+  walReader,
 } from './operation/backups.ts';
 export {
   type LegalHold,

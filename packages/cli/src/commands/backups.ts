@@ -14,9 +14,10 @@ export const backups: Command<object> = async (context) => {
   const repository = await openConfigured(context, loaded);
   const asked = { repository, cluster, signal: context.signal };
   const list = await engine.listBackups(asked);
+  const read = { backups: list, readWal: engine.walReader(asked) };
   const [window, wal, evidence, holds] = await Promise.all([
-    engine.recoveryWindow({ ...asked, backups: list }),
-    engine.checkWal({ ...asked, backups: list }),
+    engine.recoveryWindow({ ...asked, ...read }),
+    engine.checkWal({ ...asked, ...read }),
     engine.listEvidence(repository, cluster, context.signal),
     engine.listLegalHolds(repository, cluster, context.signal),
   ]);

@@ -56,6 +56,19 @@ export async function readSystemWal(
   return { archive, catalog, ways, expired };
 }
 
+/** Reads the WAL of a system, or hands on what it has read of it before. */
+export type WalReader = (system: SystemRecord) => Promise<SystemWal>;
+
+/** For questions that are asked together: a list of the WAL is the dearest part of each. */
+export function walReader(options: ClusterInRepository): WalReader {
+  const read = new Map<string, Promise<SystemWal>>();
+  return (system) => {
+    const wal = read.get(system.system_identifier) ?? readSystemWal(options, system);
+    read.set(system.system_identifier, wal);
+    return wal;
+  };
+}
+
 /** How far a backup can be rolled forward on the way to `timeline`; undefined where that way does not lead through it. */
 export function wayFrom(wal: SystemWal, backup: BackupSummary, timeline: TimelineId): Way | undefined {
   const ancestryOfTarget = wal.ways.get(timeline);
@@ -101,17 +114,21 @@ const NO_WINDOW: RecoveryWindow = {
   gaps: [],
 };
 
-/** `backups`: all of the cluster, where they have been listed already. */
-export async function recoveryWindow(
-  options: ClusterInRepository & { readonly backups?: readonly BackupSummary[] },
-): Promise<RecoveryWindow> {
+/** What has been read already by whoever asks several questions at once. */
+export interface AlreadyRead {
+  /** All of the cluster. */
+  readonly backups?: readonly BackupSummary[];
+  readonly readWal?: WalReader;
+}
+
+export async function recoveryWindow(options: ClusterInRepository & AlreadyRead): Promise<RecoveryWindow> {
   const { repository, cluster, signal } = options;
   const backups = options.backups ?? (await listBackups(options));
   const newest = backups.at(-1);
   const systems = await listSystems(repository, cluster, signal);
   const system = systems.find((record) => record.system_identifier === newest?.system_identifier);
   if (newest === undefined || system === undefined) return NO_WINDOW;
-  const wal = await readSystemWal(options, system);
+  const wal = await (options.readWal ?? walReader(options))(system);
   const usable = backups.filter(
     (backup) =>
       backup.system_identifier === system.system_identifier &&

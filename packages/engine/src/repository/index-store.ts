@@ -55,12 +55,16 @@ export interface RepositoryIndex {
   readonly damagedPacks: readonly string[];
   /** Names of index objects that could not be read. */
   readonly damagedIndexes: readonly string[];
-  /** Of which two index objects say different things, as none of Spillway's own ever does: one of them was made to lie. */
+  /**
+   * Of which two index objects say different things, as none of Spillway's own ever does: one of them was made to lie.
+   * Looked for where the whole index is wanted.
+   */
   readonly contradictedPacks: readonly string[];
   /** Packs that no index names: of a backup that is running, or that died. */
   readonly unnamedPacks: readonly UnnamedPack[];
   /** Still there, and listed to be removed. */
   readonly condemnedPacks: ReadonlySet<string>;
+  /** In all packs, or of those that are wanted alone. */
   readonly chunks: number;
 }
 
@@ -115,8 +119,9 @@ export async function readIndex(
 ): Promise<RepositoryIndex> {
   const { distrust, signal } = options;
   const condemned = new Set((await listCondemned(repository, signal)).condemned.flatMap(({ packIds }) => packIds));
-  const { directories: told, damagedIndexes, contradictedPacks } = await readDirectories(repository, signal);
-  const directories = told.filter(({ packId }) => distrust?.index.has(packId) !== true);
+  const only = options.only && new ChunkIdSet(options.only);
+  const { directories: told, damagedIndexes, contradictedPacks } = await readDirectories(repository, only, signal);
+  const directories: Narrowed[] = told.filter(({ packId }) => distrust?.index.has(packId) !== true);
   const lengths = new Map<string, number>();
   for await (const object of repository.storage.list('packs/', signal && { signal })) {
     lengths.set(object.name, object.bytes);
@@ -141,20 +146,21 @@ export async function readIndex(
     .map(([name, bytes]) => ({ packId: idOf(name), bytes }))
     .filter(({ packId }) => !named.has(packId));
   const trusted = unnamedPacks.filter(({ packId }) => distrust?.packs.has(packId) !== true);
-  const unnamed = options.unnamed === true ? await readUnnamed(repository, trusted, signal) : [];
-  const isWhole = ({ packId, packBytes }: PackDirectory): boolean => lengths.get(packName(packId)) === packBytes;
+  const unnamed: readonly Narrowed[] = options.unnamed === true ? await readUnnamed(repository, trusted, signal) : [];
+  const isWhole = ({ packId, packBytes }: Narrowed): boolean => lengths.get(packName(packId)) === packBytes;
   const whole = directories.filter((each) => isWhole(each) && !condemned.has(each.packId));
   if (options.newChunks === undefined) {
     whole.push(...directories.filter((each) => isWhole(each) && condemned.has(each.packId)));
   }
   // Last: what a run left that was broken off may hold what others hold too.
   whole.push(...unnamed.filter(isWhole));
+  // Whoever wants few chunks is not to go through the packs of all others.
+  const holding = only === undefined ? whole : whole.filter(({ storedBytes }) => storedBytes.length > 0);
   const isRemoved = (packId: string): boolean => condemned.has(packId) && !lengths.has(packName(packId));
-  const chunks = whole.reduce((sum, directory) => sum + directory.storedBytes.length, 0);
-  const only = options.only && new ChunkIdSet(options.only);
+  const chunks = holding.reduce((sum, directory) => sum + directory.storedBytes.length, 0);
   const table = ChunkTable.create(Math.min(chunks, only?.size ?? chunks) + (options.newChunks ?? 0));
-  whole.forEach((directory, pack) => {
-    const offsets = chunkOffsets(directory);
+  holding.forEach((directory, pack) => {
+    const offsets = directory.offsets ?? chunkOffsets(directory);
     for (let i = 0; i < offsets.length; i++) {
       if (only?.has(directory.ids, i * CHUNK_ID_BYTES) === false) continue;
       table.insert(directory.ids, i * CHUNK_ID_BYTES, {
@@ -167,7 +173,7 @@ export async function readIndex(
   });
   return {
     table,
-    packs: whole.map(({ packId, dataKeyNumber, salt, packBytes }) => ({ packId, dataKeyNumber, salt, packBytes })),
+    packs: holding.map(({ packId, dataKeyNumber, salt, packBytes }) => ({ packId, dataKeyNumber, salt, packBytes })),
     damagedPacks: [
       ...damagedPacks,
       ...directories.filter((each) => !isWhole(each) && !isRemoved(each.packId)).map(({ packId }) => packId),
@@ -242,13 +248,14 @@ const idOf = (name: string): string => name.slice(name.lastIndexOf('/') + 1);
  */
 async function readDirectories(
   repository: Repository,
+  only: ChunkIdSet | undefined,
   signal: AbortSignal | undefined,
 ): Promise<{
-  readonly directories: PackDirectory[];
+  readonly directories: Narrowed[];
   readonly damagedIndexes: readonly string[];
   readonly contradictedPacks: readonly string[];
 }> {
-  const all = new Map<string, PackDirectory>();
+  const all = new Map<string, Narrowed>();
   const contradicted = new Set<string>();
   const read = new Set<string>();
   const damagedIndexes: string[] = [];
@@ -267,6 +274,10 @@ async function readDirectories(
       read.add(name);
       try {
         for (const directory of await readIndexObject(repository, name, signal)) {
+          if (only !== undefined) {
+            all.set(directory.packId, narrow(directory, only));
+            continue;
+          }
           const before = all.get(directory.packId);
           // Many packs are in two objects while these are merged into one; a comparison of what is equal is cheap.
           if (before !== undefined && !encodeDirectory(before).equals(encodeDirectory(directory))) {
@@ -284,6 +295,32 @@ async function readDirectories(
   }
   return { directories: [...all.values()], damagedIndexes, contradictedPacks: [...contradicted] };
 }
+
+/** Of a directory the chunks that are wanted, with where each lies: its offset counts those before it too. */
+interface Narrowed extends PackDirectory {
+  readonly offsets?: Float64Array;
+}
+
+/** Of millions of chunks a restore wants thousands: the others are let go of as soon as they were read. */
+function narrow(directory: PackDirectory, only: ChunkIdSet): Narrowed {
+  const { ids, storedBytes, plainBytes } = directory;
+  const wanted: number[] = [];
+  for (let i = 0; i < storedBytes.length; i++) if (only.has(ids, i * CHUNK_ID_BYTES)) wanted.push(i);
+  const offsets = wanted.length === 0 ? NOWHERE : chunkOffsets(directory);
+  const kept = new Uint8Array(wanted.length * CHUNK_ID_BYTES);
+  for (const [n, i] of wanted.entries()) {
+    kept.set(ids.subarray(i * CHUNK_ID_BYTES, (i + 1) * CHUNK_ID_BYTES), n * CHUNK_ID_BYTES);
+  }
+  return {
+    ...directory,
+    ids: kept,
+    offsets: Float64Array.from(wanted, (i) => offsets[i] ?? 0),
+    storedBytes: Uint32Array.from(wanted, (i) => storedBytes[i] ?? 0),
+    plainBytes: Uint32Array.from(wanted, (i) => plainBytes[i] ?? 0),
+  };
+}
+
+const NOWHERE = new Float64Array();
 
 export async function readIndexObject(
   repository: Repository,

@@ -33,6 +33,9 @@ import { isRoot, removeSealed, replaceSealed } from './seal.ts';
 /** Where objects are written before they have their names. */
 export const INCOMING = '.incoming';
 
+/** A list waits for the disk once for so many files, and not for each of them. */
+const STATS_AT_ONCE = 64;
+
 /** Of this thread: two stores of one folder must not write one file. */
 let sequence = 0;
 
@@ -172,17 +175,28 @@ export class FilesystemStorage implements Storage {
       }
     });
     entries.sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
+    let files: ObjectName[] = [];
     for (const entry of entries) {
       if (entry.name.startsWith('.')) continue;
       const name = folder === '' ? entry.name : `${folder}/${entry.name}`;
-      if (entry.isDirectory()) {
-        if (`${name}/`.startsWith(prefix) || prefix.startsWith(`${name}/`)) yield* this.#walk(name, prefix, signal);
-      } else if (name.startsWith(prefix)) {
-        signal?.throwIfAborted();
-        const found = await this.stat(name);
-        if (found !== undefined) yield found;
+      if (!entry.isDirectory()) {
+        if (name.startsWith(prefix)) files.push(name);
+        if (files.length < STATS_AT_ONCE) continue;
+      }
+      yield* await this.#statAll(files, signal);
+      files = [];
+      if (entry.isDirectory() && (`${name}/`.startsWith(prefix) || prefix.startsWith(`${name}/`))) {
+        yield* this.#walk(name, prefix, signal);
       }
     }
+    yield* await this.#statAll(files, signal);
+  }
+
+  /** Those that are there, in their order. */
+  async #statAll(names: readonly ObjectName[], signal: AbortSignal | undefined): Promise<readonly ObjectStat[]> {
+    signal?.throwIfAborted();
+    const found = await Promise.all(names.map((name) => this.stat(name)));
+    return found.filter((each) => each !== undefined);
   }
 
   /** `value`, for an object that is absent, once the root itself is seen: an unmounted disk is not an empty store. */

@@ -32,8 +32,15 @@ export interface Candidate {
   readonly passedOver: readonly TimelineId[];
 }
 
-/** Newest first. Throws where there is no backup at all, or none that was named or is early enough. */
-export async function findCandidates(options: CandidateWish): Promise<readonly Candidate[]> {
+export interface Candidates {
+  /** Newest first. */
+  readonly candidates: readonly Candidate[];
+  /** All of the cluster, oldest first. */
+  readonly backups: readonly BackupSummary[];
+}
+
+/** Throws where there is no backup at all, or none that was named or is early enough. */
+export async function findCandidates(options: CandidateWish): Promise<Candidates> {
   const { repository, cluster, target, signal } = options;
   const { heads, unreadable } = await listManifests(repository, cluster, signal);
   const backups = heads.map(({ summary }) => summary);
@@ -88,7 +95,7 @@ export async function findCandidates(options: CandidateWish): Promise<readonly C
       },
     );
   }
-  return candidates;
+  return { candidates, backups };
 }
 
 /** A backup must have ended before the target, or the cluster would not be consistent there. */

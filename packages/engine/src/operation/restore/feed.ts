@@ -69,7 +69,7 @@ export function startFeeder(
       while (lying.size >= SEGMENTS_AHEAD && (await countLying()) >= SEGMENTS_AHEAD) {
         await pause(LOOK_AGAIN_MS, end);
       }
-      await fetchSegment(archive, name, join(folder, name), end, owner);
+      await fetchSegment(archive, name, join(folder, name), { owner, synced: true, signal: end });
       await appendFile(join(directory, LAID_FILE), `${name}\n`);
       lying.add(name);
       if (++fetched >= Math.min(steps.length, FETCHES_AT_ONCE)) ready.resolve();

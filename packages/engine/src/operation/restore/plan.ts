@@ -16,8 +16,7 @@ import { type RepositoryIndex, readIndex } from '../../repository/index-store.ts
 import { listEvidence, verdicts } from '../../repository/evidence.ts';
 import { readManifest } from '../../repository/manifest-store.ts';
 import { folderOf } from '../../storage/port.ts';
-import { listBackups } from '../backups.ts';
-import { type Candidate, explainUnreachable, findCandidates } from './candidate.ts';
+import { type Candidate, type Candidates, explainUnreachable, findCandidates } from './candidate.ts';
 import { type LaidFile, laidFiles, storedBytes, wantedChunks } from './chunks.ts';
 import { compareFiles } from './compare.ts';
 import { countMissing, readText } from './content.ts';
@@ -53,7 +52,7 @@ export async function planRestore(given: PlanOptions): Promise<PlannedRestore> {
     repositoryId: repository.id,
     cluster,
   });
-  const { options, candidates } = await findFor(given, state);
+  const { options, candidates, backups } = await findFor(given, state);
   const notes: string[] = [];
   let reached: Reached | undefined;
   for (const candidate of candidates) {
@@ -80,7 +79,7 @@ export async function planRestore(given: PlanOptions): Promise<PlannedRestore> {
     }
     if (missing === 0) {
       notes.push(...(await noteFailure(options, candidate.backup.id)));
-      return finish(options, { state, mode, candidate, reached, manifest, index, notes });
+      return finish(options, { state, mode, candidate, backups, reached, manifest, index, notes });
     }
     notes.push(`Backup ${candidate.backup.id} was passed over: ${missing} of its chunks are missing or damaged.`);
     if (options.backupId !== undefined) break;
@@ -103,15 +102,15 @@ export async function planRestore(given: PlanOptions): Promise<PlannedRestore> {
 async function findFor(
   given: PlanOptions,
   state: FolderState,
-): Promise<{ readonly options: PlanOptions; readonly candidates: readonly Candidate[] }> {
+): Promise<Candidates & { readonly options: PlanOptions }> {
   const options = goOnWith(given, state);
   try {
-    return { options, candidates: await findCandidates(options) };
+    return { options, ...(await findCandidates(options)) };
   } catch (error) {
     const isGone = given.backupId === undefined && isSpillwayError(error, 'SPW_BACKUP_UNKNOWN');
     if (state.kind !== 'interrupted' || !isGone) throw error;
     if (given.delta !== true) throw expiredMeanwhile(given, state.marker, error);
-    return { options: given, candidates: await findCandidates(given) };
+    return { options: given, ...(await findCandidates(given)) };
   }
 }
 
@@ -126,6 +125,7 @@ interface Chosen {
   readonly state: FolderState;
   readonly mode: RestoreMode;
   readonly candidate: Candidate;
+  readonly backups: Candidates['backups'];
   readonly reached: Reached;
   readonly manifest: Manifest;
   readonly index: RepositoryIndex;
@@ -133,7 +133,7 @@ interface Chosen {
 }
 
 async function finish(options: PlanOptions, chosen: Chosen): Promise<PlannedRestore> {
-  const { state, mode, candidate, reached, manifest, index } = chosen;
+  const { state, mode, candidate, backups, reached, manifest, index } = chosen;
   const { backup, way, wal, timeline } = candidate;
   const { target } = options;
   const { head } = manifest;
@@ -182,7 +182,6 @@ async function finish(options: PlanOptions, chosen: Chosen): Promise<PlannedRest
   const places = await reckonSpace(needs);
   const fetchBytes = storedBytes(wanted, manifest.chunkIds, index);
   const toWrite = comparison?.differentBytes ?? found.bytes;
-  const backups = await listBackups({ ...options, ...(options.signal && { signal: options.signal }) });
   const expected = expectDuration(backups, toWrite, walBytes);
   const plan: RestorePlan = {
     cluster: options.cluster,

@@ -163,7 +163,7 @@ async function layWal(planned: PlannedRewind, signal: AbortSignal): Promise<read
     if (name === target.history?.name) {
       await writeFile(path, target.history.content, { mode: 0o600 });
       if (owner !== undefined) await chown(path, owner.uid, owner.gid);
-    } else if (!(await fetchSegment(stored.archive, name, path, signal, owner))) {
+    } else if (!(await fetchSegment(stored.archive, name, path, { owner, signal }))) {
       throw new SpillwayError('SPW_WAL_ABSENT', `WAL ${name} is not in the repository any more`);
     }
   }

@@ -4,7 +4,6 @@
 // damaged is told object by object: a restore cannot get past it.
 
 import type { Report } from '@spillway/contract';
-import type { BackupSummary } from '../../format/manifest.ts';
 import {
   formatLsn,
   type Lsn,
@@ -17,13 +16,14 @@ import {
   timelineId,
 } from '../../postgres/lsn.ts';
 import {
+  type AlreadyRead,
   type ClusterInRepository,
   findGaps,
   leadsOn,
   listBackups,
-  readSystemWal,
   type SystemWal,
   type WalGap,
+  walReader,
   wayFrom,
 } from '../backups.ts';
 import { listSystems } from '../system.ts';
@@ -55,9 +55,7 @@ export interface WalReport {
   readonly data: WalDataReport | null;
 }
 
-export interface WalCheckOptions extends ClusterInRepository {
-  /** All of the cluster, where they have been listed already. */
-  readonly backups?: readonly BackupSummary[];
+export interface WalCheckOptions extends ClusterInRepository, AlreadyRead {
   /** Read every byte. */
   readonly data?: boolean;
   readonly report?: Report;
@@ -70,8 +68,9 @@ export async function checkWal(options: WalCheckOptions): Promise<WalReport> {
   const timelines: WalReport['timelines'][number][] = [];
   const gaps: ExplainedGap[] = [];
   const without: string[] = [];
+  const readWal = options.readWal ?? walReader(options);
   for (const system of await listSystems(repository, cluster, signal)) {
-    const wal = await readSystemWal(options, system);
+    const wal = await readWal(system);
     for (const timeline of [...wal.catalog.objects.keys()].toSorted((a, b) => a - b)) {
       timelines.push(await describe(wal, timeline, system.system_identifier, signal));
     }

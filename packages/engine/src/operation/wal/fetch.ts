@@ -65,7 +65,7 @@ export async function fetchWal(options: FetchOptions): Promise<void> {
   const segment = parseSegmentName(fileName, archive.segmentSize);
   if (segment === undefined) throw absent(fileName);
   const own = join(options.dataDirectory, 'pg_wal', fileName);
-  if (!(await fetchSegment(archive, fileName, destination, signal, undefined, own))) throw absent(fileName);
+  if (!(await fetchSegment(archive, fileName, destination, { signal, own }))) throw absent(fileName);
   const folder = join(options.dataDirectory, RECOVERY_FOLDER);
   if ((options.prefetch ?? 0) === 0 || (await stat(folder).catch(() => undefined)) === undefined) return;
   for (let i = 1; i <= (options.prefetch ?? 0); i++) {
@@ -74,7 +74,7 @@ export async function fetchWal(options: FetchOptions): Promise<void> {
     // Only finished segments: one in progress may have grown by the time PostgreSQL asks for it.
     const found = await archive.find(segment.timeline, start, signal);
     if (!covers(found, start, segmentEnd(start, archive.segmentSize))) return;
-    await fetchSegment(archive, name, join(folder, name), signal);
+    await fetchSegment(archive, name, join(folder, name), { signal });
   }
 }
 
@@ -83,10 +83,15 @@ export async function fetchSegment(
   archive: WalArchive,
   name: string,
   destination: string,
-  signal?: AbortSignal,
-  owner?: Owner,
-  own?: string,
+  options: {
+    readonly owner?: Owner | undefined;
+    readonly own?: string;
+    /** On the disk before it has its name: PostgreSQL syncs each file that it takes, and replay waits for that. */
+    readonly synced?: boolean;
+    readonly signal?: AbortSignal | undefined;
+  } = {},
 ): Promise<boolean> {
+  const { owner, own, signal } = options;
   const segment = parseSegmentName(name, archive.segmentSize);
   if (segment === undefined) return false;
   const { timeline, start } = segment;
@@ -108,6 +113,7 @@ export async function fetchSegment(
     checkSegmentHeader(head, { systemIdentifier, segmentSize: size, timeline, start });
     // The rest is zeros.
     if (stored < size) await file.truncate(size);
+    if (options.synced === true) await file.sync();
     return true;
   });
 }
@@ -180,6 +186,7 @@ interface Destination {
   /** All of `bytes`, at `position`. */
   write(bytes: Uint8Array, position: number): Promise<void>;
   truncate(bytes: number): Promise<void>;
+  sync(): Promise<void>;
 }
 
 /** The file appears at its destination when `fill` gives true; whatever else happens, nothing is left. */
@@ -211,6 +218,7 @@ async function writeBeside(
             }
           }),
         truncate: (bytes) => told(() => file.truncate(bytes)),
+        sync: () => told(() => file.datasync()),
       });
       if (isWhole && owner !== undefined) await told(() => file.chown(owner.uid, owner.gid));
     }
