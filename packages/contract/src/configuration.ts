@@ -100,6 +100,8 @@ const cluster = z.strictObject({
   connection,
   data_directory: text.optional(),
   bin_directory: text.optional(),
+  /** Where throw-away restores lie; by default `spillway-scratch` in the temporary directory. */
+  scratch_directory: text.optional(),
   wal: wal.prefault({}),
   backup: backup.prefault({}),
   retention: retention.prefault({}),

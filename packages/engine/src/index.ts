@@ -67,6 +67,22 @@ export type { RecoveryTarget } from './operation/restore/target.ts';
 export { type PlannedRewind, planRewind, type RewindOptions } from './operation/rewind/plan.ts';
 export { probeRestoreCommand } from './operation/rewind/probe.ts';
 export { impossible as impossibleRewind, rewind, type RewindRun } from './operation/rewind/run.ts';
+export { keepScratch } from './operation/scratch/keep.ts';
+export type { ScratchPurpose } from './operation/scratch/marker.ts';
+export {
+  openScratch,
+  type Scratch,
+  type ScratchOptions,
+  type ScratchPhase,
+} from './operation/scratch/open.ts';
+export {
+  endScratch,
+  listScratch,
+  removeAbandoned,
+  type ScratchFound,
+  type ScratchState,
+} from './operation/scratch/remove.ts';
+export type { ScratchLimits } from './operation/scratch/settings.ts';
 export type { Finding, Hurt } from './operation/verify/findings.ts';
 export { TIER_AFTER_MS, tier, type TierGroup, type TierOptions, type TierSummary } from './operation/tier/run.ts';
 export { type VerifyOptions, type VerifySummary, verify } from './operation/verify/run.ts';

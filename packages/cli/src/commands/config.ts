@@ -79,9 +79,8 @@ function* settingsOf(loaded: LoadedConfiguration): Generator<Setting> {
       if (value !== undefined) yield { path: [...at, 'retention', rule], value: formatDurationSetting(value) };
     }
   }
-  for (const [name, { connection, data_directory: data, bin_directory: bin, wal, backup }] of Object.entries(
-    clusters,
-  )) {
+  for (const [name, cluster] of Object.entries(clusters)) {
+    const { connection, data_directory: data, bin_directory: bin, scratch_directory: scratch, wal, backup } = cluster;
     const at = ['clusters', name];
     const { password, ssl_root_certificate_file: certificate, ...plain } = connection;
     for (const [key, value] of Object.entries(plain)) yield { path: [...at, 'connection', key], value };
@@ -90,6 +89,7 @@ function* settingsOf(loaded: LoadedConfiguration): Generator<Setting> {
       yield { path: [...at, 'connection', 'ssl_root_certificate_file'], value: certificate };
     yield { path: [...at, 'data_directory'], value: data ?? 'asked from the server' };
     if (bin !== undefined) yield { path: [...at, 'bin_directory'], value: bin };
+    if (scratch !== undefined) yield { path: [...at, 'scratch_directory'], value: scratch };
     yield { path: [...at, 'wal', 'slot'], value: wal.slot };
     yield { path: [...at, 'wal', 'flush_interval'], value: formatDurationSetting(wal.flush_interval) };
     for (const [key, value] of Object.entries(wal)) {

@@ -60,6 +60,8 @@ export interface ServerOptions {
   readonly settings: Readonly<Record<string, string>>;
   /** By default, as root, the owner of the data directory. */
   readonly runAs?: { readonly uid: number; readonly gid: number };
+  /** How much it and all its processes give way to others: nice(1). */
+  readonly niceness?: number;
   /** Whether the server lives on when this process ends. */
   readonly detached?: boolean;
   /** For the server and the commands it runs, such as restore_command. */
@@ -116,7 +118,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       ...options.settings,
     };
     const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-    const child = spawn(join(options.binDirectory, 'postgres'), ['-D', dataDirectory, ...flags], {
+    const program = join(options.binDirectory, 'postgres');
+    // `nice` becomes the server, so the process is the same; set from here, its first children might have been made before.
+    const words = options.niceness === undefined ? [program] : ['nice', '-n', String(options.niceness), program];
+    const [first = program, ...rest] = words;
+    const child = spawn(first, [...rest, '-D', dataDirectory, ...flags], {
       cwd: dataDirectory,
       env: { PATH: '/usr/local/bin:/usr/bin:/bin', ...options.environment },
       stdio: ['ignore', logFile.fd, logFile.fd],

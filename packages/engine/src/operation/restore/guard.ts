@@ -59,7 +59,7 @@ export async function refuseUnsafePlaces(
 }
 
 /** With the links followed of as much of it as there is. */
-async function realPlace(path: string): Promise<string> {
+export async function realPlace(path: string): Promise<string> {
   try {
     return await realpath(path);
   } catch (error) {

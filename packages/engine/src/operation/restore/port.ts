@@ -19,16 +19,21 @@ export async function refuseBusyPort(port: number): Promise<void> {
 export async function choosePort(directory: string, report: Report): Promise<number> {
   const configured = await configuredPort(directory);
   if (await isFree(configured)) return configured;
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
+  const port = await anyFreePort();
   report({
     type: 'notice',
     level: 'warning',
     message: `Something listens on port ${configured}, the port of the cluster's configuration: the restored server gets port ${port}.`,
   });
+  return port;
+}
+
+export async function anyFreePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
   return port;
 }
 

@@ -157,6 +157,13 @@ export const ISOLATED_SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: '127.0.0.1',
   shared_preload_libraries: '',
   archive_mode: 'off',
+  // Commands of the source's configuration that would empty its archive, or tell somebody that it has recovered.
+  archive_cleanup_command: '',
+  recovery_end_command: '',
+  // Nobody would confirm: commits would wait for ever.
+  synchronous_standby_names: '',
+  // Of the source: one takes the place of the other.
+  external_pid_file: '',
   max_logical_replication_workers: '0',
   'cron.launch_active_jobs': 'off',
 };

@@ -32,6 +32,10 @@ export interface StartOptions {
   readonly socketDirectory?: string;
   /** Reachable from this machine alone, and with everything off that would reach out: a copy to be looked at. */
   readonly isolated?: boolean;
+  /** Settings on the command line of the server, over all others. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** How much it gives way to others: see nice(1). */
+  readonly niceness?: number;
   /** By default `spillway_restore.log` in the data directory. */
   readonly logFile?: string;
   readonly signal: AbortSignal;
@@ -79,7 +83,8 @@ export async function startRestored(options: StartOptions): Promise<RecoverySumm
       port,
       socketDirectory,
       logFile,
-      settings: options.isolated === true ? ISOLATED_SETTINGS : {},
+      settings: { ...(options.isolated === true ? ISOLATED_SETTINGS : {}), ...options.settings },
+      ...(options.niceness === undefined ? {} : { niceness: options.niceness }),
       detached: true,
       signal,
     });
