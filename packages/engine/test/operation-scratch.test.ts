@@ -9,7 +9,14 @@ import { dirname, join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { isSpillwayError, type OperationEvent, type SpillwayError } from '@spillway/contract';
 import { giveTo } from '@spillway/lab';
-import { keepScratch, listScratch, openScratch, removeAbandoned, type Scratch, type ScratchOptions } from '../src/index.ts';
+import {
+  keepScratch,
+  listScratch,
+  openScratch,
+  removeAbandoned,
+  type Scratch,
+  type ScratchOptions,
+} from '../src/index.ts';
 import { connect } from '../src/postgres/connection.ts';
 import { makeStage, type Stage } from './operation-stage.ts';
 import type { ScratchOrder } from './scratch-process.ts';
@@ -90,7 +97,10 @@ suite('a scratch cluster', () => {
       assert.deepEqual(said, ['off', '127.0.0.1', '32MB', '', directory]);
       const stat = await readFile(`/proc/${recovery.pid}/stat`, 'utf8');
       assert.equal(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16], '7', 'its niceness');
-      const home = await ask(scratch, `SELECT pg_tablespace_location(oid) AS v FROM pg_tablespace WHERE spcname = 'apart'`);
+      const home = await ask(
+        scratch,
+        `SELECT pg_tablespace_location(oid) AS v FROM pg_tablespace WHERE spcname = 'apart'`,
+      );
       assert.equal(dirname(String(home)), join(directory, '..', 'tablespaces'));
       assert.deepEqual(
         scratch.phases.map(({ name, bytes, seconds }) => [name, bytes !== null, seconds >= 0]),

@@ -106,6 +106,8 @@ export class RecoveryWatch {
         this.#last = state;
         return this.#reachedInRecovery(state);
       }
+      // A default of the cluster, and no want of the server.
+      await session.query('SET default_transaction_read_only = off');
       await session.query('CREATE TEMPORARY TABLE spillway_write_check AS SELECT 1');
       return { ...recoveredBy(state, planned), state: 'running', streaming: null };
     } catch (error) {

@@ -32,7 +32,16 @@ export async function keepPlace(
   const program = fileURLToPath(new URL('./expire-worker.ts', import.meta.url));
   spawn(
     '/bin/sh',
-    ['-c', 'sleep "$1"; exec "$2" "$3" "$4" "$5"', 'spillway', String(seconds), process.execPath, program, folder, place.id],
+    [
+      '-c',
+      'sleep "$1"; exec "$2" "$3" "$4" "$5"',
+      'spillway',
+      String(seconds),
+      process.execPath,
+      program,
+      folder,
+      place.id,
+    ],
     { cwd: '/', env: { PATH: '/usr/local/bin:/usr/bin:/bin' }, detached: true, stdio: 'ignore' },
   )
     // Then the next who opens a scratch cluster there ends it.

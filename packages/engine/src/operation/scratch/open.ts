@@ -108,10 +108,10 @@ export async function openScratch(options: ScratchOptions): Promise<Scratch> {
   await removeAbandoned(folder, { signal, report });
   if (options.port !== undefined) await refuseBusyPort(options.port);
   const id = newScratchId(purpose);
+  refuseLongSocket(scratchPlace(folder, id));
   const phases: ScratchPhase[] = [];
   const [planned, wishes] = await measured(phases, 'plan', () => plan(options, scratchPlace(folder, id)), null);
   const place = scratchPlace(await makeScratchFolder(folder), id);
-  refuseLongSocket(place);
   const marker: ScratchMarker = {
     format: 1,
     purpose,
@@ -312,7 +312,8 @@ function refuseLongSocket({ socket }: ScratchPlace): void {
 }
 
 const HINTS: Readonly<Record<string, string>> = {
-  SPW_DISK_SPACE: 'free space there, or name a folder on a larger file system as scratch_directory in the configuration',
+  SPW_DISK_SPACE:
+    'free space there, or name a folder on a larger file system as scratch_directory in the configuration',
   SPW_RECOVERY_FAILED:
     'what was restored is removed again; to read the whole log, restore it to stay: spillway restore --into FOLDER --start',
   SPW_RESTORE_FAILED: 'what was restored is removed again; mend that, and run this again',

@@ -59,7 +59,9 @@ suite('a marker', () => {
   test('is read as it was written', () => assert.deepEqual(parseScratchMarker(text), marker));
 
   test('that was cut short, or is anything else, is none', () => {
-    fc.assert(fc.property(fc.nat(text.length - 1), (length) => parseScratchMarker(text.slice(0, length)) === undefined));
+    fc.assert(
+      fc.property(fc.nat(text.length - 1), (length) => parseScratchMarker(text.slice(0, length)) === undefined),
+    );
     fc.assert(fc.property(fc.json(), (other) => parseScratchMarker(other) === undefined));
   });
 
