@@ -2,6 +2,7 @@
 //
 // Nothing here imports the engine, the configuration or zod: `spillway --help` must come at once.
 
+import { SPILLWAY_VERSION } from '@spillway/contract';
 import { type Command as CommanderCommand, Option } from 'commander';
 import type { Command, Context, GlobalOptions } from './context.ts';
 import { backupCommands } from './program/backup.ts';
@@ -17,6 +18,7 @@ import { groupCommands } from './program/groups.ts';
 import { keyCommands } from './program/key.ts';
 import { labCommands } from './program/lab.ts';
 import { referenceCommands } from './program/reference.ts';
+import { reportCommands } from './program/report.ts';
 import { repositoryCommands } from './program/repository.ts';
 import { restoreCommands } from './program/restore.ts';
 import type { Branch } from './program/tree.ts';
@@ -31,6 +33,7 @@ const branches: readonly Branch[] = [
   dumpCommands,
   verifyCommands,
   evidenceCommands,
+  reportCommands,
   keyCommands,
   walCommands,
   expireCommands,
@@ -50,7 +53,7 @@ export function createProgram(start: Start): CommanderCommand {
   const program: CommanderCommand = new SpillwayCommand('spillway')
     .description('Disaster recovery for PostgreSQL that proves itself.')
     .usage('<command> [options]')
-    .version('0.1.0', '--version', 'print the version')
+    .version(SPILLWAY_VERSION, '--version', 'print the version')
     .option(
       '-c, --config <file>',
       'configuration file (else SPILLWAY_CONFIG, ./spillway.yaml, /etc/spillway/spillway.yaml)',

@@ -8,3 +8,4 @@ export * from './progress.ts';
 export * from './quantity.ts';
 export * from './s3.ts';
 export * from './spelling.ts';
+export * from './version.ts';

@@ -95,14 +95,31 @@ export { type ReceiveOptions, type ReceivePosition, type ReceiveSummary, receive
 export type { ConnectionSettings } from './postgres/settings.ts';
 export { reportDetours, takeDetours } from './repository/elsewhere.ts';
 export {
+  type ChainCheck,
+  type ChainFinding,
+  type ChainProblem,
+  checkChain,
+  formatKnownHead,
+  type KnownHead,
+  parseKnownHead,
+  readBundle,
+} from './repository/evidence-chain.ts';
+export { evidenceKeyFrom } from './repository/evidence-record.ts';
+export {
   checkExportedEvidence,
+  type EvidenceEntry,
+  type EvidenceHead,
+  evidenceHead,
   type EvidenceList,
+  evidenceObjectName,
   type EvidenceRecord,
   type EvidenceTold,
+  type EvidenceVersions,
   type ExportedEvidence,
   exportEvidence,
   listEvidence,
   provenBackups,
+  readEvidence,
   type Verdict,
   verdicts,
   writeEvidence,

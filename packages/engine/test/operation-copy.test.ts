@@ -27,6 +27,7 @@ import {
   throughPlaces,
   verify,
 } from '../src/index.ts';
+import { isOfOnePlace } from '../src/format/names.ts';
 import { parseLsn } from '../src/postgres/lsn.ts';
 import { rotateDataKey } from '../src/repository/data-key.ts';
 import { readKeySlots } from '../src/repository/repository.ts';
@@ -75,7 +76,7 @@ const copyTo = (target: Repository, options: Partial<CopyOptions> = {}): Promise
 async function objectsOf(repository: Repository): Promise<ReadonlyMap<string, string>> {
   const objects = new Map<string, string>();
   for await (const { name } of repository.storage.list('')) {
-    if (/^(locks|index|condemned)\//.test(name) || name.includes('/expired/')) continue;
+    if (isOfOnePlace(name)) continue;
     objects.set(name, Buffer.from(await repository.storage.get(name)).toString('base64'));
   }
   return objects;

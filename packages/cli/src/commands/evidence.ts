@@ -3,7 +3,13 @@
 // A record that is exported is checked as it leaves, with the public key that whoever gets it will use. It is printed as
 // JSON with and without --json: it is made for a file.
 
-import { type EvidenceExportDocument, type EvidenceListDocument, SpillwayError } from '@spillway/contract';
+import {
+  type EvidenceBundleDocument,
+  type EvidenceExportDocument,
+  type EvidenceListDocument,
+  exitCodes,
+  SpillwayError,
+} from '@spillway/contract';
 import * as engine from '@spillway/engine';
 import type { Command, Context } from '../context.ts';
 import { clusterName, loadFor, openConfigured } from '../session.ts';
@@ -19,7 +25,17 @@ export const listEvidence: Command<object> = async (context) => {
   return 0;
 };
 
-export const exportEvidence: Command<object> = async (context, _options, word = '') => {
+export const exportEvidence: Command<{ readonly all?: boolean }> = async (context, options, word) => {
+  if ((options.all === true) === (word !== undefined)) {
+    throw new SpillwayError('SPW_USAGE', 'cannot tell what is to be exported', {
+      why: word === undefined ? 'neither a record nor --all is named' : 'both a record and --all are named',
+      hint: 'spillway evidence list names the records',
+    });
+  }
+  return word === undefined ? exportAll(context) : exportOne(context, word);
+};
+
+async function exportOne(context: Context, word: string): Promise<number> {
   const { cluster, repository, records } = await readEvidence(context);
   const found = records.filter(({ id }) => id.startsWith(word));
   const [record] = found;
@@ -33,7 +49,23 @@ export const exportEvidence: Command<object> = async (context, _options, word = 
   const document: EvidenceExportDocument = await engine.exportEvidence(repository, record, context.signal);
   context.output.result(document, () => JSON.stringify(document));
   return 0;
-};
+}
+
+/** As they lie there, in the order of the chain. Whoever verifies the bundle sees what is missing or does not verify. */
+async function exportAll(context: Context): Promise<number> {
+  const loaded = await loadFor(context);
+  const cluster = clusterName(context, loaded.configuration);
+  const repository = await openConfigured(context, loaded);
+  const entries = await engine.readEvidence(repository, cluster, context.signal);
+  const document: EvidenceBundleDocument = {
+    cluster,
+    records: entries.flatMap((entry) => ('exported' in entry ? [entry.exported] : [])),
+    unreadable: entries.flatMap((entry) => ('why' in entry ? [entry] : [])),
+  };
+  for (const { name, why } of document.unreadable) context.output.warn(`${name} is not in the bundle: ${why}`);
+  context.output.result(document, () => document.records.map((each) => JSON.stringify(each)).join('\n'));
+  return document.unreadable.length === 0 ? exitCodes.ok : exitCodes.damaged;
+}
 
 async function readEvidence(
   context: Context,
@@ -49,8 +81,9 @@ export function renderEvidence({ cluster, records }: EvidenceListDocument, colou
     return `There is no evidence of cluster ${cluster} yet. Next: spillway verify`;
   }
   return renderTable(
-    [{ title: 'RECORD' }, { title: 'FINISHED' }, { title: 'OF' }, { title: 'LEVEL' }, { title: 'RESULT' }],
-    records.map(({ id, kind, finished_at: at, backup, level, result, details }) => [
+    [{ title: 'NO', align: 'right' }, { title: 'RECORD' }, { title: 'FINISHED' }, { title: 'OF' }, { title: 'LEVEL' }, { title: 'RESULT' }],
+    records.map(({ sequence, id, kind, finished_at: at, backup, level, result, details }) => [
+      String(sequence ?? '-'),
       id,
       formatTime(new Date(at)),
       backup ?? (kind === 'key-check' && typeof details['slot_kind'] === 'string' ? details['slot_kind'] : ''),

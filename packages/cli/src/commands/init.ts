@@ -19,8 +19,13 @@ export const init: Command<object> = async (context) => {
   const location = await locationOf(context, loaded);
   const passphrase = await passphraseFor(context, loaded);
   if (location.kind === 'filesystem') await makeFolder(location.path);
-  const { repositoryId, recoveryKey } = await engine.initRepository({ location, passphrase: passphrase.reveal() });
-  const document: InitDocument = { repository_id: repositoryId, path: placeOf(loaded), recovery_key: recoveryKey };
+  const made = await engine.initRepository({ location, passphrase: passphrase.reveal() });
+  const document: InitDocument = {
+    repository_id: made.repositoryId,
+    path: placeOf(loaded),
+    recovery_key: made.recoveryKey,
+    evidence_public_key: made.evidencePublicKey,
+  };
   context.output.result(document, (colours) => renderInit(document, colours));
   return 0;
 };
@@ -34,7 +39,8 @@ async function makeFolder(path: string): Promise<void> {
   }
 }
 
-export function renderInit({ repository_id: id, path, recovery_key: key }: InitDocument, colours: Colours): string {
+export function renderInit(document: InitDocument, colours: Colours): string {
+  const { repository_id: id, path, recovery_key: key, evidence_public_key: publicKey } = document;
   const edge = '-'.repeat(Math.max(key.length, 40) + 4);
   return `Made the repository ${id} in ${path}.
 
@@ -46,6 +52,13 @@ Recovery key, shown now and never again:
 
 It opens the repository when the passphrase is lost. Without both, nothing in it can be read by anybody.
 Write it down or print it, and keep it away from this machine and from the repository.
+
+Public key of the evidence, no secret:
+
+  ${publicKey}
+
+With it anybody checks what was proven (spillway evidence verify). Whoever can write to the repository could put another
+one in its place: give it to your auditor, or keep it where the repository's administrators cannot change it.
 
 Next: spillway check`;
 }

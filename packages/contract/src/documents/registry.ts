@@ -15,7 +15,14 @@ import {
   verifiedDumpDocument,
 } from './dump.ts';
 import { errorDocument, explainDocument } from './error.ts';
-import { evidenceExportDocument, evidenceListDocument } from './evidence.ts';
+import { complianceReportDocument } from './compliance.ts';
+import {
+  evidenceBundleDocument,
+  evidenceExportDocument,
+  evidenceHeadDocument,
+  evidenceListDocument,
+  evidenceVerifyDocument,
+} from './evidence.ts';
 import {
   keyAddDocument,
   keyCheckDocument,
@@ -68,7 +75,13 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
   ['dump export', dumpExportDocument],
   ['verify', verifyDocument.extend(withStorageStats).describe('storage with --stats')],
   ['evidence list', evidenceListDocument],
-  ['evidence export', evidenceExportDocument],
+  [
+    'evidence export',
+    z.union([evidenceExportDocument, evidenceBundleDocument]).describe('the latter with --all'),
+  ],
+  ['evidence head', evidenceHeadDocument],
+  ['evidence verify', evidenceVerifyDocument],
+  ['report compliance', complianceReportDocument],
   [
     'expire',
     z

@@ -8,6 +8,8 @@ export const initDocument = z.object({
   repository_id: z.string(),
   path: z.string(),
   recovery_key: z.string(),
+  /** Ed25519, SPKI in base64: with it alone evidence is verified. No secret. */
+  evidence_public_key: z.string(),
 });
 
 const probeStatus = z.enum(['ok', 'warning', 'failed']);

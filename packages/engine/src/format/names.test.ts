@@ -1,17 +1,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  chainedEvidenceName,
   condemnedHoldersName,
   condemnedName,
   expiredWalName,
   HEAD_NAME,
   indexName,
+  evidenceName,
   isClusterName,
   isLasting,
+  isOfOnePlace,
   keySlotName,
   lockPrefix,
   manifestName,
   packName,
+  sequenceOfEvidence,
   systemName,
   walPrefix,
 } from './names.ts';
@@ -25,6 +29,7 @@ test('what lasts is known by its name: parts of large segments too, pieces on th
     packName('00112233445566778899aabbccddeeff'),
     manifestName('main', '20261123T181500Z-1a2b3c4d'),
     'clusters/main/holds/x',
+    chainedEvidenceName('main', 7),
     wal,
     `${wal}.00000000-00800000`,
     `${wal}.3F800000-40000000`,
@@ -41,6 +46,13 @@ test('what lasts is known by its name: parts of large segments too, pieces on th
   ];
   for (const name of lasting) assert.ok(isLasting(name), name);
   for (const name of passing) assert.ok(!isLasting(name), name);
+});
+
+test('each place numbers evidence by itself, and records of before the chain are the same everywhere', () => {
+  const old = evidenceName('main', '20261123T181500123Z-1a2b3c4d');
+  assert.equal(chainedEvidenceName('main', 42), 'clusters/main/evidence/000000000042');
+  assert.deepEqual([chainedEvidenceName('main', 42), old].map(sequenceOfEvidence), [42, undefined]);
+  assert.deepEqual([chainedEvidenceName('main', 42), old].map(isOfOnePlace), [true, false]);
 });
 
 test('every object stands where the format says', () => {

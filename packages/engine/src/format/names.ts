@@ -40,8 +40,17 @@ export const systemName = (cluster: string, systemIdentifier: string): ObjectNam
 export const manifestName = (cluster: string, id: string): ObjectName => `clusters/${cluster}/backups/${id}`;
 export const dumpName = (cluster: string, id: string): ObjectName => `clusters/${cluster}/dumps/${id}`;
 
-/** Ids begin with the time, so that a list is in order of time. */
+/** Of before there was a chain. Ids begin with the time, so that a list is in order of time. */
 export const evidenceName = (cluster: string, id: string): ObjectName => `clusters/${cluster}/evidence/${id}`;
+/** Each place numbers the records of a cluster by itself, from 1. */
+export const chainedEvidenceName = (cluster: string, sequence: number): ObjectName =>
+  evidenceName(cluster, String(sequence).padStart(12, '0'));
+const CHAINED_EVIDENCE = /^clusters\/[^/]+\/evidence\/(\d{12})$/;
+/** Undefined where the name is not one of the chain. */
+export const sequenceOfEvidence = (name: ObjectName): number | undefined => {
+  const [, digits] = CHAINED_EVIDENCE.exec(name) ?? [];
+  return digits === undefined ? undefined : Number(digits);
+};
 
 /** Ids begin with the time, as those of evidence. */
 export const legalHoldName = (cluster: string, id: string): ObjectName => `clusters/${cluster}/holds/${id}`;
@@ -72,16 +81,16 @@ export const WAL_PART_BYTES = 8 * 1024 * 1024;
 
 /**
  * What is written once and needed until it expires, so that an object lock may guard it: not what a place keeps for itself,
- * and not the pieces of a segment in progress, which its segment takes the place of. A part of a large segment lasts; a piece
+ * evidence aside, and not the pieces of a segment in progress, which its segment takes the place of. A part of a large segment lasts; a piece
  * that happens to be as long as one is taken for one.
  */
 export function isLasting(name: ObjectName): boolean {
   const [, from, to] = /\/[0-9A-F]{24}\.([0-9A-F]{8})-([0-9A-F]{8})$/.exec(name) ?? [];
-  if (from === undefined || to === undefined) return !isOfOnePlace(name);
+  if (from === undefined || to === undefined) return !isOfOnePlace(name) || CHAINED_EVIDENCE.test(name);
   const start = Number.parseInt(from, 16);
   return start % WAL_PART_BYTES === 0 && Number.parseInt(to, 16) - start === WAL_PART_BYTES;
 }
 
 /** What each place of a repository has for itself; all else is the same object at every place that has it. */
 export const isOfOnePlace = (name: ObjectName): boolean =>
-  /^(?:locks|condemned|index|retained)\/|^clusters\/[^/]+\/expired\//.test(name);
+  /^(?:locks|condemned|index|retained)\/|^clusters\/[^/]+\/expired\//.test(name) || CHAINED_EVIDENCE.test(name);

@@ -9,6 +9,7 @@ import { evidenceName } from '../format/names.ts';
 import {
   canonicalJson,
   checkExportedEvidence,
+  evidenceObjectName,
   type EvidenceRecord,
   type EvidenceTold,
   exportEvidence,
@@ -68,7 +69,7 @@ test('An exported record is checked with the public key of spillway.json alone, 
 test('A damaged, forged or renamed record is told and hides no other', async () => {
   const good = await writeEvidence(repository, told('hostile'));
   const damagedOne = await writeEvidence(repository, told('hostile'));
-  const file = join(path, evidenceName('hostile', damagedOne.id));
+  const file = join(path, evidenceObjectName(damagedOne));
   const bytes = await readFile(file);
   bytes[60] = (bytes[60] ?? 0) ^ 1;
   await writeFile(file, bytes);
@@ -84,7 +85,7 @@ test('A damaged, forged or renamed record is told and hides no other', async () 
   assert.deepEqual(records, [good]);
   assert.deepEqual(
     unreadable.map(({ name }) => name),
-    [damagedOne.id, 'forged', 'renamed'].map((id) => evidenceName('hostile', id)),
+    ['000000000002', 'forged', 'renamed'].map((id) => evidenceName('hostile', id)),
   );
 });
 

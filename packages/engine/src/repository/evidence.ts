@@ -1,44 +1,50 @@
 // Evidence: what was found of a backup and when, in records that nobody without the key ring can make or alter.
 //
-// 1. A record is written once, as canonical JSON (members sorted, no white space), and signed with the repository's
-//    Ed25519 evidence key. Object and record are the same bytes, so there is only one reading of them.
-// 2. The public half stands in `spillway.json`: a record that was exported is checked with it alone, by anybody.
-// 3. What has been proven follows from the records by pure functions, newest last. A record that does not verify proves
+//   clusters/<cluster>/evidence/<n>   n from 1, in 12 digits: the chain of this place (`evidence-record.ts`)
+//   clusters/<cluster>/evidence/<id>  records of before there was a chain
+//
+// 1. To write is to create the number after the highest one, conditionally: of two writers one wins, and the other reads
+//    what the first wrote and takes the next number. So all records of a cluster at a place are in one order, however many
+//    hosts write, and one object is all there is to a record: nothing can be broken off between two.
+// 2. The public half of the key stands in `spillway.json`: what was exported is checked with it alone (`evidence-chain.ts`).
+// 3. Nothing ever removes a record: a chain from which one may be taken proves nothing.
+// 4. What has been proven follows from the records by pure functions, newest last. A record that does not verify proves
 //    nothing, but is told: it must not hide the others, and must not vanish.
 
-import { createPublicKey, randomBytes, sign, verify } from 'node:crypto';
-import { isSpillwayError, SpillwayError } from '@spillway/contract';
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { isSpillwayError, SPILLWAY_VERSION, SpillwayError } from '@spillway/contract';
 import { evidenceKey, evidencePublicKey } from '../codec/keys.ts';
 import { damaged } from '../codec/seal.ts';
-import { evidenceName } from '../format/names.ts';
-import { FORMAT_VERSION } from '../format/object.ts';
+import { evidenceName, sequenceOfEvidence } from '../format/names.ts';
+import {
+  checkExportedEvidence,
+  evidenceHash,
+  evidenceObjectName,
+  type EvidenceRecord,
+  type ExportedEvidence,
+  signEvidence,
+} from './evidence-record.ts';
 import type { Repository } from './repository.ts';
 
+export {
+  canonicalJson,
+  checkExportedEvidence,
+  evidenceObjectName,
+  type EvidenceRecord,
+  type EvidenceVersions,
+  type ExportedEvidence,
+} from './evidence-record.ts';
+
 const READS_AT_ONCE = 8;
+/** Each try that fails is a record that somebody else wrote meanwhile. */
+const TRIES_MAX = 200;
 
-export interface EvidenceRecord {
-  /** `20261123T181500123Z-1a2b3c4d`: when it was finished, to the millisecond, and eight random hexadecimal digits. */
-  readonly id: string;
-  readonly kind: 'verification' | 'restore' | 'key-check' | 'drill' | 'table-restore';
-  readonly cluster: string;
-  /** The backup it is about; null where it is about none. */
-  readonly backup: string | null;
-  readonly level: 'structure' | 'data' | 'wal' | 'dump' | 'restore' | 'keys';
-  readonly result: 'passed' | 'failed';
-  readonly started_at: string;
-  readonly finished_at: string;
-  readonly details: Readonly<Record<string, unknown>>;
-}
-
-export type EvidenceTold = Omit<EvidenceRecord, 'id'>;
-
-/** A record that leaves the repository: whoever has the public key needs nothing else to check it. */
-export interface ExportedEvidence {
-  /** The text that was signed, as UTF-8: the record with `format` and `repository`, members sorted, no white space. */
-  readonly signed: string;
-  /** Ed25519 over the bytes of `signed`, base64. */
-  readonly signature: string;
-}
+/** What a caller tells; the rest is known here. `postgres`: version of the server that it is about. */
+export type EvidenceTold = Omit<
+  EvidenceRecord,
+  'id' | 'sequence' | 'previous' | 'host' | 'versions' | 'copied_from'
+> & { readonly postgres?: string };
 
 export interface EvidenceList {
   /** Oldest first by when they were finished; their signatures verify. */
@@ -47,24 +53,161 @@ export interface EvidenceList {
   readonly unreadable: readonly { readonly name: string; readonly why: string }[];
 }
 
+/** The newest record of a chain: what has to be kept elsewhere, as nothing in the repository shows that it was removed. */
+export interface EvidenceHead {
+  readonly sequence: number;
+  /** SHA-256 of its signed text, in hexadecimal digits; undefined where it cannot be read. */
+  readonly sha256: string | undefined;
+}
+
 /** Durable when it returns. */
 export async function writeEvidence(
   repository: Repository,
-  told: EvidenceTold,
+  { postgres, ...told }: EvidenceTold,
   signal?: AbortSignal,
 ): Promise<EvidenceRecord> {
   const finished = new Date(told.finished_at).toISOString();
-  const record: EvidenceRecord = {
-    ...told,
-    finished_at: finished,
-    id: `${finished.replaceAll(/[-:.]/g, '')}-${randomBytes(4).toString('hex')}`,
-  };
-  const signed = Buffer.from(canonicalJson({ ...record, format: FORMAT_VERSION, repository: repository.id }));
-  const signature = sign(null, signed, evidenceKey(repository.keys));
-  const name = evidenceName(record.cluster, record.id);
-  const { outcome } = await repository.write('evidence', name, [signed, signature], signal && { signal });
-  if (outcome === 'exists') throw new SpillwayError('SPW_OBJECT_EXISTS', `${name} was not written`);
+  const { record } = await append(
+    repository,
+    {
+      ...told,
+      finished_at: finished,
+      id: `${finished.replaceAll(/[-:.]/g, '')}-${randomBytes(4).toString('hex')}`,
+      host: hostname(),
+      versions: {
+        spillway: SPILLWAY_VERSION,
+        node: process.versions.node,
+        ...(postgres === undefined ? {} : { postgres }),
+      },
+    },
+    undefined,
+    signal,
+  );
   return record;
+}
+
+/**
+ * Appends records of another place to the chain of this one, in the order given: what they say stays as it was, and where
+ * they come from is added. Gives how many are new here.
+ */
+export async function copyEvidence(
+  source: Repository,
+  target: Repository,
+  records: readonly EvidenceRecord[],
+  options: { readonly onUnreadable: (name: string, error: SpillwayError) => void; readonly signal?: AbortSignal },
+): Promise<number> {
+  const { signal } = options;
+  let copied = 0;
+  let top: EvidenceHead | undefined;
+  for (const record of records) {
+    const name = evidenceObjectName(record);
+    try {
+      const { signed } = await readExported(source, name, signal);
+      const { previous: _, ...kept } = record;
+      const from = { sequence: record.sequence ?? null, sha256: evidenceHash(signed) };
+      ({ top } = await append(target, { ...kept, copied_from: from }, top, signal));
+      copied += 1;
+    } catch (error) {
+      if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING')) throw error;
+      options.onUnreadable(name, error);
+    }
+  }
+  return copied;
+}
+
+type Unchained = Omit<EvidenceRecord, 'sequence' | 'previous'>;
+
+async function append(
+  repository: Repository,
+  unchained: Unchained,
+  after: EvidenceHead | undefined,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly record: EvidenceRecord; readonly top: EvidenceHead }> {
+  let top = after ?? (await evidenceHead(repository, unchained.cluster, signal));
+  for (let tries = 1; tries <= TRIES_MAX; tries++) {
+    const sequence = (top?.sequence ?? 0) + 1;
+    const record: EvidenceRecord = { ...unchained, sequence, previous: top?.sha256 ?? null };
+    const [signed, signature] = signEvidence(record, repository.id, evidenceKey(repository.keys));
+    const name = evidenceObjectName(record);
+    const sha256 = evidenceHash(signed.toString('utf8'));
+    const { outcome } = await repository.write('evidence', name, [signed, signature], signal && { signal });
+    if (outcome === 'created') return { record, top: { sequence, sha256 } };
+    // A create that was answered late, and tried again, finds its own record.
+    if (await isOurs(repository, name, sha256, signal)) return { record, top: { sequence, sha256 } };
+    top = await evidenceHead(repository, unchained.cluster, signal);
+  }
+  throw new SpillwayError('SPW_OBJECT_EXISTS', `no evidence was written for cluster ${unchained.cluster}`, {
+    why: `each of ${TRIES_MAX} times another process wrote a record first`,
+  });
+}
+
+async function isOurs(
+  repository: Repository,
+  name: string,
+  sha256: string,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  try {
+    return evidenceHash((await readExported(repository, name, signal)).signed) === sha256;
+  } catch (error) {
+    if (isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING')) return false;
+    throw error;
+  }
+}
+
+/** Undefined where the cluster has no record in the chain of this place. */
+export async function evidenceHead(
+  repository: Repository,
+  cluster: string,
+  signal?: AbortSignal,
+): Promise<EvidenceHead | undefined> {
+  let top: string | undefined;
+  let sequence = 0;
+  for await (const { name } of repository.storage.list(evidenceName(cluster, ''), signal && { signal })) {
+    const number = sequenceOfEvidence(name);
+    if (number === undefined || number <= sequence) continue;
+    [top, sequence] = [name, number];
+  }
+  if (top === undefined) return undefined;
+  try {
+    return { sequence, sha256: evidenceHash((await readExported(repository, top, signal)).signed) };
+  } catch (error) {
+    // The next record cannot say what was before it then, and says that. One whose key this process has not got is whole.
+    if (isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING')) return { sequence, sha256: undefined };
+    throw error;
+  }
+}
+
+/** An object under `evidence/` as it lies there, or why it cannot be read. */
+export type EvidenceEntry = { readonly name: string } & (
+  | { readonly exported: ExportedEvidence }
+  | { readonly why: string }
+);
+
+/** All of a cluster at this place, in the order of names: the chain first. */
+export async function readEvidence(
+  repository: Repository,
+  cluster: string,
+  signal?: AbortSignal,
+): Promise<readonly EvidenceEntry[]> {
+  const names: string[] = [];
+  for await (const { name } of repository.storage.list(evidenceName(cluster, ''), signal && { signal })) {
+    names.push(name);
+  }
+  const entries: EvidenceEntry[] = [];
+  const queue = names.entries();
+  const readSome = async (): Promise<void> => {
+    for (const [at, name] of queue) {
+      try {
+        entries[at] = { name, exported: await readExported(repository, name, signal) };
+      } catch (error) {
+        if (!isUnreadable(error)) throw error;
+        entries[at] = { name, why: error.why ?? error.message };
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: READS_AT_ONCE }, readSome));
+  return entries;
 }
 
 export async function listEvidence(
@@ -74,62 +217,24 @@ export async function listEvidence(
 ): Promise<EvidenceList> {
   const records: EvidenceRecord[] = [];
   const unreadable: { readonly name: string; readonly why: string }[] = [];
-  const names: string[] = [];
-  const prefix = evidenceName(cluster, '');
-  for await (const { name } of repository.storage.list(prefix, signal && { signal })) names.push(name);
   const publicKey = evidencePublicKey(repository.keys);
-  const queue = names[Symbol.iterator]();
-  const readSome = async (): Promise<void> => {
-    for (const name of queue) {
-      try {
-        const record = checkExportedEvidence(await readExported(repository, name, signal), publicKey, repository.id);
-        if (typeof record === 'string') throw damaged(name, record);
-        if (evidenceName(cluster, record.id) !== name || record.cluster !== cluster) {
-          throw damaged(name, 'it is not the record of that name');
-        }
-        records.push(record);
-      } catch (error) {
-        // One that was removed since it was listed is no evidence any more, and nothing is wrong with it.
-        if (isSpillwayError(error, 'SPW_OBJECT_MISSING')) continue;
-        if (!isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_REPOSITORY_NEWER', 'SPW_KEY_ROTATED')) throw error;
-        unreadable.push({ name, why: error.why ?? error.message });
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: READS_AT_ONCE }, readSome));
+  for (const entry of await readEvidence(repository, cluster, signal)) {
+    const { name } = entry;
+    const told = 'why' in entry ? entry.why : checkExportedEvidence(entry.exported, publicKey, repository.id);
+    if (typeof told === 'string') unreadable.push({ name, why: told });
+    else if (told.cluster !== cluster || evidenceObjectName(told) !== name) {
+      unreadable.push({ name, why: 'it is not the record of that name' });
+    } else records.push(told);
+  }
   return { records: records.toSorted(byTime), unreadable: unreadable.toSorted((a, b) => (a.name < b.name ? -1 : 1)) };
 }
 
 /** One record with its signature, to be handed to somebody who has no secret of the repository. */
 export const exportEvidence = (
   repository: Repository,
-  record: Pick<EvidenceRecord, 'cluster' | 'id'>,
+  record: Pick<EvidenceRecord, 'cluster' | 'id' | 'sequence'>,
   signal?: AbortSignal,
-): Promise<ExportedEvidence> => readExported(repository, evidenceName(record.cluster, record.id), signal);
-
-/**
- * The record, or a phrase that says why it is none. `publicKey` is `evidence_public_key` of `spillway.json`: where it is
- * had from a place that somebody else can write to, the check says no more than that place can be trusted.
- */
-export function checkExportedEvidence(
-  { signed, signature }: ExportedEvidence,
-  publicKey: string,
-  repository?: string,
-): EvidenceRecord | string {
-  const key = createPublicKey({ key: Buffer.from(publicKey, 'base64'), format: 'der', type: 'spki' });
-  if (!verify(null, Buffer.from(signed), key, Buffer.from(signature, 'base64'))) return 'its signature does not fit it';
-  const {
-    format,
-    repository: of,
-    ...record
-  } = JSON.parse(signed) as EvidenceRecord & {
-    readonly format: number;
-    readonly repository: string;
-  };
-  if (format > FORMAT_VERSION) return `it has format ${format}, which this version does not know`;
-  if (repository !== undefined && of !== repository) return 'it is of another repository';
-  return record;
-}
+): Promise<ExportedEvidence> => readExported(repository, evidenceObjectName(record), signal);
 
 /** What the records say of one backup. */
 export interface Verdict {
@@ -173,13 +278,5 @@ async function readExported(
 /** Ids begin with the time, so they are the order. */
 const byTime = (a: EvidenceRecord, b: EvidenceRecord): number => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 
-/** JSON with members in the order of their UTF-16 code units and without white space; what is undefined is left out. */
-export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map((each) => canonicalJson(each ?? null)).join(',')}]`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  const members = Object.entries(value)
-    .filter(([, member]) => member !== undefined)
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, member]) => `${JSON.stringify(name)}:${canonicalJson(member)}`);
-  return `{${members.join(',')}}`;
-}
+const isUnreadable = (error: unknown): error is SpillwayError =>
+  isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING', 'SPW_REPOSITORY_NEWER', 'SPW_KEY_ROTATED');

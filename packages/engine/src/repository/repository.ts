@@ -62,6 +62,11 @@ export class Repository {
     this.storage = storage ?? openStorage(this.location);
   }
 
+  /** Ed25519, SPKI in base64: that of the head, which was compared with it. */
+  get evidencePublicKey(): string {
+    return evidencePublicKey(this.keys);
+  }
+
   /** For another process. */
   get handle(): RepositoryHandle {
     const { shared: _, ...location } = this.location;
@@ -134,7 +139,7 @@ export async function initRepository(options: {
   readonly passphrase: string;
   readonly now?: Date;
   readonly signal?: AbortSignal;
-}): Promise<{ readonly repositoryId: string; readonly recoveryKey: string }> {
+}): Promise<{ readonly repositoryId: string; readonly recoveryKey: string; readonly evidencePublicKey: string }> {
   const { signal } = options;
   const storage = openStorage(options.location);
   for await (const object of storage.list('', signal && { signal })) {
@@ -175,7 +180,7 @@ export async function initRepository(options: {
       why: 'another process made one at the same moment',
     });
   }
-  return { repositoryId, recoveryKey };
+  return { repositoryId, recoveryKey, evidencePublicKey: head.evidence_public_key };
 }
 
 export async function openRepository(options: {

@@ -3,19 +3,20 @@
 //   1  make the place where it is empty, or see that it is one of this repository (`repository/place.ts`)
 //   2  for each cluster: take the place's lock, hold what is read at the source against expiry, plan (`plan.ts`)
 //   3  packs, then an index of the place's own that names them (`packs.ts`); WAL (`wal.ts`)
-//   4  manifests and dumps of which everything is at the place by now, the oldest first; evidence
+//   4  manifests and dumps of which everything is at the place by now, the oldest first; evidence, appended to the place's chain
 //   5  key slots that were added since
 //
 // Invariant: every object is authenticated before it is put, and nothing is overwritten; a manifest comes after all it
 // needs. So broken off anywhere the place is whole as far as it goes, and the next run goes on.
 // What is damaged at the source is not copied, and what is damaged at the place is left: both are told, and the rest goes on.
 
-import { isSpillwayError, type Report } from '@spillway/contract';
+import { isSpillwayError, type Report, type SpillwayError } from '@spillway/contract';
 import { authenticate } from '../../codec/authenticate.ts';
-import { dumpName, evidenceName, legalHoldName, manifestName, systemName } from '../../format/names.ts';
+import { dumpName, legalHoldName, manifestName, systemName } from '../../format/names.ts';
 import type { ObjectKind } from '../../format/object.ts';
 import { confirmWhole } from '../../repository/confirm-whole.ts';
 import { readDump } from '../../repository/dump-store.ts';
+import { copyEvidence } from '../../repository/evidence.ts';
 import { copyLock, holdForCopy } from '../../repository/hold.ts';
 import { readIndex } from '../../repository/index-store.ts';
 import { type Lock, LOCK_WAIT_MS, takeLock } from '../../repository/lock.ts';
@@ -30,8 +31,6 @@ import type { CopyDamage } from './damage.ts';
 import { copyPacks, packsFor } from './packs.ts';
 import { type CopyPlan, planCopy } from './plan.ts';
 import { copyWal } from './wal.ts';
-
-const OBJECTS_AT_ONCE = 8;
 
 export interface CopyOptions {
   readonly source: Repository;
@@ -228,7 +227,7 @@ async function workOn(options: Working, lock: Lock | undefined, plan: CopyPlan):
     }
     done.add(id);
   }
-  const evidence = await copyEvidence(options, lock, plan, tell);
+  const evidence = await copyRecords(options, lock, plan, tell);
   const item = ({ id, action, reasons }: CopyPlan['dumps'][number]): CopiedItem[] => {
     if (action !== 'copy') return [{ id, outcome: action, reasons }];
     if (failed.has(id)) return [{ id, outcome: 'failed', reasons }];
@@ -275,22 +274,17 @@ async function copyLegalHolds(options: Working, lock: Lock | undefined): Promise
   }
 }
 
-async function copyEvidence(
+/** One after the other: each has the hash of the one before. */
+async function copyRecords(
   options: Working,
   lock: Lock | undefined,
   { evidence }: CopyPlan,
   tell: Tell,
 ): Promise<number> {
   if (lock === undefined) return evidence.length;
-  let copied = 0;
-  const queue = evidence[Symbol.iterator]();
-  const copySome = async (): Promise<void> => {
-    for (const { id } of queue) {
-      if ((await copyObject(options, 'evidence', evidenceName(options.cluster, id), tell)) === 'copied') copied += 1;
-    }
-  };
-  await Promise.all(Array.from({ length: OBJECTS_AT_ONCE }, copySome));
-  return copied;
+  const { source, target, signal } = options;
+  const onUnreadable = (name: string, error: SpillwayError): void => tell('source', name, damageIn(error));
+  return copyEvidence(source, target, evidence, { onUnreadable, signal });
 }
 
 /** Gives the backups that are whole at the source and whose WAL is not at the target all the same. */

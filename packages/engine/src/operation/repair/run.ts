@@ -8,11 +8,11 @@
 //   4  where no place has a good one, the backups and dumps that it hurts are named
 //
 // Locks, index objects and lists of expiry are each place's own, and not looked at: an index object that is damaged hurts
-// nothing, as its packs tell the same.
+// nothing, as its packs tell the same. Evidence is each place's own too: it is looked at, and no place can mend it.
 
 import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
 import { CHUNK_ID_BYTES, isZeroChunk } from '../../format/chunk.ts';
-import { packName, RING } from '../../format/names.ts';
+import { isOfOnePlace, packName, RING } from '../../format/names.ts';
 import { COLLECT_LOCK } from '../../repository/collect.ts';
 import { readDump } from '../../repository/dump-store.ts';
 import { readIndex, type RepositoryIndex } from '../../repository/index-store.ts';
@@ -187,6 +187,8 @@ async function mend(
   object: string,
   silent: Set<string>,
 ): Promise<string | null> {
+  // Another place has another record under that number.
+  if (isOfOnePlace(object)) return null;
   for (const { name, repository: other } of others) {
     if (silent.has(name)) continue;
     let bytes: Uint8Array;
