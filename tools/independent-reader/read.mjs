@@ -4,12 +4,13 @@
 //   node read.mjs <repository> backup <cluster> <backup id> <folder>  its files, to <folder>/data and <folder>/tablespaces
 //   node read.mjs <repository> dump <cluster> <dump id> <folder>      its streams: globals.sql and <n>.dump, for pg_restore
 //   node read.mjs <repository> wal <cluster> <system id> <folder>     all WAL and history files
+//   node read.mjs <repository> evidence <cluster>                     every signed record, checked, and the chain they make
 //
 // with --passphrase-file <path> or --recovery-key-file <path>, which may hold shares of the key instead, one a line. Needs Node 24 or newer and nothing else.
 // After `backup` and `wal`: make recovery.signal in the data folder, set restore_command to copy from the WAL folder,
 // and start PostgreSQL. Numbers in brackets are sections of the document.
 
-import { createDecipheriv, createHash, createHmac, createPrivateKey, createPublicKey, hkdfSync, scryptSync } from 'node:crypto';
+import { createDecipheriv, createHash, createHmac, createPrivateKey, createPublicKey, hkdfSync, scryptSync, verify } from 'node:crypto';
 import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, symlinkSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -33,6 +34,7 @@ function main() {
   else if (command === 'backup' && words.length === 3) writeBackup(root, ring, ...words);
   else if (command === 'dump' && words.length === 3) writeDump(root, ring, ...words);
   else if (command === 'wal' && words.length === 3) writeWal(root, ring, ...words);
+  else if (command === 'evidence' && words.length === 1) listEvidence(root, ring, ...words);
   else fail('see the first lines of this file');
 }
 
@@ -56,7 +58,7 @@ function unlock(root, secret) {
     });
     const spki = createPublicKey(key).export({ format: 'der', type: 'spki' }).toString('base64');
     if (spki !== head.evidence_public_key) fail('the head names an evidence key that is not of this repository');
-    return ring;
+    return { ...ring, evidenceKey: createPublicKey(key), repository: head.repository };
   }
   fail('the secret opens no key slot');
 }
@@ -427,6 +429,35 @@ function readWalObject(root, ring, kind, name) {
   const from = kind === 'walPiece' ? BigInt(`0x${digits.slice(25, 33)}`) : 0n;
   if (number * size + from !== start) fail(`${name} holds other WAL than its name says`);
   return { stamp, bytes };
+}
+
+// ---- [14]: evidence
+
+/** Prints each good record; what is wrong goes to stderr. */
+function listEvidence(root, ring, cluster) {
+  const complain = (why) => {
+    console.error(why);
+    process.exitCode = 1;
+  };
+  let last = { sequence: 0, hash: null };
+  for (const id of names(root, `clusters/${cluster}/evidence`)) {
+    const name = `clusters/${cluster}/evidence/${id}`;
+    try {
+      const [signed, signature] = openObject(root, ring, 'evidence', name);
+      if (!verify(null, signed, ring.evidenceKey, signature)) fail(`${name} has a signature that does not fit it`);
+      const record = JSON.parse(signed.toString());
+      const own = record.sequence === undefined ? record.id : String(record.sequence).padStart(12, '0');
+      if (own !== id || record.cluster !== cluster || record.repository !== ring.repository) fail(`${name} holds another record`);
+      console.log(JSON.stringify(record));
+      if (record.sequence === undefined) continue;
+      if (record.sequence > last.sequence + 1) complain(`records ${last.sequence + 1} to ${record.sequence - 1} are missing`);
+      else if (record.previous !== last.hash) complain(`record ${record.sequence} names another one before it`);
+      last = { sequence: record.sequence, hash: createHash('sha256').update(signed).digest('hex') };
+    } catch (error) {
+      complain(error.message);
+    }
+  }
+  console.log(`head ${last.sequence}:${last.hash}`);
 }
 
 // ---- files

@@ -120,6 +120,7 @@ export {
   listEvidence,
   provenBackups,
   readEvidence,
+  READS_DATA,
   type Verdict,
   verdicts,
   writeEvidence,

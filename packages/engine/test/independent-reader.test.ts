@@ -16,6 +16,7 @@ import type { Manifest } from '../src/format/manifest.ts';
 import { WalArchive } from '../src/operation/wal/archive.ts';
 import { lsn, segmentSize, timelineId } from '../src/postgres/lsn.ts';
 import { planDataKeyRotation, rotateDataKey } from '../src/repository/data-key.ts';
+import { evidenceHead, evidenceObjectName, listEvidence, writeEvidence } from '../src/repository/evidence.ts';
 import { writeIndex } from '../src/repository/index-store.ts';
 import { addSplitKeySlot } from '../src/repository/key-slots.ts';
 import { writeManifest } from '../src/repository/manifest-store.ts';
@@ -218,4 +219,32 @@ test('the independent reader refuses a wrong passphrase and a damaged pack', asy
   const damaged = await read('backup', 'main', BACKUP, at('damaged'), '--recovery-key-file', at('recovery-key'));
   assert.equal(damaged.code, 1);
   assert.match(damaged.err, new RegExp(`packs/${folder}/${pack} is damaged at byte 48`));
+});
+
+test('it checks the signature of each record of evidence, and their chain', async () => {
+  const location = { kind: 'filesystem', path: at('repository') } as const;
+  const repository = await openRepository({ location, secret: { kind: 'passphrase', passphrase: PASSPHRASE } });
+  const times = { started_at: '2026-11-23T18:00:00.000Z', finished_at: '2026-11-23T18:01:00.000Z' };
+  const about = { kind: 'verification', cluster: 'main', backup: BACKUP, level: 'data', details: { note: 'é' } } as const;
+  for (const result of ['passed', 'failed', 'passed'] as const) {
+    await writeEvidence(repository, { ...about, ...times, result });
+  }
+  const secret = ['--passphrase-file', at('passphrase')];
+  const { code, out } = await read('evidence', 'main', ...secret);
+  const lines = out.trim().split('\n');
+  const head = await evidenceHead(repository, 'main');
+  assert.equal(lines.pop(), `head ${head?.sequence}:${head?.sha256}`);
+  assert.equal(code, 0);
+  const { records } = await listEvidence(repository, 'main');
+  const inOrder = records.toSorted((a, b) => (a.sequence ?? 0) - (b.sequence ?? 0));
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line) as unknown),
+    inOrder.map((record) => ({ ...record, format: 1, repository: repository.id })),
+  );
+  const [, second] = inOrder;
+  assert.ok(second !== undefined);
+  await rm(at('repository', evidenceObjectName(second)));
+  const short = await read('evidence', 'main', ...secret);
+  assert.equal(short.code, 1);
+  assert.match(short.err, /records 2 to 2 are missing/);
 });

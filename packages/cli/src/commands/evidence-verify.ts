@@ -6,12 +6,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
-import {
-  type EvidenceHeadDocument,
-  type EvidenceVerifyDocument,
-  exitCodes,
-  SpillwayError,
-} from '@spillway/contract';
+import { type EvidenceHeadDocument, type EvidenceVerifyDocument, exitCodes, SpillwayError } from '@spillway/contract';
 import * as engine from '@spillway/engine';
 import type { Command, Context } from '../context.ts';
 import { clusterName, loadFor, openConfigured } from '../session.ts';
@@ -28,7 +23,8 @@ export interface EvidenceCheckOptions {
 
 export const verifyEvidence: Command<EvidenceCheckOptions> = async (context, options, bundle) => {
   const known = knownHead(options.head);
-  const check = bundle === undefined ? await checkRepository(context, options) : await checkBundle(context, bundle, options);
+  const check =
+    bundle === undefined ? await checkRepository(context, options) : await checkBundle(context, bundle, options);
   const document = describe(check, known);
   context.output.result(document, (colours) => renderCheck(document, colours));
   if (document.result === 'failed') return exitCodes.damaged;
@@ -49,7 +45,10 @@ export const evidenceHead: Command<object> = async (context) => {
   const head = found?.sha256 === undefined ? null : { sequence: found.sequence, sha256: found.sha256 };
   const word = head === null ? null : engine.formatKnownHead(head);
   const document: EvidenceHeadDocument = { cluster, head, word };
-  context.output.result(document, () => word ?? `There is no evidence of cluster ${cluster} yet. Next: spillway verify`);
+  context.output.result(
+    document,
+    () => word ?? `There is no evidence of cluster ${cluster} yet. Next: spillway verify`,
+  );
   return head === null ? exitCodes.warnings : exitCodes.ok;
 };
 
@@ -125,7 +124,9 @@ async function checkBundle(
 /** `-` is standard input. */
 async function readText({ directory, signal }: Context, bundle: string): Promise<string> {
   try {
-    return bundle === '-' ? await text(process.stdin) : await readFile(resolve(directory, bundle), { encoding: 'utf8', signal });
+    return bundle === '-'
+      ? await text(process.stdin)
+      : await readFile(resolve(directory, bundle), { encoding: 'utf8', signal });
   } catch (cause) {
     signal.throwIfAborted();
     throw new SpillwayError('SPW_USAGE', `cannot read the bundle ${bundle}`, {
@@ -150,7 +151,11 @@ export function describe(check: engine.ChainCheck, known: engine.KnownHead | und
       records: all.length,
       passed: all.filter(({ result }) => result === 'passed').length,
       failed: all.filter(({ result }) => result === 'failed').length,
-      last: all.map(({ finished_at: at }) => at).toSorted().at(-1) ?? '',
+      last:
+        all
+          .map(({ finished_at: at }) => at)
+          .toSorted()
+          .at(-1) ?? '',
     })),
     head: check.head,
     known_head: known ?? null,
@@ -181,7 +186,9 @@ export function renderCheck(document: EvidenceVerifyDocument, colours: Colours):
     '',
   ];
   if (before > 0) {
-    lines.push(`note: ${formatCount(before, 'record')} of before the chain: signed, but that one is missing would not show.`);
+    lines.push(
+      `note: ${formatCount(before, 'record')} of before the chain: signed, but that one is missing would not show.`,
+    );
   }
   if (head !== null) lines.push(`Head: ${engine.formatKnownHead(head)}`);
   if (findings.length > 0) {
@@ -198,13 +205,19 @@ export function renderCheck(document: EvidenceVerifyDocument, colours: Colours):
       lines.push(`and ${findings.length - FINDINGS_SHOWN_MAX} more; all of them with --json`);
     }
     const count = formatCount(findings.length, 'finding');
-    lines.push('', `${colours.red('FAILED')}  ${count}: this evidence was changed since it was written, or is not all of it.`);
+    lines.push(
+      '',
+      `${colours.red('FAILED')}  ${count}: this evidence was changed since it was written, or is not all of it.`,
+    );
     return lines.join('\n');
   }
   const cut =
     known === null
       ? 'Records cut off at the end would show only against --head, kept elsewhere.'
       : `Record ${known.sequence} is the one that was kept.`;
-  lines.push('', `${colours.green('passed')}  ${formatCount(records, 'record')} in the chain, each as it was written. ${cut}`);
+  lines.push(
+    '',
+    `${colours.green('passed')}  ${formatCount(records, 'record')} in the chain, each as it was written. ${cut}`,
+  );
   return lines.join('\n');
 }

@@ -81,7 +81,14 @@ export function renderEvidence({ cluster, records }: EvidenceListDocument, colou
     return `There is no evidence of cluster ${cluster} yet. Next: spillway verify`;
   }
   return renderTable(
-    [{ title: 'NO', align: 'right' }, { title: 'RECORD' }, { title: 'FINISHED' }, { title: 'OF' }, { title: 'LEVEL' }, { title: 'RESULT' }],
+    [
+      { title: 'NO', align: 'right' },
+      { title: 'RECORD' },
+      { title: 'FINISHED' },
+      { title: 'OF' },
+      { title: 'LEVEL' },
+      { title: 'RESULT' },
+    ],
     records.map(({ sequence, id, kind, finished_at: at, backup, level, result, details }) => [
       String(sequence ?? '-'),
       id,

@@ -41,7 +41,9 @@ export const reportedDrillForm = z.object({
   checks_passed: count,
   checks_failed: count,
   phases: z.array(z.object({ name: z.string(), seconds: seconds.nullable() })),
-  checklist: z.array(z.object({ item: z.string(), result: z.enum(['passed', 'failed', 'not-measured']), by: z.string() })),
+  checklist: z.array(
+    z.object({ item: z.string(), result: z.enum(['passed', 'failed', 'not-measured']), by: z.string() }),
+  ),
   failed_checks: z.array(z.object({ name: z.string(), expected: z.string(), found: z.string() })),
   error: z.string().nullable(),
 });
@@ -73,10 +75,10 @@ export const complianceReportDocument = z.object({
   verifications: z.object({
     /** How far apart they may be. */
     every_days: z.number().positive(),
-    levels: z.array(
-      z.object({ level: evidenceRecordDocument.shape.level, passed: count, failed: count, last: time }),
+    levels: z.array(z.object({ level: evidenceRecordDocument.shape.level, passed: count, failed: count, last: time })),
+    failures: z.array(
+      z.object({ record: cited, level: z.string(), backup: z.string().nullable(), at: time, what: z.string() }),
     ),
-    failures: z.array(z.object({ record: cited, level: z.string(), backup: z.string().nullable(), at: time, what: z.string() })),
     /** Stretches without one that read data, longer than `every_days`. */
     missed: z.array(z.object({ from: time, to: time, days: z.number() })),
   }),

@@ -130,7 +130,8 @@ export function checkChain(entries: readonly EvidenceEntry[], expected: ChainExp
   }
   const newest = byNumber.get(numbers.at(-1) ?? 0);
   const problem = head && headProblem(head, byNumber, numbers.at(-1) ?? 0);
-  if (problem !== undefined) findings.push({ object: null, sequence: head?.sequence ?? null, problem: 'head', why: problem });
+  if (problem !== undefined)
+    findings.push({ object: null, sequence: head?.sequence ?? null, problem: 'head', why: problem });
   return {
     repository: repository ?? null,
     cluster: cluster ?? null,

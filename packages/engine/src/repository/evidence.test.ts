@@ -104,6 +104,11 @@ test('What is proven follows from the newest word on the data', () => {
     ['structure- structure+', false, 'passed'],
     ['data+ structure- structure+', false, 'passed'],
     ['restore+ data- structure+', false, 'failed'],
+    ['wal+', false, 'passed'],
+    ['dump+', true, 'passed'],
+    ['data+ wal- structure+', false, 'failed'],
+    ['wal- wal+', false, 'passed'],
+    ['wal- data+ wal+', true, 'passed'],
   ];
   for (const [words, proven, result] of cases) {
     const records = words

@@ -40,6 +40,9 @@ const READS_AT_ONCE = 8;
 /** Each try that fails is a record that somebody else wrote meanwhile. */
 const TRIES_MAX = 200;
 
+/** Levels at which all that is stored of the backup or dump was read. */
+export const READS_DATA: ReadonlySet<EvidenceRecord['level']> = new Set(['data', 'dump', 'restore']);
+
 /** What a caller tells; the rest is known here. `postgres`: version of the server that it is about. */
 export type EvidenceTold = Omit<
   EvidenceRecord,
@@ -240,7 +243,7 @@ export const exportEvidence = (
 export interface Verdict {
   /** When it was last shown that all its data can be had; null where that never was, or something failed since. */
   readonly provenAt: string | null;
-  /** The newest result; a look at the structure alone does not clear a failure of the data. */
+  /** The newest result; a look at the structure or at WAL alone does not clear a failure of the data. */
   readonly result: 'passed' | 'failed';
 }
 
@@ -251,8 +254,8 @@ export function verdicts(records: readonly EvidenceRecord[]): ReadonlyMap<string
     if (backup === null) continue;
     const before = byBackup.get(backup);
     if (result === 'failed') byBackup.set(backup, { provenAt: null, result, failedAt: level });
-    else if (level !== 'structure') byBackup.set(backup, { provenAt: at, result, failedAt: undefined });
-    else if (before?.failedAt === undefined || before.failedAt === 'structure') {
+    else if (READS_DATA.has(level)) byBackup.set(backup, { provenAt: at, result, failedAt: undefined });
+    else if (before?.failedAt === undefined || before.failedAt === level) {
       byBackup.set(backup, { provenAt: before?.provenAt ?? null, result, failedAt: undefined });
     }
   }
