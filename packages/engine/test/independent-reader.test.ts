@@ -160,6 +160,40 @@ test('the independent reader writes whole segments, joins pieces up to their gap
   }
 });
 
+test('it checks the signature of each record of evidence, and their chain', async () => {
+  const location = { kind: 'filesystem', path: at('repository') } as const;
+  const repository = await openRepository({ location, secret: { kind: 'passphrase', passphrase: PASSPHRASE } });
+  const times = { started_at: '2026-11-23T18:00:00.000Z', finished_at: '2026-11-23T18:01:00.000Z' };
+  const about = {
+    kind: 'verification',
+    cluster: 'main',
+    backup: BACKUP,
+    level: 'data',
+    details: { note: 'é' },
+  } as const;
+  for (const result of ['passed', 'failed', 'passed'] as const) {
+    await writeEvidence(repository, { ...about, ...times, result });
+  }
+  const secret = ['--passphrase-file', at('passphrase')];
+  const { code, out } = await read('evidence', 'main', ...secret);
+  const lines = out.trim().split('\n');
+  const head = await evidenceHead(repository, 'main');
+  assert.equal(lines.pop(), `head ${head?.sequence}:${head?.sha256}`);
+  assert.equal(code, 0);
+  const { records } = await listEvidence(repository, 'main');
+  const inOrder = records.toSorted((a, b) => (a.sequence ?? 0) - (b.sequence ?? 0));
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line) as unknown),
+    inOrder.map((record) => ({ ...record, format: 1, repository: repository.id })),
+  );
+  const [, second] = inOrder;
+  assert.ok(second !== undefined);
+  await rm(at('repository', evidenceObjectName(second)));
+  const short = await read('evidence', 'main', ...secret);
+  assert.equal(short.code, 1);
+  assert.match(short.err, /records 2 to 2 are missing/);
+});
+
 test('the independent reader finds its way from a slot of the first data key to the newest, linked and cut', async () => {
   const location = { kind: 'filesystem', path: at('repository') } as const;
   const recoveryKey = await readFile(at('recovery-key'), 'utf8');
@@ -219,32 +253,4 @@ test('the independent reader refuses a wrong passphrase and a damaged pack', asy
   const damaged = await read('backup', 'main', BACKUP, at('damaged'), '--recovery-key-file', at('recovery-key'));
   assert.equal(damaged.code, 1);
   assert.match(damaged.err, new RegExp(`packs/${folder}/${pack} is damaged at byte 48`));
-});
-
-test('it checks the signature of each record of evidence, and their chain', async () => {
-  const location = { kind: 'filesystem', path: at('repository') } as const;
-  const repository = await openRepository({ location, secret: { kind: 'passphrase', passphrase: PASSPHRASE } });
-  const times = { started_at: '2026-11-23T18:00:00.000Z', finished_at: '2026-11-23T18:01:00.000Z' };
-  const about = { kind: 'verification', cluster: 'main', backup: BACKUP, level: 'data', details: { note: 'é' } } as const;
-  for (const result of ['passed', 'failed', 'passed'] as const) {
-    await writeEvidence(repository, { ...about, ...times, result });
-  }
-  const secret = ['--passphrase-file', at('passphrase')];
-  const { code, out } = await read('evidence', 'main', ...secret);
-  const lines = out.trim().split('\n');
-  const head = await evidenceHead(repository, 'main');
-  assert.equal(lines.pop(), `head ${head?.sequence}:${head?.sha256}`);
-  assert.equal(code, 0);
-  const { records } = await listEvidence(repository, 'main');
-  const inOrder = records.toSorted((a, b) => (a.sequence ?? 0) - (b.sequence ?? 0));
-  assert.deepEqual(
-    lines.map((line) => JSON.parse(line) as unknown),
-    inOrder.map((record) => ({ ...record, format: 1, repository: repository.id })),
-  );
-  const [, second] = inOrder;
-  assert.ok(second !== undefined);
-  await rm(at('repository', evidenceObjectName(second)));
-  const short = await read('evidence', 'main', ...secret);
-  assert.equal(short.code, 1);
-  assert.match(short.err, /records 2 to 2 are missing/);
 });

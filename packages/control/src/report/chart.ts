@@ -49,11 +49,11 @@ export interface Chart {
 }
 
 const WIDTH = 640;
-const HEIGHT = 220;
+const HEIGHT = 226;
 const LEFT = 76;
 const RIGHT = 620;
-const TOP = 18;
-const BOTTOM = 180;
+const TOP = 34;
+const BOTTOM = 190;
 /** Steps that people count in, in seconds. */
 const STEPS = [
   1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 172_800, 604_800,
@@ -106,16 +106,12 @@ export function trendChart(report: ComplianceReport, objective: 'rto' | 'rpo'): 
     shapes.push({ kind: 'text', x: x(month), y: BOTTOM + 20, text: label, anchor: 'start', role: 'label' });
   }
   if (target !== null) {
-    shapes.push({
-      kind: 'line',
-      points: [
-        [LEFT, y(target)],
-        [RIGHT, y(target)],
-      ],
-      role: 'objective',
-    });
+    const line = [LEFT, RIGHT].map((at) => [at, y(target)] as const);
+    shapes.push({ kind: 'line', points: line, role: 'objective' });
+    // Above all points, so that none is hidden.
+    shapes.push({ kind: 'line', points: [[LEFT, 12] as const, [LEFT + 36, 12] as const], role: 'objective' });
     const words = `objective ${inDuration(target)}`;
-    shapes.push({ kind: 'text', x: RIGHT, y: y(target) - 6, text: words, anchor: 'end', role: 'ink' });
+    shapes.push({ kind: 'text', x: LEFT + 44, y: 16, text: words, anchor: 'start', role: 'ink' });
   }
   if (points.length > 1) {
     shapes.push({ kind: 'line', points: points.map(({ at, seconds }) => [x(at), y(seconds)] as const), role: 'trend' });

@@ -110,9 +110,9 @@ function objectives(report: ComplianceReport): readonly Block[] {
       kind: 'table',
       caption: 'Objectives, and what drills and restores of the month measured',
       columns: [
-        { title: 'Objective', share: 26 },
+        { title: 'Objective', share: 24 },
         { title: 'Set at', share: 12, align: 'right' },
-        { title: 'Measured', share: 9, align: 'right' },
+        { title: 'Measured', share: 11, align: 'right' },
         { title: 'Worst', share: 12, align: 'right' },
         { title: 'Median', share: 12, align: 'right' },
         { title: 'Result', share: 11 },
@@ -295,11 +295,11 @@ function verifications(report: ComplianceReport): readonly Block[] {
       kind: 'table',
       caption: 'Verifications that failed',
       columns: [
-        { title: 'Record', share: 10 },
+        { title: 'Record', share: 9 },
         { title: 'At', share: 20 },
-        { title: 'Level', share: 12 },
-        { title: 'Backup', share: 26 },
-        { title: 'What was found', share: 32 },
+        { title: 'Level', share: 11 },
+        { title: 'Backup', share: 30 },
+        { title: 'What was found', share: 30 },
       ],
       rows: failures.map(({ record, at, level, backup, what }) => [
         cell(numberOf(record)),

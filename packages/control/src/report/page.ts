@@ -130,14 +130,14 @@ dd { margin: 0; overflow-wrap: anywhere; }
 .scroll:focus-visible, pre:focus-visible { outline: 2px solid var(--ink); outline-offset: 2px; }
 table { border-collapse: collapse; width: 100%; font-size: 0.92rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--quiet); padding: 0 0 0.4rem; }
-th, td { text-align: left; vertical-align: top; padding: 0.4rem 0.75rem 0.4rem 0; border-bottom: 1px solid var(--line); overflow-wrap: break-word; }
+th, td { text-align: left; vertical-align: top; padding: 0.4rem 1rem 0.4rem 0; border-bottom: 1px solid var(--line); overflow-wrap: break-word; }
 th:last-child, td:last-child { padding-right: 0; }
 thead th { border-bottom: 2px solid var(--line); font-weight: 600; vertical-align: bottom; }
 tbody th { font-weight: 600; }
-.right { text-align: right; }
+th.right, td.right { text-align: right; white-space: nowrap; }
 pre { margin: 0.75rem 0; padding: 0.75rem 1rem; background: var(--raised); border-radius: 0.5rem; white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.88rem; }
 figure { margin: 0.75rem 0 1.25rem; }
-figcaption { color: var(--quiet); font-size: 0.88rem; max-width: 46rem; }
+figcaption { margin-top: 0.4rem; color: var(--quiet); font-size: 0.88rem; max-width: 46rem; }
 svg { display: block; max-width: 100%; height: auto; font: 11.5px system-ui, "Segoe UI", "Liberation Sans", "DejaVu Sans", sans-serif; }
 svg polyline { fill: none; stroke: var(--ink); stroke-linecap: round; stroke-linejoin: round; }
 svg polyline.grid { stroke: var(--line); }

@@ -71,7 +71,7 @@ export async function reportPdf(report: ComplianceReport): Promise<Uint8Array> {
   const sheet = new Sheet(doc);
   sheet.heading('H1', title);
   sheet.verdict(verdict);
-  for (const block of blocks) sheet.set(block);
+  for (const [at, block] of blocks.entries()) sheet.set(block, blocks.slice(at + 1));
   sheet.finish(title);
   doc.end();
   await ended;
@@ -97,10 +97,11 @@ class Sheet {
     this.#hasGlyph = (code) => font.hasGlyphForCodePoint(code);
   }
 
-  set(block: Block): void {
+  /** `after`: what follows, of which a heading keeps the beginning on its page. */
+  set(block: Block, after: readonly Block[]): void {
     switch (block.kind) {
       case 'heading':
-        return this.heading(block.level === 2 ? 'H2' : 'H3', block.text);
+        return this.heading(block.level === 2 ? 'H2' : 'H3', block.text, this.#begins(after));
       case 'paragraph':
         return this.#paragraph(block.text, block.tone);
       case 'list':
@@ -116,11 +117,11 @@ class Sheet {
     }
   }
 
-  heading(tag: 'H1' | 'H2' | 'H3', text: string): void {
+  heading(tag: 'H1' | 'H2' | 'H3', text: string, kept = KEPT_TOGETHER): void {
     const size = { H1: 19, H2: 13.5, H3: 10.5 }[tag];
     const above = { H1: 0, H2: 18, H3: 10 }[tag];
     const height = this.#heightOf(text, BOLD, size, this.#width);
-    if (!this.#fits(above + height + KEPT_TOGETHER)) this.#turn();
+    if (!this.#fits(above + height + kept)) this.#turn();
     else this.#doc.y += above;
     this.#root.add(this.#element(tag, () => this.#text(text, BOLD, size, INK)));
     this.#doc.y += tag === 'H1' ? 8 : 4;
@@ -224,8 +225,18 @@ class Sheet {
     this.#doc.y += 6;
   }
 
+  /** How much must stand below a heading that comes before these. */
+  #begins([next, ...after]: readonly Block[]): number {
+    if (next?.kind === 'heading') return KEPT_TOGETHER / 2 + this.#begins(after);
+    return next?.kind === 'chart' ? next.chart.height * this.#scaleOf(next.chart) + KEPT_TOGETHER / 2 : KEPT_TOGETHER;
+  }
+
+  #scaleOf({ width }: Chart): number {
+    return Math.min(1, this.#width / width);
+  }
+
   #chart(chart: Chart): void {
-    const scale = Math.min(1, this.#width / chart.width);
+    const scale = this.#scaleOf(chart);
     const height = chart.height * scale;
     this.#room(height + 14);
     const top = this.#doc.y;

@@ -27,7 +27,11 @@ export function inRanges(numbers: readonly number[]): string {
     if (last !== undefined && number === last[1] + 1) last[1] = number;
     else ranges.push([number, number]);
   }
-  return ranges.map(([from, to]) => (from === to ? String(from) : `${from} to ${to}`)).join(', ') || '-';
+  const words = ranges.map(([from, to]) => {
+    if (from === to) return String(from);
+    return to === from + 1 ? `${from}, ${to}` : `${from} to ${to}`;
+  });
+  return words.join(', ') || '-';
 }
 
 /** What a record may have written into one place of a report. */
