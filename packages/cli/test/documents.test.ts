@@ -19,12 +19,15 @@ import { checkExportedEvidence } from '@spillway/engine';
 import { freePort, type LabCluster, startCluster } from '@spillway/lab';
 import { type Ended, makeWorkplace, type Workplace } from './spawned.ts';
 
-/** Not run here: they want client programs, a policy or a second key; `dump` has a test beside this one. */
+/** Not run here: they want client programs, a policy or a second key; `dump` and `evidence` have tests beside this one. */
 const elsewhere: ReadonlySet<string> = new Set([
   'dump show',
   'dump verify',
   'dump restore',
   'dump export',
+  'evidence head',
+  'evidence verify',
+  'report compliance',
   'key remove',
   'key rotate-data',
   'key split',

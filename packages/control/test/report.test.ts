@@ -115,7 +115,7 @@ test('A month in which everything happened is told as it was, and fits the schem
   assert.equal(report.trend.length, 13);
   assert.equal(report.chain.word, `39:${report.chain.head?.sha256}`);
   const states = new Map(report.controls.map(({ framework, control, state }) => [`${framework} ${control}`, state]));
-  assert.equal(states.get('SOC 2 (TSC) A1.3'), 'shown-with-failures');
+  assert.equal(states.get('SOC 2 (TSC) A1.3'), 'shown-with-faults');
   assert.equal(states.get('ISO 22301:2019 10.1'), 'shown');
   assert.equal(states.get('ISO 22301:2019 7.5.3'), 'shown');
 });
@@ -243,10 +243,10 @@ test('A record that was removed or damaged counts for nothing, and no month is m
   const report = await own.report('2026-11');
   assert.equal(report.verdict, 'missed');
   assert.match(report.reasons[0] ?? '', /evidence itself is not whole/);
-  assert.deepEqual(report.chain.findings.map(({ sequence, problem }) => [sequence, problem]).toSorted(), [
-    [1, 'missing'],
-    [3, 'unreadable'],
-  ]);
+  assert.deepEqual(
+    new Set(report.chain.findings.map(({ sequence, problem }) => `${sequence} ${problem}`)),
+    new Set(['1 missing', '3 unreadable']),
+  );
   assert.equal(report.drills.state, 'missed');
   assert.match(reportPage(report), /What is wrong with the evidence/);
 });
@@ -313,8 +313,7 @@ suite('the page in a browser', {
     const file = join(store.path, 'report.html');
     for (const [month, colorScheme, width, media] of [
       ['2026-11', 'light', 1100, 'screen'],
-      ['2026-11', 'dark', 1100, 'screen'],
-      ['2026-11', 'light', 380, 'screen'],
+      ['2026-11', 'dark', 380, 'screen'],
       ['2026-11', 'dark', 800, 'print'],
       ['2027-01', 'light', 1100, 'screen'],
     ] as const) {

@@ -124,7 +124,7 @@ export const complianceReportDocument = z.object({
       control: z.string(),
       asks: z.string(),
       shown: z.string(),
-      state: z.enum(['shown', 'shown-with-failures', 'not-shown']),
+      state: z.enum(['shown', 'shown-with-faults', 'not-shown']),
       records: z.array(cited),
     }),
   ),

@@ -408,7 +408,7 @@ function findings({ findings: all }: ComplianceReport): readonly Block[] {
 function controls({ controls: all }: ComplianceReport): readonly Block[] {
   const states = {
     shown: cell('shown', 'good'),
-    'shown-with-failures': cell('shown, with failures', 'bad'),
+    'shown-with-faults': cell('shown, with faults', 'bad'),
     'not-shown': cell('NOT SHOWN', 'warn'),
   };
   return [

@@ -52,7 +52,7 @@ export function controlsOf(facts: Facts): readonly Control[] {
 
 const NOTHING: Shown['records'] = [];
 const notShown = (shown: string): Shown => ({ shown, state: 'not-shown', records: NOTHING });
-const stateBy = (failed: boolean): Shown['state'] => (failed ? 'shown-with-failures' : 'shown');
+const stateBy = (failed: boolean): Shown['state'] => (failed ? 'shown-with-faults' : 'shown');
 
 function objectivesStated({ objectives, drills: { held } }: Facts): Shown {
   const stated = objectives.filter(
@@ -63,7 +63,7 @@ function objectivesStated({ objectives, drills: { held } }: Facts): Shown {
   const names = stated.map(({ objective }) => objective.toUpperCase()).join(' and ');
   return {
     shown: `${names} ${stated.length === 1 ? 'is' : 'are'} named by the drills, and held against what was measured`,
-    state: stated.length === 2 ? 'shown' : 'shown-with-failures',
+    state: stated.length === 2 ? 'shown' : 'shown-with-faults',
     records: records.map(({ record }) => record),
   };
 }
@@ -153,7 +153,7 @@ function documented({ chain, records }: Facts): Shown {
   return {
     shown:
       found === 0
-        ? `every record is signed and chained to the one before it; head ${chain.word?.slice(0, 16) ?? 'none'}`
+        ? `${count(chain.records, 'record')}, each signed and chained to the one before it`
         : `${count(found, 'finding')} in the chain of records: see the last section`,
     state: stateBy(found > 0),
     records: NOTHING,
