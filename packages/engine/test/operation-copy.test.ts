@@ -30,6 +30,7 @@ import {
 import { isOfOnePlace } from '../src/format/names.ts';
 import { parseLsn } from '../src/postgres/lsn.ts';
 import { rotateDataKey } from '../src/repository/data-key.ts';
+import { evidenceObjectName, listEvidence, writeEvidence } from '../src/repository/evidence.ts';
 import { readKeySlots } from '../src/repository/repository.ts';
 import { copyElsewhere } from './copy-process.ts';
 import { makeStage, type Stage } from './operation-stage.ts';
@@ -438,6 +439,19 @@ test('a restore reads elsewhere what is damaged, missing or cut short, and says 
     report,
   });
   assert.equal(verified.result, 'passed');
+  // Each place numbers its evidence by itself: what another has under that number is no help, and must not be put there.
+  const [record] = (await listEvidence(first, stage.name)).records;
+  assert.ok(record !== undefined);
+  const evidence = evidenceObjectName(record);
+  await writeEvidence(second, { ...record, finished_at: new Date().toISOString() });
+  const bytes = await first.storage.get(evidence);
+  await writeFile(join(folderOf(first.location), evidence), bytes.subarray(0, -1));
+  const { objects } = await mend([second], { objects: [evidence] });
+  assert.deepEqual(
+    objects.map(({ object, outcome }) => `${outcome} ${object}`),
+    [`lost ${evidence}`],
+  );
+  await writeFile(join(folderOf(first.location), evidence), bytes);
 });
 
 test('a backup goes to several places at once, and what one of them missed is brought along by the next', async () => {
