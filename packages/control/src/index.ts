@@ -4,3 +4,7 @@ export { makeComplianceReport, type ComplianceOptions } from './report/complianc
 export { type Month, parseMonth } from './report/month.ts';
 export { reportPage } from './report/page.ts';
 export { reportPdf } from './report/pdf.ts';
+export { type AnomaliesOptions, findAnomalies } from './anomaly/run.ts';
+export { openOf } from './anomaly/judge.ts';
+export { type Loss, measureLoss, rpoOf, type Witness } from './objective/loss.ts';
+export { gatherWitnesses, type PlaceToAsk, readStatus, type StatusOptions } from './objective/run.ts';

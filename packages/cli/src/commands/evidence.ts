@@ -93,7 +93,12 @@ export function renderEvidence({ cluster, records }: EvidenceListDocument, colou
       String(sequence ?? '-'),
       id,
       formatTime(new Date(at)),
-      backup ?? (kind === 'key-check' && typeof details['slot_kind'] === 'string' ? details['slot_kind'] : ''),
+      backup ??
+        (kind === 'anomaly'
+          ? 'anomalies'
+          : kind === 'key-check' && typeof details['slot_kind'] === 'string'
+            ? details['slot_kind']
+            : ''),
       level,
       result === 'passed' ? colours.green('passed') : colours.red('FAILED'),
     ]),

@@ -1,6 +1,7 @@
 // Which document each command prints with --json. A test walks the command tree and fails where one stands in neither list.
 
 import { z } from 'zod';
+import { anomaliesDocument } from './anomaly.ts';
 import { backupsDocument, madeBackupDocument, shownBackupDocument } from './backup.ts';
 import { bucketAppliedDocument, bucketPlanDocument } from './bucket.ts';
 import { configCheckDocument, configShowDocument } from './configuration.ts';
@@ -44,6 +45,7 @@ import { restoreDocument, restorePlanDocument } from './restore.ts';
 import { rewindDocument, rewindPlanDocument } from './rewind.ts';
 import { sealDocument } from './seal.ts';
 import { tierDocument } from './tier.ts';
+import { canaryDocument, statusDocument } from './status.ts';
 import { withStorageStats } from './storage.ts';
 import { verifyDocument } from './verification.ts';
 import { receiveDocument, walFetchDocument, walPushDocument, walReportDocument } from './wal.ts';
@@ -52,6 +54,7 @@ import { receiveDocument, walFetchDocument, walPushDocument, walReportDocument }
 export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, z.ZodType>([
   ['init', initDocument],
   ['check', checkDocument],
+  ['status', statusDocument],
   ['doctor', doctorDocument],
   [
     'backup',
@@ -74,6 +77,7 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
   ['dump restore', dumpRestoreDocument],
   ['dump export', dumpExportDocument],
   ['verify', verifyDocument.extend(withStorageStats).describe('storage with --stats')],
+  ['anomalies', anomaliesDocument],
   ['evidence list', evidenceListDocument],
   ['evidence export', z.union([evidenceExportDocument, evidenceBundleDocument]).describe('the latter with --all')],
   ['evidence head', evidenceHeadDocument],
@@ -103,6 +107,7 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
   ['key split', keySplitDocument],
   ['key combine', keyCombineDocument],
   ['key check', keyCheckDocument],
+  ['canary', canaryDocument],
   ['wal receive', receiveDocument],
   ['wal push', walPushDocument],
   ['wal fetch', walFetchDocument],
