@@ -369,6 +369,25 @@ export const errorTable = {
     'A rewind was begun and did not finish; the data directory cannot be started as a server.',
     'restore over it with: spillway restore --delta --standby; what it had alone was kept aside',
   ),
+  // Drills
+  SPW_DRILL_INVALID: entry(
+    exitCodes.usage,
+    false,
+    'The drill file has an unknown key, a check that expects nothing, or a value of the wrong form.',
+    'mend the named line of the drill file',
+  ),
+  SPW_DRILL_UNKNOWN: entry(
+    exitCodes.usage,
+    false,
+    'There is no drill file of that name, or no record of that drill.',
+    'see what there is with: spillway drill list; write one with: spillway drill init',
+  ),
+  SPW_DRILL_EXISTS: entry(
+    exitCodes.refused,
+    false,
+    'The drill file is there already, and nothing is overwritten.',
+    'name another file, or replace it with --force',
+  ),
   // The process itself
   SPW_INTERRUPTED: entry(exitCodes.interrupted, true, 'The command was interrupted.', 'run it again to go on'),
   SPW_LAB: entry(exitCodes.failed, false, 'The lab could not do that.', 'spillway lab down, then up again'),

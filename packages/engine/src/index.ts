@@ -38,6 +38,7 @@ export {
 } from './operation/copy/run.ts';
 export { type CopyPolicy, isDone, type PlaceState } from './operation/copy/done.ts';
 export { type FurtherPlace, type PlaceOutcome, type TeeOptions, throughPlaces } from './operation/copy/tee.ts';
+export { type HeldMoment, holdMoment, type HoldOptions, seenTooEarly } from './operation/moment/hold.ts';
 export { diagnose } from './operation/doctor/diagnose.ts';
 export type { Area, DoctorFacts, Failure, FileFacts } from './operation/doctor/facts.ts';
 export type { Finding as DoctorFinding } from './operation/doctor/finding.ts';
@@ -92,6 +93,7 @@ export { AHEAD_DEFAULT, type PushOptions, type PushSummary, pushWal } from './op
 export type { MirrorPlace } from './operation/wal/mirror.ts';
 export { pushToPlaces, type PushToPlacesOptions, wasPushedToAll } from './operation/wal/push-places.ts';
 export { type ReceiveOptions, type ReceivePosition, type ReceiveSummary, receiveWal } from './operation/wal/receive.ts';
+export { connect, type Session } from './postgres/connection.ts';
 export type { ConnectionSettings } from './postgres/settings.ts';
 export { reportDetours, takeDetours } from './repository/elsewhere.ts';
 export {
