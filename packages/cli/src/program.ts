@@ -8,6 +8,7 @@ import { backupCommands } from './program/backup.ts';
 import { SpillwayCommand } from './program/command.ts';
 import { configurationCommands } from './program/configuration.ts';
 import { copyCommands } from './program/copy.ts';
+import { drillCommands } from './program/drill.ts';
 import { dumpCommands } from './program/dump.ts';
 import { evidenceCommands } from './program/evidence.ts';
 import { expireCommands } from './program/expire.ts';
@@ -30,6 +31,7 @@ const branches: readonly Branch[] = [
   restoreCommands,
   dumpCommands,
   verifyCommands,
+  drillCommands,
   evidenceCommands,
   keyCommands,
   walCommands,

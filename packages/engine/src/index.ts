@@ -4,7 +4,7 @@
 export type { Secret } from './codec/keys.ts';
 export type { DumpedDatabase, DumpSummary } from './format/dump.ts';
 export type { BackupSummary } from './format/manifest.ts';
-export { isClusterName } from './format/names.ts';
+export { evidenceName, isClusterName } from './format/names.ts';
 export type { BackupOptions, ClusterSource } from './operation/backup/options.ts';
 export { backup } from './operation/backup/run.ts';
 export { type BackupIdsOptions, listBackupIds, listDumpIds } from './operation/backup-ids.ts';

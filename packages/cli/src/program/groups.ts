@@ -9,7 +9,7 @@ export const commandGroups: readonly (readonly [heading: string, commands: reado
   ['Set up:', ['init', 'check', 'config', 'key']],
   ['Protect:', ['backup', 'wal']],
   ['Recover:', ['backups', 'show', 'restore', 'rewind', 'dump']],
-  ['Prove:', ['doctor', 'verify', 'evidence']],
+  ['Prove:', ['doctor', 'verify', 'drill', 'evidence']],
   ['Keep:', ['expire', 'hold', 'storage', 'copy', 'repair']],
   ['More:', ['lab', 'explain', 'schema', 'completion', 'man']],
 ];

@@ -6,6 +6,7 @@ import { bucketAppliedDocument, bucketPlanDocument } from './bucket.ts';
 import { configCheckDocument, configShowDocument } from './configuration.ts';
 import { copyDocument } from './copy.ts';
 import { doctorDocument } from './doctor.ts';
+import { drillDocument, drillInitDocument, drillsDocument } from './drill.ts';
 import {
   dumpDocument,
   dumpExportDocument,
@@ -67,6 +68,10 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
   ['dump restore', dumpRestoreDocument],
   ['dump export', dumpExportDocument],
   ['verify', verifyDocument.extend(withStorageStats).describe('storage with --stats')],
+  ['drill init', drillInitDocument],
+  ['drill run', drillDocument],
+  ['drill list', drillsDocument],
+  ['drill show', drillDocument],
   ['evidence list', evidenceListDocument],
   ['evidence export', evidenceExportDocument],
   [
