@@ -203,12 +203,7 @@ function expectationOf(given: {
   return { kind: 'faster_than', limitMs: given.faster_than, runs: given.runs ?? RUNS };
 }
 
-const NAME_LETTERS_MAX = 72;
-
-function oneLine(asked: string): string {
-  const line = asked.trim().replaceAll(/\s+/g, ' ').replace(/;$/, '');
-  return line.length > NAME_LETTERS_MAX ? `${line.slice(0, NAME_LETTERS_MAX - 1)}…` : line;
-}
+const oneLine = (asked: string): string => asked.trim().replaceAll(/\s+/g, ' ').replace(/;$/, '');
 
 const names = z.array(text).default([]);
 

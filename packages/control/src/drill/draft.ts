@@ -9,7 +9,7 @@ export function draftDrill(name: string, { name: database, tables, extensions }:
   const counted = tables.filter(({ unlogged }) => !unlogged);
   const unlogged = tables.filter((table) => table.unlogged).map((table) => table.name);
   return [
-    `# What a restored ${oneLine(database)} must show: spillway drill run ${name}`,
+    `# What a restored ${scalar(database)} must show: spillway drill run ${name}`,
     '# Each check asks one thing and expects one thing. docs/drills.md tells what there is.',
     `name: ${scalar(name)}`,
     'backup: latest     # or oldest, random, the id of one',
@@ -21,7 +21,7 @@ export function draftDrill(name: string, { name: database, tables, extensions }:
     '',
     'checks:',
     '  # At one moment, exactly: the drill recovers to the position of the snapshot in which the source is asked.',
-    ...unlogged.map((table) => `  # ${oneLine(table)} is unlogged: it is empty after a recovery, so it is not counted.`),
+    ...unlogged.map((table) => `  # ${scalar(table)} is unlogged: it is empty after a recovery, so it is not counted.`),
     ...counted.flatMap(({ name: table }) => [
       `  - sql: ${scalar(`SELECT count(*) FROM ${table}`)}`,
       '    equals_source: true',
@@ -61,5 +61,3 @@ const scalar = (text: string): string =>
   /^[A-Za-z_][A-Za-z0-9_.-]*$/.test(text) && !RESERVED.test(text) ? text : JSON.stringify(text);
 
 const list = (words: readonly string[]): string => `[${words.map(scalar).join(', ')}]`;
-
-const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ');
