@@ -37,10 +37,22 @@ objectives:
   await assert.rejects(readDrillFile(file), (error) => {
     assert.ok(isSpillwayError(error, 'SPW_DRILL_INVALID'));
     const lines = (error.why ?? '').split('\n').map((line) => line.replace(file, 'F'));
-    assert.ok(lines.some((line) => /^F:2:\d+ target must be latest/.test(line)), error.why);
-    assert.ok(lines.some((line) => /^F:6:\d+ checks\[2\] has no expectation/.test(line)), error.why);
-    assert.ok(lines.some((line) => /^F:9:\d+ checks\[3\]\.at_lest .*did you mean at_least/.test(line)), error.why);
-    assert.ok(lines.some((line) => /^F:11:\d+ objectives\.rto must be a duration/.test(line)), error.why);
+    assert.ok(
+      lines.some((line) => /^F:2:\d+ target must be latest/.test(line)),
+      error.why,
+    );
+    assert.ok(
+      lines.some((line) => /^F:6:\d+ checks\[2\] has no expectation/.test(line)),
+      error.why,
+    );
+    assert.ok(
+      lines.some((line) => /^F:9:\d+ checks\[3\]\.at_lest .*did you mean at_least/.test(line)),
+      error.why,
+    );
+    assert.ok(
+      lines.some((line) => /^F:11:\d+ objectives\.rto must be a duration/.test(line)),
+      error.why,
+    );
     assert.doesNotMatch(error.why ?? '', /secret words/);
     return true;
   });
@@ -49,9 +61,15 @@ objectives:
 test('YAML that is none is told at its line, and an empty file lacks its name', async () => {
   const file = join(folder, 'broken.yaml');
   await writeFile(file, 'name: monthly\n\tchecks: []\n');
-  await assert.rejects(readDrillFile(file), (error) => isSpillwayError(error) && /broken\.yaml:2:1 /.test(error.why ?? ''));
+  await assert.rejects(
+    readDrillFile(file),
+    (error) => isSpillwayError(error) && /broken\.yaml:2:1 /.test(error.why ?? ''),
+  );
   await writeFile(file, '');
-  await assert.rejects(readDrillFile(file), (error) => isSpillwayError(error) && /name is missing/.test(error.why ?? ''));
+  await assert.rejects(
+    readDrillFile(file),
+    (error) => isSpillwayError(error) && /name is missing/.test(error.why ?? ''),
+  );
 });
 
 test('what init writes is read back with every name as it was, whatever the names', () => {
@@ -70,7 +88,11 @@ test('what init writes is read back with every name as it was, whatever the name
   });
   const database = fc.record({
     name: word,
-    tables: fc.uniqueArray(table, { minLength: 1, maxLength: 4, selector: ({ name }) => name.trim().replaceAll(/\s+/g, ' ').replace(/;$/, '') }),
+    tables: fc.uniqueArray(table, {
+      minLength: 1,
+      maxLength: 4,
+      selector: ({ name }) => name.trim().replaceAll(/\s+/g, ' ').replace(/;$/, ''),
+    }),
     extensions: words,
   });
   fc.assert(
@@ -84,7 +106,11 @@ test('what init writes is read back with every name as it was, whatever the name
         assert.deepEqual(objects?.tables[name], { indexes, constraints });
       }
       const counted = live.tables.filter(({ unlogged }) => !unlogged).length;
-      assert.equal(parsed.drill.checks.filter((check) => check.kind === 'sql' && check.expectation.kind === 'equals_source').length, counted);
+      assert.equal(
+        parsed.drill.checks.filter((check) => check.kind === 'sql' && check.expectation.kind === 'equals_source')
+          .length,
+        counted,
+      );
     }),
   );
 });
@@ -116,6 +142,9 @@ test('the Job for Kubernetes is YAML of the kinds it says, and runs a drill file
     assert.deepEqual(document.errors, []);
     return document.toJS() as { readonly kind: string; readonly data?: Readonly<Record<string, string>> };
   });
-  assert.deepEqual(documents.map(({ kind }) => kind), ['ConfigMap', 'PersistentVolumeClaim', 'CronJob']);
+  assert.deepEqual(
+    documents.map(({ kind }) => kind),
+    ['ConfigMap', 'PersistentVolumeClaim', 'CronJob'],
+  );
   assert.ok(parseDrill(parse(documents[0]?.data?.['monthly.yaml'] ?? '')).ok);
 });

@@ -23,7 +23,8 @@ export async function listDrillFiles(context: Context, loaded: LoadedConfigurati
   const found = new Map<string, string>();
   for (const folder of foldersOf(context, loaded)) {
     for (const name of (await namesIn(folder)).toSorted()) {
-      if (ENDINGS.includes(extname(name)) && !found.has(drillNameOf(name))) found.set(drillNameOf(name), join(folder, name));
+      if (ENDINGS.includes(extname(name)) && !found.has(drillNameOf(name)))
+        found.set(drillNameOf(name), join(folder, name));
     }
   }
   return [...found.values()].toSorted((a, b) => drillNameOf(a).localeCompare(drillNameOf(b)));
@@ -42,7 +43,10 @@ export async function findDrillFile(context: Context, loaded: LoadedConfiguratio
   const names = files.map(drillNameOf);
   const meant = nearest(word, names);
   throw new SpillwayError('SPW_DRILL_UNKNOWN', `there is no drill ${word}`, {
-    why: names.length === 0 ? `no file lies in ${foldersOf(context, loaded).join(' or ')}` : `there are ${names.join(', ')}`,
+    why:
+      names.length === 0
+        ? `no file lies in ${foldersOf(context, loaded).join(' or ')}`
+        : `there are ${names.join(', ')}`,
     ...(meant === undefined ? {} : { hint: `did you mean ${meant}?` }),
   });
 }

@@ -19,8 +19,12 @@ import { checkExportedEvidence } from '@spillway/engine';
 import { freePort, type LabCluster, startCluster } from '@spillway/lab';
 import { type Ended, makeWorkplace, type Workplace } from './spawned.ts';
 
-/** Not run here: they want client programs, a policy or a second key; `dump` has a test beside this one. */
+/** Not run here: they want client programs, a policy or a second key; `dump` and `drill` have a test beside this one. */
 const elsewhere: ReadonlySet<string> = new Set([
+  'drill init',
+  'drill run',
+  'drill list',
+  'drill show',
   'dump show',
   'dump verify',
   'dump restore',

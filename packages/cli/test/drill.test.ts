@@ -105,7 +105,7 @@ async function drill(...words: readonly string[]): Promise<DrillDocument & { rea
   return { ...drillDocument.parse(JSON.parse(stdout)), code };
 }
 
-const refused = ({ stderr, stdout }: Ended): string => errorDocument.parse(JSON.parse(stdout || stderr)).error.code;
+const refused = ({ stderr, stdout }: Ended): string => errorDocument.parse(JSON.parse(stdout || stderr)).code;
 
 const fileOf = (name: string): string => join(place.folder, 'drills', `${name}.yaml`);
 
@@ -175,7 +175,9 @@ test('a drill passes while clients write: every row is equal to the source at it
       const id = 1 + ((n * 7 + client * 500) % 2000);
       if (n % 10 === 9) {
         // Prepared ones commit by another record.
-        await session.query(`BEGIN; UPDATE sensor SET value = value + 1 WHERE id = ${id}; PREPARE TRANSACTION 'p${client}'`);
+        await session.query(
+          `BEGIN; UPDATE sensor SET value = value + 1 WHERE id = ${id}; PREPARE TRANSACTION 'p${client}'`,
+        );
         await session.query(`COMMIT PREPARED 'p${client}'`);
       } else {
         await session.query(`BEGIN; INSERT INTO reading (sensor_id, value) VALUES (${id}, ${n});
@@ -302,7 +304,11 @@ objects:`,
 
 test('a drill that cannot begin is on record as failed with a sentence, and leaves nothing', async () => {
   const refusals: readonly (readonly [name: string, text: string, error: RegExp])[] = [
-    ['unknown', 'name: unknown\nchecks:\n  - sql: SELECT 1\n    at_lest: 1\n', /unknown\.yaml:4:5 checks\[1\]\.at_lest .*at_least/],
+    [
+      'unknown',
+      'name: unknown\nchecks:\n  - sql: SELECT 1\n    at_lest: 1\n',
+      /unknown\.yaml:4:5 checks\[1\]\.at_lest .*at_least/,
+    ],
     ['nothing', 'name: nothing\nchecks:\n  - sql: SELECT 1\n', /has no expectation/],
     ['early', 'name: early\ntarget: 2001-01-01T00:00:00Z\n', /no backup to drill with: none was finished before 2001/],
     ['late', 'name: late\ntarget: 2101-01-01T00:00:00Z\n', /cannot be reached/],
@@ -314,7 +320,10 @@ test('a drill that cannot begin is on record as failed with a sentence, and leav
     const document = await drill('run', name);
     assert.deepEqual([document.code, document.result, document.details.drill], [14, 'failed', name]);
     assert.match(document.details.error ?? '', error, name);
-    assert.ok(document.details.checklist.every(({ result }) => result !== 'passed'), name);
+    assert.ok(
+      document.details.checklist.every(({ result }) => result !== 'passed'),
+      name,
+    );
   }
   assert.equal(refused(await place.run(['drill', 'run', 'monthyl', '--json'])), 'SPW_DRILL_UNKNOWN');
   assert.deepEqual(await leftOver(), []);

@@ -31,7 +31,10 @@ test('each expectation is read as it is meant', () => {
     [{ is_true: true }, { kind: 'is_true' }],
     [{ plan_uses_index: 'sensor_pkey' }, { kind: 'plan_uses_index', of: 'sensor_pkey' }],
     [{ faster_than: '50ms' }, { kind: 'faster_than', limitMs: 50, runs: 5 }],
-    [{ faster_than: '1s', runs: 3 }, { kind: 'faster_than', limitMs: 1000, runs: 3 }],
+    [
+      { faster_than: '1s', runs: 3 },
+      { kind: 'faster_than', limitMs: 1000, runs: 3 },
+    ],
   ];
   for (const [given, expectation] of cases) {
     const result = parseDrill(one({ sql: 'SELECT 1;\n', ...given }));
@@ -125,7 +128,11 @@ test('what is wrong is told at its key, with what was meant', () => {
       /the name of another check/,
     ],
     [{ name: 'm', objects: { water: { table: {} } } }, 'objects.water.table', /did you mean tables/],
-    [{ name: 'm', objects: { water: { tables: { sensor: { index: [] } } } } }, 'objects.water.tables.sensor.index', /indexes/],
+    [
+      { name: 'm', objects: { water: { tables: { sensor: { index: [] } } } } },
+      'objects.water.tables.sensor.index',
+      /indexes/,
+    ],
   ];
   for (const [raw, path, message] of wrong) {
     const result = parseDrill(raw);

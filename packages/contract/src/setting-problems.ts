@@ -77,7 +77,12 @@ function problemsOf(schema: z.ZodType, issue: z.core.$ZodIssue, invalidKey: stri
 /** The keys that the schema knows in the object at `path`. */
 function keysAt(schema: unknown, path: readonly (string | number)[]): string[] {
   if (schema instanceof z.ZodPipe) return keysAt(schema.in, path);
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) {
+  if (
+    schema instanceof z.ZodOptional ||
+    schema instanceof z.ZodNullable ||
+    schema instanceof z.ZodDefault ||
+    schema instanceof z.ZodPrefault
+  ) {
     return keysAt(schema.def.innerType, path);
   }
   const [first, ...rest] = path;

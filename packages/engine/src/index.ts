@@ -38,7 +38,7 @@ export {
 } from './operation/copy/run.ts';
 export { type CopyPolicy, isDone, type PlaceState } from './operation/copy/done.ts';
 export { type FurtherPlace, type PlaceOutcome, type TeeOptions, throughPlaces } from './operation/copy/tee.ts';
-export { type HeldMoment, holdMoment, type HoldOptions, seenTooEarly } from './operation/moment/hold.ts';
+export { askAtMoment, type Moment, type MomentOptions, seenTooEarly } from './operation/moment/ask.ts';
 export { diagnose } from './operation/doctor/diagnose.ts';
 export type { Area, DoctorFacts, Failure, FileFacts } from './operation/doctor/facts.ts';
 export type { Finding as DoctorFinding } from './operation/doctor/finding.ts';

@@ -3,7 +3,14 @@
 // `run` and `list` put killed drills on record first, so that what was begun and never ended is not forgotten.
 
 import { dirname } from 'node:path';
-import { type Drill, type DrillDocument, type DrillsDocument, exitCodes, isSpillwayError, SpillwayError } from '@spillway/contract';
+import {
+  type Drill,
+  type DrillDocument,
+  type DrillsDocument,
+  exitCodes,
+  isSpillwayError,
+  SpillwayError,
+} from '@spillway/contract';
 import { drillDetailsDocument } from '@spillway/contract/schemas';
 import { failuresOf, recordKilled, runDrill as runOne } from '@spillway/control';
 import * as engine from '@spillway/engine';
@@ -73,9 +80,13 @@ export const showDrill: Command<object> = async (context, _options, word) => {
     ({ id, details }) => word === undefined || details.drill === word || id.startsWith(word),
   );
   if (found === undefined) {
-    throw new SpillwayError('SPW_DRILL_UNKNOWN', `no drill${word === undefined ? '' : ` ${word}`} of ${cluster} is on record`, {
-      hint: 'spillway drill list names those that are; spillway drill run makes a record',
-    });
+    throw new SpillwayError(
+      'SPW_DRILL_UNKNOWN',
+      `no drill${word === undefined ? '' : ` ${word}`} of ${cluster} is on record`,
+      {
+        hint: 'spillway drill list names those that are; spillway drill run makes a record',
+      },
+    );
   }
   await tell(context, found, found.details);
   return 0;

@@ -41,7 +41,9 @@ function factsOf({ details, started_at: startedAt }: DrillDocument): readonly (r
   return [
     ['started', formatTime(new Date(startedAt))],
     ...(details.backup === null ? [] : [['backup', shortId(details.backup)] as const]),
-    ...(target === null ? [] : [['target', `${target.kind}${target.value === null ? '' : ` ${target.value}`}`] as const]),
+    ...(target === null
+      ? []
+      : [['target', `${target.kind}${target.value === null ? '' : ` ${target.value}`}`] as const]),
     ...(details.recovered_to_lsn === null ? [] : [['recovered to', details.recovered_to_lsn] as const]),
     ...phases.map(
       ({ name, seconds, bytes }) =>

@@ -4,7 +4,11 @@ import fc from 'fast-check';
 import { type CheckOutcome, checklistOf, ITEMS, type Measured } from './checklist.ts';
 import { evidenceOf, failuresOf, type Told } from './record.ts';
 
-const outcome = (kind: CheckOutcome['kind'], about: CheckOutcome['about'], result: CheckOutcome['result'] = 'passed') => ({
+const outcome = (
+  kind: CheckOutcome['kind'],
+  about: CheckOutcome['about'],
+  result: CheckOutcome['result'] = 'passed',
+) => ({
   name: `${kind} ${about}`,
   kind,
   about,
@@ -58,14 +62,22 @@ const without = (...about: readonly CheckOutcome['about'][]): Measured => ({
 const spoiled = (about: CheckOutcome['about'], kind?: CheckOutcome['kind']): Measured => ({
   ...good,
   checks: whole.map((check) =>
-    check.about === about && (kind === undefined || check.kind === kind) ? { ...check, result: 'failed' as const } : check,
+    check.about === about && (kind === undefined || check.kind === kind)
+      ? { ...check, result: 'failed' as const }
+      : check,
   ),
 });
 
 test('a drill that measured everything has the seven items of the plan, all passed', () => {
   assert.equal(ITEMS.length, 7);
-  assert.deepEqual(checklistOf(good).map(({ item }) => item), ITEMS);
-  assert.deepEqual(results(good), ITEMS.map(() => 'passed'));
+  assert.deepEqual(
+    checklistOf(good).map(({ item }) => item),
+    ITEMS,
+  );
+  assert.deepEqual(
+    results(good),
+    ITEMS.map(() => 'passed'),
+  );
   const { result, backup, details } = evidenceOf(told());
   assert.deepEqual([result, backup, failuresOf(details)], ['passed', '20261101T000000Z-aaaa1111', []]);
 });
@@ -118,7 +130,9 @@ test('a drill passes exactly where nothing failed and nothing is missing', () =>
   const some = fc.subarray([...whole, outcome('shell', null), outcome('structure', null)]);
   const flags = fc.record({
     checks: some.chain((checks) =>
-      fc.tuple(...checks.map((check) => fc.boolean().map((ok) => (ok ? check : { ...check, result: 'failed' as const })))),
+      fc.tuple(
+        ...checks.map((check) => fc.boolean().map((ok) => (ok ? check : { ...check, result: 'failed' as const }))),
+      ),
     ),
     rto: fc.option(fc.constantFrom(1, 100)),
     loss: fc.option(fc.constantFrom(1, 1000)),

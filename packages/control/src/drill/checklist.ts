@@ -130,7 +130,9 @@ function ofAll(
   return {
     result: 'passed',
     by: parts
-      .map(([what, , checks]) => `${what}: ${checks.length === 1 ? checks[0]?.found : `${checks.length} checks passed`}`)
+      .map(
+        ([what, , checks]) => `${what}: ${checks.length === 1 ? checks[0]?.found : `${checks.length} checks passed`}`,
+      )
       .join('; '),
   };
 }

@@ -29,10 +29,20 @@ test('each choice takes the backup that it says, of those before the target', ()
 
 test('no backup, none early enough, and a word that means none or several are refused', () => {
   const early = new Date('2026-10-01T00:00:00Z');
-  assert.throws(() => chooseBackup([], 'latest', undefined, 0), (e) => isSpillwayError(e, 'SPW_TARGET_UNREACHABLE'));
-  assert.throws(() => chooseBackup(backups, 'latest', early, 0), (e) => isSpillwayError(e, 'SPW_TARGET_UNREACHABLE'));
+  assert.throws(
+    () => chooseBackup([], 'latest', undefined, 0),
+    (e) => isSpillwayError(e, 'SPW_TARGET_UNREACHABLE'),
+  );
+  assert.throws(
+    () => chooseBackup(backups, 'latest', early, 0),
+    (e) => isSpillwayError(e, 'SPW_TARGET_UNREACHABLE'),
+  );
   for (const word of ['ffff', 'aa']) {
-    assert.throws(() => chooseBackup(backups, word, undefined, 0), (e) => isSpillwayError(e, 'SPW_BACKUP_UNKNOWN'), word);
+    assert.throws(
+      () => chooseBackup(backups, word, undefined, 0),
+      (e) => isSpillwayError(e, 'SPW_BACKUP_UNKNOWN'),
+      word,
+    );
   }
 });
 
@@ -49,6 +59,9 @@ test('a random moment lies between the end of the backup and the end of WAL, as 
   );
   const [backup = { id: '', finished_at: '' }] = backups;
   for (const latest of [null, '2026-10-01T00:00:00Z']) {
-    assert.throws(() => randomMoment(backup, latest, 0), (e) => isSpillwayError(e, 'SPW_TARGET_UNREACHABLE'));
+    assert.throws(
+      () => randomMoment(backup, latest, 0),
+      (e) => isSpillwayError(e, 'SPW_TARGET_UNREACHABLE'),
+    );
   }
 });

@@ -42,7 +42,8 @@ export function chooseBackup(
 }
 
 /** An id is the time and eight digits; people know it by the digits. */
-const isCalled = (id: string, word: string): boolean => id.startsWith(word) || id.split('-').at(-1)?.startsWith(word) === true;
+const isCalled = (id: string, word: string): boolean =>
+  id.startsWith(word) || id.split('-').at(-1)?.startsWith(word) === true;
 
 function onlyOne(backups: readonly BackupToChoose[], word: string): BackupToChoose | undefined {
   const [only, second] = backups.filter(({ id }) => isCalled(id, word));

@@ -2,15 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Expectation } from '@spillway/contract';
 import fc from 'fast-check';
-import {
-  executionTime,
-  indexesInPlan,
-  judgePlan,
-  judgeRows,
-  judgeTimes,
-  median,
-  type Rows,
-} from './expectation.ts';
+import { executionTime, indexesInPlan, judgePlan, judgeRows, judgeTimes, median, type Rows } from './expectation.ts';
 
 const rows = (...values: readonly unknown[]): Rows => values.map((count) => ({ count }));
 const judge = (expectation: Expectation, restored: Rows, source?: Rows) => judgeRows(expectation, { restored, source });
@@ -63,7 +55,10 @@ test('each expectation passes what it must, and nothing else', () => {
 
 test('a difference is told, not only that there is one', () => {
   assert.match(judge({ kind: 'equals_source' }, rows('(1)'), rows('(2)')).found, /\(1\)/);
-  assert.match(judge({ kind: 'equals_source' }, rows('(a)', '(c)'), rows('(a)', '(b)')).found, /2 rows; (?:lacks|has too much)/);
+  assert.match(
+    judge({ kind: 'equals_source' }, rows('(a)', '(c)'), rows('(a)', '(b)')).found,
+    /2 rows; (?:lacks|has too much)/,
+  );
   assert.match(judge({ kind: 'at_least', value: 1 }, rows('1', '2')).found, /2 rows, and not one number/);
 });
 
@@ -102,7 +97,10 @@ test('indexes are found in a plan however deep, and the time of its run', () => 
       Plan: {
         'Node Type': 'Append',
         Plans: [
-          { 'Node Type': 'Bitmap Heap Scan', Plans: [{ 'Node Type': 'Bitmap Index Scan', 'Index Name': 'reading_p1' }] },
+          {
+            'Node Type': 'Bitmap Heap Scan',
+            Plans: [{ 'Node Type': 'Bitmap Index Scan', 'Index Name': 'reading_p1' }],
+          },
           { 'Node Type': 'Index Only Scan', 'Index Name': 'reading_p2' },
           { 'Node Type': 'Seq Scan', 'Relation Name': 'reading_p3' },
         ],

@@ -47,7 +47,11 @@ export function judgeRows(expectation: Expectation, { restored, source }: Answer
       return verdict(isEqual(value, expectation.value), expected, show(value));
     }
     case 'is_true':
-      return verdict(single(restored) === true, 'true', isSingle(restored) ? show(single(restored)) : describe(restored));
+      return verdict(
+        single(restored) === true,
+        'true',
+        isSingle(restored) ? show(single(restored)) : describe(restored),
+      );
     default:
       return failed(expectation.kind, 'a plan, which holds no rows');
   }

@@ -37,7 +37,8 @@ export async function inspectDatabase(connection: ConnectionSettings, signal: Ab
         WHERE datallowconn AND NOT datistemplate AND datname <> current_database() ORDER BY 1`,
     );
     throw new SpillwayError('SPW_USAGE', `database ${name} has no tables to drill with`, {
-      why: others.length === 0 ? 'there is no other database' : `there are ${others.map((each) => each.name).join(', ')}`,
+      why:
+        others.length === 0 ? 'there is no other database' : `there are ${others.map((each) => each.name).join(', ')}`,
       hint: 'name one with --database',
     });
   }

@@ -83,7 +83,8 @@ export function parseMark(text: string | undefined): DrillMark | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { format, run, drill, cluster, repository, started_at: at, owner } = value as Partial<DrillMark>;
   const isText = [run, drill, cluster, repository, at].every((each) => typeof each === 'string');
-  if (format !== 1 || !isText || !/^[0-9a-f]{12}$/.test(run ?? '') || Number.isNaN(Date.parse(at ?? ''))) return undefined;
+  if (format !== 1 || !isText || !/^[0-9a-f]{12}$/.test(run ?? '') || Number.isNaN(Date.parse(at ?? '')))
+    return undefined;
   return typeof owner === 'object' && owner !== null ? (value as DrillMark) : undefined;
 }
 

@@ -33,10 +33,18 @@ test('objects that are all there and whole pass', () => {
 });
 
 test('what is stolen, dropped, invalid or not validated is named', () => {
-  const cases: readonly (readonly [change: FoundObjects, part: keyof ReturnType<typeof judgeObjects>, named: RegExp])[] = [
+  const cases: readonly (readonly [
+    change: FoundObjects,
+    part: keyof ReturnType<typeof judgeObjects>,
+    named: RegExp,
+  ])[] = [
     [{ ...found, tables: [sensor, { ...alert, exists: false }] }, 'tables', /alert is missing/],
     [{ ...found, tables: [alert] }, 'tables', /sensor is missing/],
-    [{ ...found, tables: [{ ...sensor, indexes: [] }, alert] }, 'indexes', /sensor_pkey of sensor is missing; sensor_code/],
+    [
+      { ...found, tables: [{ ...sensor, indexes: [] }, alert] },
+      'indexes',
+      /sensor_pkey of sensor is missing; sensor_code/,
+    ],
     [
       { ...found, tables: [{ ...sensor, indexes: sensor.indexes.map((each) => ({ ...each, valid: false })) }, alert] },
       'indexes',
@@ -62,7 +70,11 @@ test('what is stolen, dropped, invalid or not validated is named', () => {
 test('an answer by HTTP passes by all that is asked of it', () => {
   const body = '{"ready":true,"parts":[{"state":"up"}]}';
   const ask = { status: 200, contains: undefined, json: undefined };
-  const cases: readonly (readonly [asked: Parameters<typeof judgeAnswer>[0], answer: Parameters<typeof judgeAnswer>[1], result: string])[] = [
+  const cases: readonly (readonly [
+    asked: Parameters<typeof judgeAnswer>[0],
+    answer: Parameters<typeof judgeAnswer>[1],
+    result: string,
+  ])[] = [
     [ask, { status: 200, body }, 'passed'],
     [ask, { status: 503, body }, 'failed'],
     [ask, 'no answer in time', 'failed'],

@@ -16,7 +16,8 @@ export interface DrillPhase {
   readonly bytes: number | null;
 }
 
-export interface DrillDetails {
+/** A type, not an interface: only so it is a record of whatever, as evidence has it. */
+export type DrillDetails = {
   /** Of this run; also in the mark that it leaves while it runs. */
   readonly run: string;
   readonly drill: string;
@@ -35,7 +36,7 @@ export interface DrillDetails {
   readonly error: string | null;
   readonly host: string;
   readonly versions: { readonly spillway: string; readonly node: string; readonly postgres: string | null };
-}
+};
 
 export interface Told extends Measured {
   readonly run: string;

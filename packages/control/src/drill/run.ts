@@ -128,9 +128,11 @@ async function perform(drill: Drill, options: DrillOptions, mark: Marked, ledger
     const { now } = ledger;
     if (scratch !== undefined) {
       const opened = scratch;
-      await ledger.phase('clean-up', () => opened[Symbol.asyncDispose]()).catch((error: unknown) => {
-        ledger.fail(error, options.signal);
-      });
+      await ledger
+        .phase('clean-up', () => opened[Symbol.asyncDispose]())
+        .catch((error: unknown) => {
+          ledger.fail(error, options.signal);
+        });
     }
     ledger.now = now;
   }
@@ -290,7 +292,15 @@ class Ledger {
 
   told(): Omit<
     Told,
-    'run' | 'drill' | 'cluster' | 'rtoObjectiveSeconds' | 'rpoObjectiveSeconds' | 'startedAt' | 'finishedAt' | 'host' | 'versions'
+    | 'run'
+    | 'drill'
+    | 'cluster'
+    | 'rtoObjectiveSeconds'
+    | 'rpoObjectiveSeconds'
+    | 'startedAt'
+    | 'finishedAt'
+    | 'host'
+    | 'versions'
   > {
     const scratch = this.#scratch;
     const { restored, recovery } = scratch ?? {};

@@ -1,11 +1,11 @@
 // What the source says at the drill's moment: the same queries that the restored database will be asked.
 //
-// Where one must be equal, the moment is held (`holdMoment`): the queries are asked in its snapshot, and the drill recovers to
-// exactly its position. Where the source is only an estimate (`within`, at another moment), an ordinary session is enough.
+// Where one must be equal, they are asked in one snapshot, and the drill recovers to exactly the position that it stands
+// for (`askAtMoment`). Where the source is only an estimate (`within`, at another moment), an ordinary session is enough.
 // A query that fails there fails its check, and keeps the others from nothing.
 
 import { type Drill, isSpillwayError, type Report, type SqlCheck } from '@spillway/contract';
-import { connect, type ConnectionSettings, holdMoment, type Repository, type Session } from '@spillway/engine';
+import { askAtMoment, connect, type ConnectionSettings, type Repository, type Session } from '@spillway/engine';
 import { asksSource, type Rows } from './expectation.ts';
 
 const ROWS_MAX = 10_000;
@@ -45,8 +45,15 @@ export async function askSource(drill: Drill, options: SourceOptions): Promise<S
   if (held !== undefined) {
     const here = checks.filter((check) => database(check) === database(held));
     const queries = here.map(askedAs);
-    await using moment = await holdMoment({ ...options, connection: into(held), queries });
-    for (const check of here) answers.set(check.name, await inSavepoint(moment.session, check, options.signal));
+    const { answer, ...moment } = await askAtMoment(
+      { ...options, connection: into(held), queries },
+      async (session) => {
+        const asked: (readonly [string, Rows | string])[] = [];
+        for (const check of here) asked.push([check.name, await inSavepoint(session, check, options.signal)]);
+        return asked;
+      },
+    );
+    for (const [name, rows] of answer) answers.set(name, rows);
     const { lsn, timeline, running, lossSeconds } = moment;
     await askOthers();
     return { answers, moment: { lsn, timeline, running, lossSeconds } };

@@ -76,7 +76,10 @@ function valueAt(body: string, path: string): unknown {
     // No JSON: it has nothing anywhere.
     return undefined;
   }
-  for (const part of path.replace(/^\$\.?/, '').split(/[.[\]]+/).filter((each) => each !== '')) {
+  for (const part of path
+    .replace(/^\$\.?/, '')
+    .split(/[.[\]]+/)
+    .filter((each) => each !== '')) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined;
     value = Reflect.get(value, part);
   }

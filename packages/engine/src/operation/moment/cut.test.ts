@@ -49,18 +49,16 @@ test('the cut is the last commit that is seen, and there is none where one befor
 });
 
 test('whatever the order in which transactions write their commit and leave: a cut shows what the snapshot shows, and is found where there is one', () => {
-  const scenario = fc
-    .integer({ min: 1, max: 7 })
-    .chain((count) =>
-      fc.record({
-        // Each transaction twice: the first time it writes its record, the second time it leaves the list.
-        events: fc.shuffledSubarray(
-          Array.from({ length: 2 * count }, (_, index) => index % count),
-          { minLength: 2 * count },
-        ),
-        taken: fc.integer({ min: 0, max: 2 * count }),
-      }),
-    );
+  const scenario = fc.integer({ min: 1, max: 7 }).chain((count) =>
+    fc.record({
+      // Each transaction twice: the first time it writes its record, the second time it leaves the list.
+      events: fc.shuffledSubarray(
+        Array.from({ length: 2 * count }, (_, index) => index % count),
+        { minLength: 2 * count },
+      ),
+      taken: fc.integer({ min: 0, max: 2 * count }),
+    }),
+  );
   fc.assert(
     fc.property(scenario, ({ events, taken }) => {
       const commits: CommitRecord[] = [];

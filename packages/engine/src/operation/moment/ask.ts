@@ -1,13 +1,13 @@
-// Holds a moment of a running cluster: a snapshot to ask queries in, and the position in WAL whose recovery shows the same.
+// Asks a running cluster, and tells the position in WAL whose recovery gives the same answers.
 //
-//   1  how far the repository leads; then a commit of our own, so that there is one before every snapshot
-//   2  some snapshots, shortly after one another, each in a read-only transaction that has first locked the tables of the
-//      queries as reading locks them: TRUNCATE and rewrites, which snapshots do not shield from, wait
-//   3  a second commit, and the wait until WAL up to it is in the repository
-//   4  the commits in that WAL; the first snapshot that stands for a position is kept, the others are let go (`cut.ts`)
-// Nothing is locked that writers need. Where transactions commit so densely that no snapshot stands for a position, it is
-// tried again; after some rounds it is an error. A commit that took longer than step 1 to 2 to be seen lies before what is
-// looked at: whoever recovers asks `seenTooEarly` of the recovered server, which must find none.
+//   1  how far the repository leads; then a commit of our own, so that there is one before the snapshot
+//   2  a read-only transaction that first locks the tables of the queries as reading locks them, since TRUNCATE and rewrites
+//      pass by snapshots, and then takes its snapshot: a few times over, until nobody is in the midst of writing, or the last
+//   3  a second commit, so that WAL goes on behind it; the questions; and the end of the transaction
+//   4  the wait until that WAL is in the repository; its commits tell whether the snapshot stands for a position (`cut.ts`)
+// Nothing is locked that writers need, and nothing while WAL is waited for. A snapshot that stands for no position costs one
+// round more; after some it is an error. A commit that took longer to be seen than the WAL that is read goes back would be
+// missed: whoever recovers asks `seenTooEarly` of the recovered server, which must find none.
 
 import { type Report, SpillwayError } from '@spillway/contract';
 import { connect, type Session } from '../../postgres/connection.ts';
@@ -21,8 +21,9 @@ import { findWay, type Way } from '../wal/coverage.ts';
 import { listCommits } from '../wal/search.ts';
 import { findCut, parseSnapshot, sees, type Visibility } from './cut.ts';
 
-const SNAPSHOTS = 5;
-const ROUNDS = 4;
+/** In a round; each is a transaction of a millisecond. */
+const SNAPSHOTS = 10;
+const ROUNDS = 6;
 const LOOK_AGAIN_MS = 200;
 /** A reading lock waits for those who rewrite a table; production is not made to queue behind us. */
 const LOCK_TIMEOUT_MS = 5_000;
@@ -30,10 +31,10 @@ const STATEMENT_TIMEOUT_MS = 60_000;
 /** Between the commit before a snapshot and the one behind it. */
 const COMMITS_MAX = 1_000_000;
 
-export interface HoldOptions {
+export interface MomentOptions {
   readonly repository: Repository;
   readonly cluster: string;
-  /** Its database is the one that queries are asked in. */
+  /** Its database is the one that is asked. */
   readonly connection: ConnectionSettings;
   /** What is to be asked: their tables are locked for reading. One that does not parse is left to whoever asks it. */
   readonly queries: readonly string[];
@@ -43,10 +44,9 @@ export interface HoldOptions {
   readonly report: Report;
 }
 
-export interface HeldMoment extends AsyncDisposable {
-  /** In the transaction of the snapshot, read-only, time zone UTC. */
-  readonly session: Session;
-  /** Recovery to here, inclusive, shows what the session sees. */
+export interface Moment<Answer> {
+  readonly answer: Answer;
+  /** Recovery to here, inclusive, shows what was asked. */
   readonly lsn: string;
   readonly timeline: number;
   readonly takenAt: Date;
@@ -56,19 +56,24 @@ export interface HeldMoment extends AsyncDisposable {
   readonly lossSeconds: number;
 }
 
-/** Throws SPW_POSTGRES_UNSUITABLE for a standby, SPW_SYSTEM_MISMATCH, SPW_WAL_WAIT. */
-export async function holdMoment(options: HoldOptions): Promise<HeldMoment> {
+/**
+ * `ask` gets a session in the transaction of the snapshot, read-only, time zone UTC; it may be asked more than once.
+ * Throws SPW_POSTGRES_UNSUITABLE for a standby, SPW_SYSTEM_MISMATCH, SPW_WAL_WAIT.
+ */
+export async function askAtMoment<Answer>(
+  options: MomentOptions,
+  ask: (session: Session) => Promise<Answer>,
+): Promise<Moment<Answer>> {
   const { connection, signal } = options;
   await using scout = await connect(connection, { signal });
-  const { system, timeline } = await lookAt(scout, options);
-  const tables = await tablesOf(scout, options);
+  const source: Source = { ...(await lookAt(scout, options)), tables: await tablesOf(scout, options) };
   for (let round = 1; round <= ROUNDS; round++) {
-    const held = await tryOnce(options, scout, { system, timeline, tables });
-    if (held !== undefined) return held;
+    const moment = await tryOnce(options, scout, source, ask);
+    if (moment !== undefined) return moment;
   }
   throw new SpillwayError('SPW_WAL_WAIT', 'no snapshot of the source stands for one position of its WAL', {
-    why: `of ${ROUNDS * SNAPSHOTS} snapshots each saw a commit whose record lies behind one that it did not see`,
-    hint: 'run it when less is written; a standby whose commits are waited for, and which does not answer, is a cause too',
+    why: `each of ${ROUNDS} saw a commit whose record lies behind one that it did not see`,
+    hint: 'run it when less is written; a synchronous standby that does not answer is a cause too',
   });
 }
 
@@ -91,56 +96,57 @@ interface Source {
 }
 
 interface Snapshot {
-  readonly session: Session;
   readonly visibility: Visibility;
-  readonly running: readonly string[];
   readonly takenAt: Date;
 }
 
-async function tryOnce(options: HoldOptions, scout: Session, source: Source): Promise<HeldMoment | undefined> {
+async function tryOnce<Answer>(
+  options: MomentOptions,
+  scout: Session,
+  source: Source,
+  ask: (session: Session) => Promise<Answer>,
+): Promise<Moment<Answer> | undefined> {
   const { signal, report } = options;
-  const snapshots: Snapshot[] = [];
-  let kept: Snapshot | undefined;
-  const sessions = await Promise.allSettled(
-    Array.from({ length: SNAPSHOTS }, () => connect(options.connection, { signal })),
-  );
-  const opened = sessions.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
-  await using _ = { [Symbol.asyncDispose]: () => closeAll(opened.filter((session) => session !== kept?.session)) };
-  const failed = sessions.find((each) => each.status === 'rejected');
-  if (failed !== undefined && opened.length === 0) throw failed.reason;
-
   const position = await insertPosition(scout);
-  const durable = wayOf(await readWal(options, source), source, position).durable;
-  const first = await commitOwn(scout);
-  for (const session of opened) snapshots.push(await takeSnapshot(session, source.tables));
-  const second = await commitOwn(scout);
-  const until = await flushedPosition(scout);
+  const { durable } = wayOf(await readWal(options, source), source, position);
+  const own = new Set([await commitOwn(scout)]);
+  const { snapshot, answer, until } = await inSnapshot(options, source, async (session) => {
+    own.add(await commitOwn(scout));
+    return { until: await flushedPosition(scout), answer: await ask(session) };
+  });
   await pushSegment(scout, report);
   const { wal, way } = await waitUntilStored(options, source, position, until);
-
   const commits = await listCommits(wal.archive, way, { from: position, until, most: COMMITS_MAX }, signal);
-  for (const snapshot of snapshots) {
-    const cut = findCut(commits, snapshot.visibility);
-    if (cut === undefined) continue;
-    const own = new Set([first, second]);
-    const lossSeconds = await lossOf(options, source, { durable, until, own, snapshot });
-    // From here on it is the caller's.
-    kept = snapshot;
-    return {
-      session: snapshot.session,
-      lsn: formatLsn(cut),
-      timeline: source.timeline,
-      takenAt: snapshot.takenAt,
-      running: snapshot.running,
-      lossSeconds,
-      [Symbol.asyncDispose]: () => snapshot.session[Symbol.asyncDispose](),
-    };
+  const cut = findCut(commits, snapshot.visibility);
+  if (cut === undefined) return undefined;
+  return {
+    answer,
+    lsn: formatLsn(cut),
+    timeline: source.timeline,
+    takenAt: snapshot.takenAt,
+    running: [...snapshot.visibility.running].map(String),
+    lossSeconds: await lossOf(options, source, { durable, until, own, snapshot }),
+  };
+}
+
+/** The transaction is over when this returns. */
+async function inSnapshot<Result>(
+  { connection, signal }: MomentOptions,
+  { tables }: Source,
+  work: (session: Session) => Promise<Result>,
+): Promise<Result & { readonly snapshot: Snapshot }> {
+  await using session = await connect(connection, { signal });
+  await session.query("SET TimeZone = 'UTC'");
+  for (let attempt = 1; ; attempt++) {
+    const snapshot = await takeSnapshot(session, tables);
+    // Where nobody is in the midst of writing, none can be in the midst of its commit.
+    if (snapshot.visibility.running.size === 0 || attempt === SNAPSHOTS) return { ...(await work(session)), snapshot };
+    await session.query('ROLLBACK');
   }
-  return undefined;
 }
 
 /** Which system and timeline the source is, where the repository knows it. */
-async function lookAt(scout: Session, { repository, cluster, signal }: HoldOptions): Promise<Omit<Source, 'tables'>> {
+async function lookAt(scout: Session, { repository, cluster, signal }: MomentOptions): Promise<Omit<Source, 'tables'>> {
   await scout.query(`SET statement_timeout = ${STATEMENT_TIMEOUT_MS}`);
   await scout.query("SET synchronous_commit = 'local'");
   const [about] = await scout.query<{ recovering: boolean; system: string; timeline: number }>(
@@ -167,7 +173,7 @@ async function lookAt(scout: Session, { repository, cluster, signal }: HoldOptio
 }
 
 /** Planning a query locks its tables; what it has locked is asked. */
-async function tablesOf(scout: Session, { queries, signal }: HoldOptions): Promise<readonly string[]> {
+async function tablesOf(scout: Session, { queries, signal }: MomentOptions): Promise<readonly string[]> {
   await scout.query('BEGIN READ ONLY');
   await scout.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
   for (const query of queries) {
@@ -194,7 +200,6 @@ async function tablesOf(scout: Session, { queries, signal }: HoldOptions): Promi
 async function takeSnapshot(session: Session, tables: readonly string[]): Promise<Snapshot> {
   await session.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
   await session.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
-  await session.query("SET LOCAL TimeZone = 'UTC'");
   // The snapshot is taken by the first statement that needs one: this one does not.
   if (tables.length > 0) await session.query(`LOCK TABLE ${tables.join(', ')} IN ACCESS SHARE MODE`);
   const [row] = await session.query<{ snapshot: string; at: Date }>(
@@ -204,7 +209,7 @@ async function takeSnapshot(session: Session, tables: readonly string[]): Promis
   if (row === undefined || visibility === undefined) {
     throw new SpillwayError('SPW_POSTGRES_FAILED', `the server gave a snapshot of another form: ${row?.snapshot}`);
   }
-  return { session, visibility, running: [...visibility.running].map(String), takenAt: row.at };
+  return { visibility, takenAt: row.at };
 }
 
 /** A transaction that has an id and leaves nothing; gives the lower 32 bits of the id. It is durable when this returns. */
@@ -244,15 +249,22 @@ async function pushSegment(scout: Session, report: Report): Promise<void> {
   }
 }
 
-const readWal = ({ repository, cluster, signal }: HoldOptions, { system }: Source): Promise<SystemWal> =>
+const readWal = ({ repository, cluster, signal }: MomentOptions, { system }: Source): Promise<SystemWal> =>
   readSystemWal({ repository, cluster, signal }, system);
 
-function wayOf(wal: SystemWal, { timeline }: Source, from: Lsn): { readonly way: Way | undefined; readonly durable: Lsn } {
+function wayOf(
+  wal: SystemWal,
+  { timeline }: Source,
+  from: Lsn,
+): { readonly way: Way | undefined; readonly durable: Lsn } {
   const ancestry = wal.ways.get(timeline);
   if (ancestry === undefined) return { way: undefined, durable: from };
   // What is stored of this timeline at all, up to its end: behind `from` there may be nothing yet.
   const ends = (wal.catalog.objects.get(timeline) ?? []).map(({ end }) => end);
-  const newest = ends.reduce<Lsn | undefined>((most, end) => (most === undefined || end > most ? end : most), undefined);
+  const newest = ends.reduce<Lsn | undefined>(
+    (most, end) => (most === undefined || end > most ? end : most),
+    undefined,
+  );
   return {
     way: findWay(wal.catalog, ancestry, from, wal.archive.segmentSize),
     durable: newest === undefined || newest > from ? from : newest,
@@ -260,7 +272,7 @@ function wayOf(wal: SystemWal, { timeline }: Source, from: Lsn): { readonly way:
 }
 
 async function waitUntilStored(
-  options: HoldOptions,
+  options: MomentOptions,
   source: Source,
   from: Lsn,
   until: Lsn,
@@ -284,7 +296,7 @@ async function waitUntilStored(
 
 /** In seconds of the server's clock; 0 where all that the snapshot sees was in the repository. */
 async function lossOf(
-  options: HoldOptions,
+  options: MomentOptions,
   source: Source,
   {
     durable,
@@ -304,13 +316,7 @@ async function lossOf(
   // From the start of its segment: a record that begins before the end of what is stored may end behind it.
   const bounds = { from: way.steps[0]?.start ?? durable, until, most: COMMITS_MAX };
   const commits = await listCommits(wal.archive, way, bounds, options.signal);
-  const oldest = commits.find(
-    ({ xid, endLsn }) => endLsn > durable && !own.has(xid) && sees(snapshot.visibility, xid),
-  );
+  const oldest = commits.find(({ xid, endLsn }) => endLsn > durable && !own.has(xid) && sees(snapshot.visibility, xid));
   if (oldest === undefined) return 0;
   return Math.max(0, snapshot.takenAt.getTime() - Number(oldest.atMicros / 1000n)) / 1000;
 }
-
-const closeAll = async (sessions: readonly Session[]): Promise<void> => {
-  await Promise.all(sessions.map((session) => session[Symbol.asyncDispose]()));
-};
