@@ -70,6 +70,7 @@ export { probeRestoreCommand } from './operation/rewind/probe.ts';
 export { impossible as impossibleRewind, rewind, type RewindRun } from './operation/rewind/run.ts';
 export { keepScratch } from './operation/scratch/keep.ts';
 export type { ScratchPurpose } from './operation/scratch/marker.ts';
+export { type Owner, ownerState, thisOwner } from './operation/scratch/owner.ts';
 export {
   openScratch,
   type Scratch,

@@ -88,7 +88,7 @@ export const showDrill: Command<object> = async (context, _options, word) => {
       },
     );
   }
-  await tell(context, found, found.details);
+  tell(context, found, found.details);
   return 0;
 };
 

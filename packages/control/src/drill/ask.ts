@@ -22,8 +22,10 @@ import { checkByHttp } from './web.ts';
 
 export interface AskPlace {
   readonly drill: Drill;
-  /** To the restored server. */
+  /** To the restored server, for our own sessions. */
   readonly connection: ConnectionSettings;
+  /** The same for commands, which may not take a socket. */
+  readonly overTcp: ConnectionSettings;
   readonly source: SourceAnswers;
   /** Transactions that make the comparison with the source inexact; none in all but the rarest case. */
   readonly inexact: readonly string[];
@@ -169,9 +171,9 @@ async function askShell(
   return { result: 'failed', expected, found: `${end.signal ?? `exit code ${end.code}`}${said}` };
 }
 
-function commandPlace(database: string | undefined, { drill, connection, commands }: AskPlace): CommandPlace {
+function commandPlace(database: string | undefined, { drill, overTcp, commands }: AskPlace): CommandPlace {
   const named = database ?? drill.database;
-  return { ...commands, connection: { ...connection, ...(named === undefined ? {} : { database: named }) } };
+  return { ...commands, connection: { ...overTcp, ...(named === undefined ? {} : { database: named }) } };
 }
 
 const broken = ({ expectation }: SqlCheck, found: string): Verdict => ({

@@ -102,8 +102,6 @@ function environmentOf({ id, environment, folder, connection, port }: CommandPla
   url.username = encodeURIComponent(user);
   url.password = encodeURIComponent(password);
   url.pathname = `/${encodeURIComponent(database)}`;
-  if (host.startsWith('/')) url.searchParams.set('host', host);
-  else url.hostname = host;
   return {
     ...Object.fromEntries(kept),
     PGHOST: host,

@@ -19,7 +19,7 @@ export function draftDrill(name: string, { name: database, tables, extensions }:
     '  rto: 1h          # from the start of the drill to the first successful check',
     '  rpo: 15min       # what a disaster at the start of the drill would have lost',
     '',
-    'checks:',
+    counted.length === 0 ? 'checks: []   # every table is unlogged: what of them should a recovery bring?' : 'checks:',
     '  # At one moment, exactly: the drill recovers to the position of the snapshot in which the source is asked.',
     ...unlogged.map((table) => `  # ${scalar(table)} is unlogged: it is empty after a recovery, so it is not counted.`),
     ...counted.flatMap(({ name: table }) => [

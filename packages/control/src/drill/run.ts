@@ -171,6 +171,7 @@ async function check(
     // What names no database asks that of the cluster's connection, there and here.
     drill: { ...drill, database: drill.database ?? options.connection.database },
     connection,
+    overTcp: scratch.overTcp,
     source,
     inexact: await seenTooEarly(session, source.moment?.running ?? []),
     commands: {
@@ -322,7 +323,14 @@ class Ledger {
   }
 }
 
-const AT_FAULT = ['SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING', 'SPW_RECOVERY_FAILED'] as const;
+/** What says something of the backup or its WAL, and not of this machine. */
+const AT_FAULT = [
+  'SPW_OBJECT_DAMAGED',
+  'SPW_OBJECT_MISSING',
+  'SPW_RECOVERY_FAILED',
+  'SPW_WAL_INVALID',
+  'SPW_WAL_GAP',
+] as const;
 
 /** A scratch cluster is opened in one go: which part of it broke off is told by the error. */
 function phaseOf(error: SpillwayError): string {

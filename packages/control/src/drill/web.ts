@@ -28,17 +28,13 @@ export async function checkByHttp(check: HttpCheck, place: CommandPlace, signal:
   await using service = startCommand(check.start, { ...place, port });
   let last: Answer | string = 'it was not asked';
   let ended = false;
-  void service.ended.then(
-    () => {
-      ended = true;
-    },
-    () => {
-      ended = true;
-    },
-  );
+  const end = (): void => {
+    ended = true;
+  };
+  service.ended.then(end, end);
   for (const until = performance.now() + check.timeoutMs; performance.now() < until; ) {
-    const left = Math.max(1, Math.min(ONE_ANSWER_MS, until - performance.now()));
-    last = await ask(url, AbortSignal.any([signal, AbortSignal.timeout(left)]), signal);
+    const left = Math.ceil(Math.min(ONE_ANSWER_MS, until - performance.now()));
+    last = await ask(url, AbortSignal.any([signal, AbortSignal.timeout(Math.max(1, left))]), signal);
     const verdict = judgeAnswer(check, last);
     if (verdict.result === 'passed') return verdict;
     if (ended) break;

@@ -77,9 +77,9 @@ test('whatever the order in which transactions write their commit and leave: a c
         commits
           .filter((each) => each.lsn <= position)
           .map(({ xid }) => xid)
-          .toSorted()
+          .toSorted((a, b) => a - b)
           .join();
-      const shown = [...left].toSorted().join();
+      const shown = [...left].toSorted((a, b) => a - b).join();
       if (cut !== undefined) assert.equal(upTo(cut), shown);
       else if (shown !== '') assert.ok(!commits.some((each) => upTo(each.lsn) === shown));
     }),
