@@ -314,7 +314,7 @@ test('each item that is broken is caught, by the check that asks for it', async 
     start: ${JSON.stringify(SERVICE)}
     http: http://127.0.0.1:{port}/other
     json: { path: ready, equals: true }
-    timeout: 2s
+    timeout: 700ms
   - name: a service that ends
     start: echo no licence; exit 1
     http: http://127.0.0.1:{port}/readyz

@@ -90,7 +90,7 @@ export function checklistOf(measured: Measured): readonly ChecklistItem[] {
 
 function download({ download: got, error }: Measured): Omit<ChecklistItem, 'item'> {
   if (got === null) return broken(error, ['lay'], 'the backup was not fetched');
-  return { result: 'passed', by: `${got.files} files, ${got.bytes} bytes fetched in ${seconds(got.seconds)}` };
+  return { result: 'passed', by: `${got.files} files, ${mebibytes(got.bytes)} fetched in ${seconds(got.seconds)}` };
 }
 
 function restored({ recovery, error }: Measured): Omit<ChecklistItem, 'item'> {
@@ -129,12 +129,13 @@ function ofAll(
   if (lacking.length > 0) return { result: 'not-measured', by: lacking.map(([, missing]) => missing).join('; ') };
   return {
     result: 'passed',
-    by: parts
-      .map(
-        ([what, , checks]) => `${what}: ${checks.length === 1 ? checks[0]?.found : `${checks.length} checks passed`}`,
-      )
-      .join('; '),
+    by: parts.map(([what, , checks]) => `${what}: ${summary(checks)}`).join('; '),
   };
 }
 
+/** A few are told; of many how many there are. */
+const summary = (checks: readonly CheckOutcome[]): string =>
+  checks.length <= 2 ? checks.map(({ found }) => found).join(', ') : `${checks.length} checks passed`;
+
+const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 const seconds = (value: number): string => `${Math.round(value * 100) / 100} s`;

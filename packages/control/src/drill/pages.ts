@@ -38,13 +38,15 @@ export async function checkPages(
   let pages = 0;
   let damaged = 0;
   const shown: Damage[] = [];
+  // One for all files: its memory is made for hashing, and costs more to make than a small file to read.
+  const buffer = allocatePages(READ_BYTES);
   for (const file of await relationFiles(dataDirectory)) {
     signal.throwIfAborted();
     report({ type: 'progress', phase: 'checking pages', done_bytes: pages * row.page, detail: file });
     const first = segmentNumber(file) * row.segment;
-    const { read, wrong } = await checkFile(join(dataDirectory, file), first, row.page, signal);
+    const { read, wrong } = await checkFile(join(dataDirectory, file), buffer, first, row.page, signal);
     pages += read;
-    for (const block of await stillWrong(join(dataDirectory, file), first, row.page, wrong, signal)) {
+    for (const block of await stillWrong(join(dataDirectory, file), buffer, first, row.page, wrong, signal)) {
       damaged += 1;
       if (shown.length < SHOWN) shown.push({ file, block });
     }
@@ -168,13 +170,13 @@ async function relationFiles(dataDirectory: string): Promise<readonly string[]> 
 
 async function checkFile(
   path: string,
+  buffer: Buffer,
   firstBlock: number,
   pageBytes: number,
   signal: AbortSignal,
 ): Promise<{ readonly read: number; readonly wrong: readonly number[] }> {
   await using file = await openExisting(path);
   if (file === undefined) return { read: 0, wrong: [] };
-  const buffer = allocatePages(READ_BYTES);
   const wrong: number[] = [];
   let block = firstBlock;
   for (;;) {
@@ -189,6 +191,7 @@ async function checkFile(
 
 async function stillWrong(
   path: string,
+  buffer: Buffer,
   firstBlock: number,
   pageBytes: number,
   blocks: readonly number[],
@@ -200,10 +203,10 @@ async function stillWrong(
     await using file = await openExisting(path);
     if (file === undefined) return [];
     const again: number[] = [];
-    const buffer = allocatePages(pageBytes);
     for (const block of wrong) {
       const { bytesRead } = await file.read(buffer, 0, pageBytes, (block - firstBlock) * pageBytes);
-      if (bytesRead === pageBytes) verifyPages(buffer, block, (number) => again.push(number), pageBytes);
+      if (bytesRead < pageBytes) continue;
+      verifyPages(buffer.subarray(0, pageBytes), block, (number) => again.push(number), pageBytes);
     }
     wrong = again;
   }

@@ -185,8 +185,8 @@ async function check(
   const health: readonly CheckOutcome['kind'][] = drill.checks.some(({ kind }) => kind === 'http')
     ? ['http']
     : ['sql', 'objects'];
-  for (const [index, each] of drill.checks.entries()) {
-    report({ type: 'progress', phase: 'checking', done_bytes: index, detail: each.name });
+  for (const each of drill.checks) {
+    report({ type: 'progress', phase: 'checking', done_bytes: 0, detail: each.name });
     ledger.add(await askCheck(each, place), health);
   }
   for (const database of Object.keys(drill.objects)) {
