@@ -9,6 +9,7 @@ import { backupCommands } from './program/backup.ts';
 import { SpillwayCommand } from './program/command.ts';
 import { configurationCommands } from './program/configuration.ts';
 import { copyCommands } from './program/copy.ts';
+import { drillCommands } from './program/drill.ts';
 import { dumpCommands } from './program/dump.ts';
 import { evidenceCommands } from './program/evidence.ts';
 import { expireCommands } from './program/expire.ts';
@@ -34,6 +35,7 @@ const branches: readonly Branch[] = [
   dumpCommands,
   objectiveCommands,
   verifyCommands,
+  drillCommands,
   evidenceCommands,
   reportCommands,
   keyCommands,

@@ -10,19 +10,11 @@ import { z } from 'zod';
 import { s3, type S3Configuration } from './bucket-settings.ts';
 import { isS3Url, parseS3Url } from './s3.ts';
 import { duration, milliseconds, MINUTE, secret, text, wholeNumber, yesOrNo } from './setting-forms.ts';
-import { nearest } from './spelling.ts';
+import { type ConfigurationProblem, plainMessage, settingProblems } from './setting-problems.ts';
 
 export type { S3Configuration } from './bucket-settings.ts';
 export type { SecretSource } from './setting-forms.ts';
-
-export interface ConfigurationProblem {
-  /** The way to the key: `['clusters', 'main', 'wal', 'slot']`. */
-  readonly path: readonly (string | number)[];
-  /** Whether the key itself is wrong, or its value. */
-  readonly at: 'key' | 'value';
-  /** What is wrong, in a phrase that follows the key's name. */
-  readonly message: string;
-}
+export type { ConfigurationProblem } from './setting-problems.ts';
 
 export type ConfigurationResult =
   | { readonly ok: true; readonly configuration: Configuration }
@@ -229,64 +221,7 @@ export const configurationSchema = (): object => ({
 export function parseConfiguration(raw: unknown): ConfigurationResult {
   const parsed = configuration.safeParse(raw, { error: plainMessage });
   if (parsed.success) return { ok: true, configuration: parsed.data };
-  const problems = parsed.error.issues.flatMap((issue) => problemsOf(issue));
-  // A mistyped key is the reason why the group around it lacks something: told once.
-  const isEcho = (problem: ConfigurationProblem): boolean =>
-    problem.at === 'value' &&
-    problems.some(
-      ({ at, path }) => at === 'key' && path.length === problem.path.length + 1 && startsWith(path, problem.path),
-    );
-  return { ok: false, problems: problems.filter((problem) => !isEcho(problem)) };
+  return { ok: false, problems: settingProblems(configuration, parsed.error.issues, CLUSTER_NAME_FORM) };
 }
 
-const startsWith = (path: readonly unknown[], start: readonly unknown[]): boolean =>
-  start.every((part, index) => path[index] === part);
-
-function plainMessage(issue: { code?: string | undefined; input?: unknown; expected?: unknown }): string | undefined {
-  if (issue.code !== 'invalid_type') return undefined;
-  if (issue.input === undefined) return 'is missing';
-  const expected: Readonly<Record<string, string>> = { object: 'a group of settings', record: 'a group of settings' };
-  return `must be ${expected[String(issue.expected)] ?? `a ${String(issue.expected)}`}`;
-}
-
-function problemsOf(issue: z.core.$ZodIssue): ConfigurationProblem[] {
-  const path = issue.path.filter((part) => typeof part !== 'symbol');
-  switch (issue.code) {
-    case 'unrecognized_keys': {
-      const known = keysAt(configuration, path);
-      return issue.keys.map((key) => {
-        const meant = nearest(key, known);
-        return {
-          path: [...path, key],
-          at: 'key',
-          message:
-            meant === undefined
-              ? `is not known here; known are ${known.join(', ')}`
-              : `is not known; did you mean ${meant}?`,
-        };
-      });
-    }
-    case 'invalid_key':
-      return [
-        {
-          path,
-          at: 'key',
-          message: 'must be 1 to 40 lower-case letters, digits, - and _, beginning with a letter or digit',
-        },
-      ];
-    default:
-      return [{ path, at: 'value', message: issue.message }];
-  }
-}
-
-/** The keys that the schema knows in the object at `path`. */
-function keysAt(schema: unknown, path: readonly (string | number)[]): string[] {
-  if (schema instanceof z.ZodPipe) return keysAt(schema.in, path);
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) {
-    return keysAt(schema.def.innerType, path);
-  }
-  const [first, ...rest] = path;
-  if (schema instanceof z.ZodRecord) return keysAt(schema.valueType, rest);
-  if (!(schema instanceof z.ZodObject)) return [];
-  return first === undefined ? Object.keys(schema.shape) : keysAt(schema.shape[first], rest);
-}
+const CLUSTER_NAME_FORM = 'must be 1 to 40 lower-case letters, digits, - and _, beginning with a letter or digit';

@@ -375,6 +375,24 @@ export const errorTable = {
     false,
     'A file in which this machine notes its state cannot be written or read.',
     'check the folder canary.state_directory of the configuration and its permissions; a file that is damaged may be removed',
+  // Drills
+  SPW_DRILL_INVALID: entry(
+    exitCodes.usage,
+    false,
+    'The drill file has an unknown key, a check that expects nothing, or a value of the wrong form.',
+    'mend the named line of the drill file',
+  ),
+  SPW_DRILL_UNKNOWN: entry(
+    exitCodes.usage,
+    false,
+    'There is no drill file of that name, or no record of that drill.',
+    'see what there is with: spillway drill list; write one with: spillway drill init',
+  ),
+  SPW_DRILL_EXISTS: entry(
+    exitCodes.refused,
+    false,
+    'The drill file is there already, and nothing is overwritten.',
+    'name another file, or replace it with --force',
   ),
   // The process itself
   SPW_INTERRUPTED: entry(exitCodes.interrupted, true, 'The command was interrupted.', 'run it again to go on'),

@@ -3,6 +3,7 @@
 
 export type * from './configuration.ts';
 export type * from './documents/index.ts';
+export type * from './drill-file.ts';
 export * from './errors.ts';
 export * from './progress.ts';
 export * from './quantity.ts';

@@ -8,3 +8,8 @@ export { type AnomaliesOptions, findAnomalies } from './anomaly/run.ts';
 export { openOf } from './anomaly/judge.ts';
 export { type Loss, measureLoss, rpoOf, type Witness } from './objective/loss.ts';
 export { gatherWitnesses, type PlaceToAsk, readStatus, type StatusOptions } from './objective/run.ts';
+export { draftDrill } from './drill/draft.ts';
+export { inspectDatabase, type LiveDatabase } from './drill/inspect.ts';
+export { type KilledOptions, recordKilled } from './drill/killed.ts';
+export { type DrillDetails, type DrillPhase, failuresOf } from './drill/record.ts';
+export { type DrillOptions, type DrillRun, runDrill } from './drill/run.ts';

@@ -5,7 +5,7 @@ export type { Secret } from './codec/keys.ts';
 export type { DumpedDatabase, DumpSummary } from './format/dump.ts';
 export type { Entry } from './format/entry.ts';
 export type { BackupSummary } from './format/manifest.ts';
-export { isClusterName } from './format/names.ts';
+export { evidenceName, isClusterName } from './format/names.ts';
 export type { BackupOptions, ClusterSource } from './operation/backup/options.ts';
 export { backup } from './operation/backup/run.ts';
 export { type BackupIdsOptions, listBackupIds, listDumpIds } from './operation/backup-ids.ts';
@@ -47,6 +47,7 @@ export {
 } from './operation/copy/run.ts';
 export { type CopyPolicy, isDone, type PlaceState } from './operation/copy/done.ts';
 export { type FurtherPlace, type PlaceOutcome, type TeeOptions, throughPlaces } from './operation/copy/tee.ts';
+export { askAtMoment, type Moment, type MomentOptions, seenTooEarly } from './operation/moment/ask.ts';
 export { diagnose } from './operation/doctor/diagnose.ts';
 export type { Area, DoctorFacts, Failure, FileFacts } from './operation/doctor/facts.ts';
 export type { Finding as DoctorFinding } from './operation/doctor/finding.ts';
@@ -78,6 +79,7 @@ export { probeRestoreCommand } from './operation/rewind/probe.ts';
 export { impossible as impossibleRewind, rewind, type RewindRun } from './operation/rewind/run.ts';
 export { keepScratch } from './operation/scratch/keep.ts';
 export type { ScratchPurpose } from './operation/scratch/marker.ts';
+export { type Owner, ownerState, thisOwner } from './operation/scratch/owner.ts';
 export {
   openScratch,
   type Scratch,
@@ -102,6 +104,7 @@ export type { MirrorPlace } from './operation/wal/mirror.ts';
 export { pushToPlaces, type PushToPlacesOptions, wasPushedToAll } from './operation/wal/push-places.ts';
 export { type ReceiveOptions, type ReceivePosition, type ReceiveSummary, receiveWal } from './operation/wal/receive.ts';
 export { parseLsn } from './postgres/lsn.ts';
+export { connect, type Session } from './postgres/connection.ts';
 export type { ConnectionSettings } from './postgres/settings.ts';
 export type { SlotState } from './operation/wal/slot-watch.ts';
 export { reportDetours, takeDetours } from './repository/elsewhere.ts';

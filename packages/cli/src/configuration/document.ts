@@ -1,7 +1,7 @@
 // The configuration file as YAML that remembers where each key stands, so that a problem can be shown at its place.
 // Messages carry no text of the file: a secret that was written there by mistake must not reach a log.
 
-import { isMap, isScalar, LineCounter, parseDocument, visit, type Document, type Node } from 'yaml';
+import { isMap, isScalar, isSeq, LineCounter, parseDocument, visit, type Document, type Node } from 'yaml';
 
 export interface Place {
   readonly line: number;
@@ -65,6 +65,13 @@ interface Found {
 function find(document: Document.Parsed, path: readonly (string | number)[]): Found {
   let found: Found = { key: undefined, value: document.contents, depth: 0 };
   for (const part of path) {
+    if (isSeq<Node | null>(found.value) && typeof part === 'number') {
+      const item = found.value.items[part];
+      if (item === undefined) break;
+      // An item has no key: it is shown where it begins.
+      found = { key: undefined, value: item, depth: found.depth + 1 };
+      continue;
+    }
     if (!isMap<Node, Node | null>(found.value)) break;
     const pair = found.value.items.find(({ key }) => isScalar(key) && String(key.value) === String(part));
     if (pair === undefined) break;

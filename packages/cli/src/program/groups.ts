@@ -10,6 +10,7 @@ export const commandGroups: readonly (readonly [heading: string, commands: reado
   ['Protect:', ['backup', 'wal', 'canary']],
   ['Recover:', ['backups', 'show', 'restore', 'rewind', 'dump']],
   ['Prove:', ['status', 'doctor', 'verify', 'anomalies', 'evidence', 'report']],
+  ['Prove:', ['doctor', 'verify', 'drill', 'evidence']],
   ['Keep:', ['expire', 'hold', 'storage', 'copy', 'repair']],
   ['More:', ['lab', 'explain', 'schema', 'completion', 'man']],
 ];

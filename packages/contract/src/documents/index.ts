@@ -9,6 +9,7 @@ export * from './backup.ts';
 export * from './configuration.ts';
 export * from './compliance.ts';
 export * from './copy.ts';
+export * from './drill.ts';
 export * from './dump.ts';
 export * from './doctor.ts';
 export * from './error.ts';

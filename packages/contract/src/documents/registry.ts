@@ -7,6 +7,7 @@ import { bucketAppliedDocument, bucketPlanDocument } from './bucket.ts';
 import { configCheckDocument, configShowDocument } from './configuration.ts';
 import { copyDocument } from './copy.ts';
 import { doctorDocument } from './doctor.ts';
+import { drillDocument, drillInitDocument, drillsDocument } from './drill.ts';
 import {
   dumpDocument,
   dumpExportDocument,
@@ -78,6 +79,10 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
   ['dump export', dumpExportDocument],
   ['verify', verifyDocument.extend(withStorageStats).describe('storage with --stats')],
   ['anomalies', anomaliesDocument],
+  ['drill init', drillInitDocument],
+  ['drill run', drillDocument],
+  ['drill list', drillsDocument],
+  ['drill show', drillDocument],
   ['evidence list', evidenceListDocument],
   ['evidence export', z.union([evidenceExportDocument, evidenceBundleDocument]).describe('the latter with --all')],
   ['evidence head', evidenceHeadDocument],

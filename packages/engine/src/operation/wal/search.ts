@@ -79,6 +79,34 @@ export async function findRestorePoint(
   });
 }
 
+export interface CommitRecord {
+  /** Where the record begins: recovery that is to end here, inclusive, replays it and nothing behind it. */
+  readonly lsn: Lsn;
+  /** Where the next one can begin. */
+  readonly endLsn: Lsn;
+  /** The lower 32 bits of the transaction's id. */
+  readonly xid: number;
+  readonly atMicros: bigint;
+}
+
+/** All commits whose record begins at `from` or later and before `until`, in the order of WAL, at most `most`. */
+export async function listCommits(
+  archive: WalArchive,
+  way: Way,
+  bounds: { readonly from: Lsn; readonly until: Lsn; readonly most: number },
+  signal?: AbortSignal,
+): Promise<readonly CommitRecord[]> {
+  const commits: CommitRecord[] = [];
+  const steps = way.steps.filter(({ start, end }) => end > bounds.from && start < bounds.until);
+  for await (const record of recordsOn(archive, steps, bounds.from, signal)) {
+    if (record.lsn >= bounds.until || commits.length >= bounds.most) break;
+    const end = commitTime(record);
+    if (end?.kind !== 'commit') continue;
+    commits.push({ lsn: record.lsn, endLsn: record.endLsn, xid: end.xid, atMicros: end.atMicros });
+  }
+  return commits;
+}
+
 /** Whether a record begins at `position` or after it: only at such a one can a recovery stop that is to end there. */
 export async function hasRecordFrom(
   archive: WalArchive,
