@@ -26,5 +26,6 @@ export * from './repository.ts';
 export * from './restore.ts';
 export * from './rewind.ts';
 export * from './storage.ts';
+export * from './table.ts';
 export * from './verification.ts';
 export * from './wal.ts';
