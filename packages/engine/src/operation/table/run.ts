@@ -27,6 +27,8 @@ import { type Dependent, findNamed, type FoundName, listRelations, openTableSess
 import { rowsOf } from './statements.ts';
 import { compareTables, type ShownDifferences, stageTables, swapTables } from './swap.ts';
 
+const LOCK_TIMEOUT_MS = 10_000;
+
 /** A server of the moment, that nobody else uses. */
 export interface MomentServer extends AsyncDisposable {
   readonly connection: ConnectionSettings;
@@ -53,6 +55,8 @@ export interface TableRestoreOptions {
   readonly isUnlogged?: boolean;
   /** Swap: writers wait from before the comparison. */
   readonly isLocked?: boolean;
+  /** How long writers are waited for; 10 s by default. */
+  readonly lockTimeoutMs?: number;
   /** Only finds out what differs. */
   readonly isDryRun?: boolean;
   /** The live server, its database left open. */
@@ -238,6 +242,7 @@ async function act(options: TableRestoreOptions, work: TableWork): Promise<reado
   }
   const swapped = await swapTables(work, {
     isLocked: options.isLocked === true,
+    lockTimeoutMs: options.lockTimeoutMs ?? LOCK_TIMEOUT_MS,
     confirm: (shown) => options.confirm(plans.map((plan) => describe(plan, before(plan, shown)))),
   });
   return plans.map((plan) =>

@@ -61,15 +61,18 @@ const joinedByKey = (key: readonly KeyColumn[], left: string, right: string): st
     .map(({ name, equals }) => `${left}.${quoteIdentifier(name)} ${equals} ${right}.${quoteIdentifier(name)}`)
     .join(' AND ');
 
+/** With the cast it is one value; without, PostgreSQL would compare column by column, with operators of each type. */
+const imageOf = (columns: string): string => `ROW(${columns})::pg_catalog.record`;
+
 export function makeDifference({ stage, difference }: Workspace, { live, map, key }: Compared): string {
   const columns = map.pairs.map(({ to }) => to);
-  const image = (alias: string): string => `ROW(${listed(columns, alias)})`;
+  const image = (alias: string): string => imageOf(listed(columns, alias));
   const digest = `pg_catalog.hashtextextended(pg_catalog.concat(kind, ' ', live_text, ' ', moment_text) COLLATE "C", 0)`;
   const texts = (l: string, m: string): string => `(${l}.*)::text AS live_text, (${m}.*)::text AS moment_text`;
   const kind = `CASE WHEN m.ctid IS NULL THEN 'added' WHEN l.ctid IS NULL THEN 'missing' ELSE 'changed' END AS kind`;
   const numbered = (rows: string, alias: string, system: string): string =>
     `(SELECT ${system}, w.whole, pg_catalog.row_number() OVER (PARTITION BY w.whole COLLATE "C") AS turn
-        FROM ${rows} AS ${alias} CROSS JOIN LATERAL (SELECT ${image(alias)}::text AS whole) AS w)`;
+        FROM ${rows} AS ${alias} CROSS JOIN LATERAL (SELECT (${image(alias)})::text AS whole) AS w)`;
   const compared =
     key.length > 0
       ? `SELECT ${kind}, l.tableoid AS live_table, l.ctid AS live_row, m.ctid AS moment_row, ${texts('l', 'm')}
@@ -100,7 +103,7 @@ const besideLive = ({ stage, difference }: Workspace, live: Relation): string =>
 export const countChanges = (work: Workspace, { live, map }: Compared): string => `
   SELECT ARRAY[${map.pairs
     .map(({ to }) => quoteIdentifier(to.name))
-    .map((name) => `pg_catalog.count(*) FILTER (WHERE NOT (ROW(l.${name}) OPERATOR(pg_catalog.*=) ROW(m.${name})))::text`)
+    .map((name) => `pg_catalog.count(*) FILTER (WHERE NOT (${imageOf(`l.${name}`)} OPERATOR(pg_catalog.*=) ${imageOf(`m.${name}`)}))::text`)
     .join(', ')}] AS counts FROM ${besideLive(work, live)} WHERE d.kind = 'changed'`;
 
 /** A few rows of each kind, by their key, or as wholes. */

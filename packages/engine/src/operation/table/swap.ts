@@ -40,8 +40,6 @@ import {
   workspace,
 } from './statements.ts';
 
-const LOCK_TIMEOUT_MS = 10_000;
-
 export interface StagedTable {
   readonly plan: TablePlan;
   readonly live: Relation;
@@ -100,11 +98,12 @@ export interface Swapped {
 
 export interface SwapWish {
   readonly isLocked: boolean;
+  readonly lockTimeoutMs: number;
   /** Shows the difference, and throws where that is not wanted. Called once, with nothing locked unless `isLocked`. */
   readonly confirm: (shown: ShownDifferences) => Promise<void>;
 }
 
-export async function swapTables(work: TableWork, { isLocked, confirm }: SwapWish): Promise<Swapped> {
+export async function swapTables(work: TableWork, { isLocked, lockTimeoutMs, confirm }: SwapWish): Promise<Swapped> {
   const { live, signal } = work;
   const staged = await stageTables(work);
   const definition = await definitionOf(work, work.plans);
@@ -114,7 +113,7 @@ export async function swapTables(work: TableWork, { isLocked, confirm }: SwapWis
     await confirm(shown);
   }
   const done = await inTransaction(live, '', signal, async () => {
-    await lock(work, staged);
+    await lock(work, staged, lockTimeoutMs);
     for (const table of staged) await refuseRedefined(work, table);
     if (isLocked) {
       shown = await compareTables(work, staged);
@@ -129,7 +128,7 @@ export async function swapTables(work: TableWork, { isLocked, confirm }: SwapWis
 }
 
 /** 3: in the order of their oids, so that two swaps cannot wait for each other. */
-async function lock(work: TableWork, staged: readonly StagedTable[]): Promise<void> {
+async function lock(work: TableWork, staged: readonly StagedTable[], timeoutMs: number): Promise<void> {
   const { live: session, signal } = work;
   const own = new Set(staged.map(({ live }) => live.oid));
   const wanted = new Map<string, string>();
@@ -146,7 +145,7 @@ async function lock(work: TableWork, staged: readonly StagedTable[]): Promise<vo
   }
   const inOrder = [...wanted].toSorted(([a], [b]) => Number(a) - Number(b));
   await work.phases.run('lock', async () => {
-    await session.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`, [], { signal });
+    await session.query(`SET LOCAL lock_timeout = ${timeoutMs}`, [], { signal });
     try {
       for (const [, statement] of inOrder) await session.query(statement, [], { signal });
     } catch (error) {
@@ -155,14 +154,14 @@ async function lock(work: TableWork, staged: readonly StagedTable[]): Promise<vo
       await session.query('ROLLBACK', [], { signal });
       throw new SpillwayError('SPW_TABLE_BUSY', `${staged.map(({ live }) => showName(live)).join(', ')} could not be locked`, {
         cause: error,
-        why: await whoHolds(work, [...wanted.keys()]),
+        why: await whoHolds(work, [...wanted.keys()], timeoutMs),
         hint: 'nothing was changed; let the transactions end that write there, and run it again',
       });
     }
   });
 }
 
-async function whoHolds({ live, signal }: TableWork, oids: readonly string[]): Promise<string> {
+async function whoHolds({ live, signal }: TableWork, oids: readonly string[], timeoutMs: number): Promise<string> {
   const holders = await live.query<{ pid: number; who: string; state: string | null; seconds: string }>(
     `SELECT DISTINCT a.pid, pg_catalog.concat_ws(' ', a.usename, nullif(a.application_name, '')) AS who, a.state,
             coalesce(pg_catalog.round(extract(epoch FROM pg_catalog.now() - a.xact_start)), 0)::text AS seconds
@@ -174,7 +173,7 @@ async function whoHolds({ live, signal }: TableWork, oids: readonly string[]): P
     { signal },
   );
   const told = holders.map(({ pid, who, state, seconds }) => `${who} (pid ${pid}, ${state ?? 'unknown'}, ${seconds} s)`);
-  return `writers had it for ${LOCK_TIMEOUT_MS / 1000} s${told.length === 0 ? '' : `: ${told.join('; ')}`}`;
+  return `writers had it for ${timeoutMs / 1000} s${told.length === 0 ? '' : `: ${told.join('; ')}`}`;
 }
 
 async function refuseRedefined({ live: session, signal }: TableWork, { live }: StagedTable): Promise<void> {
