@@ -83,6 +83,7 @@ export {
   type ScratchState,
 } from './operation/scratch/remove.ts';
 export type { ScratchLimits } from './operation/scratch/settings.ts';
+export { parseTableName } from './operation/table/name.ts';
 export {
   type MomentServer,
   restoreTables,

@@ -10,7 +10,13 @@ import { after, before, suite, test } from 'node:test';
 import { promisify } from 'node:util';
 import { isSpillwayError, type SpillwayError } from '@spillway/contract';
 import pg from 'pg';
-import { openScratch, restoreTables, type Scratch, type TableRestoreOptions, type TableRestoreSummary } from '../src/index.ts';
+import {
+  openScratch,
+  restoreTables,
+  type Scratch,
+  type TableRestoreOptions,
+  type TableRestoreSummary,
+} from '../src/index.ts';
 import { listEvidence } from '../src/repository/evidence.ts';
 import { makeStage, type Stage } from './operation-stage.ts';
 import { waitFor } from './throwaway.ts';
@@ -157,9 +163,9 @@ suite('tables brought back', { skip: !existsSync(join(TOOLS, 'pg_dump')) }, () =
 
   test('stand beside the live ones with the columns, keys and rows that they had, and touch nothing of them', async () => {
     const tables = ['reading', 'sensor', 'public.municipality', '"My ""odd"" Table"', 'part'];
-    const before = await fingerprint();
+    const untouched = await fingerprint();
     const done = await restore({ tables });
-    assert.equal(await fingerprint(), before);
+    assert.equal(await fingerprint(), untouched);
     const into = new Map(done.tables.map((table) => [table.name, table]));
     assert.deepEqual(
       done.tables.map(({ name }) => name).filter((name) => ['municipality', 'sensor', 'reading'].includes(name)),
@@ -207,7 +213,7 @@ suite('tables brought back', { skip: !existsSync(join(TOOLS, 'pg_dump')) }, () =
   });
 
   test('tell with a dry run exactly what differs, by key, by whole rows, and over partitions, and leave nothing', async () => {
-    const before = await fingerprint();
+    const untouched = await fingerprint();
     const relations = await value('SELECT count(*)::int FROM pg_class');
     const done = await restore({ tables: ['sensor', '"My ""odd"" Table"', 'part', 'pump'], isDryRun: true });
     const found = new Map(done.tables.map(({ name, difference }) => [name, difference]));
@@ -231,14 +237,20 @@ suite('tables brought back', { skip: !existsSync(join(TOOLS, 'pg_dump')) }, () =
     assert.equal(found.get('pump'), null);
     assert.equal(done.tables.find(({ name }) => name === 'pump')?.rows, 300);
     const notes = done.tables.flatMap((table) => table.notes).join('\n');
-    assert.match(notes, /pump_log_fkey of public\.pump_log pointed at it: ALTER TABLE "public"\."pump_log" ADD CONSTRAINT/);
+    assert.match(
+      notes,
+      /pump_log_fkey of public\.pump_log pointed at it: ALTER TABLE "public"\."pump_log" ADD CONSTRAINT/,
+    );
     assert.equal(done.evidence, null);
-    assert.equal(await fingerprint(), before);
-    await waitFor('temporary tables to go', async () => (await value('SELECT count(*)::int FROM pg_class')) === relations);
+    assert.equal(await fingerprint(), untouched);
+    await waitFor(
+      'temporary tables to go',
+      async () => (await value('SELECT count(*)::int FROM pg_class')) === relations,
+    );
   });
 
   test('are not swapped where rows elsewhere would point at nothing, or rows changed since they were shown', async () => {
-    const before = await fingerprint();
+    const untouched = await fingerprint();
     await fails(
       restore({ how: 'swap' }),
       'SPW_TABLE_UNFIT',
@@ -268,7 +280,8 @@ suite('tables brought back', { skip: !existsSync(join(TOOLS, 'pg_dump')) }, () =
       restore({
         how: 'swap',
         tables: ['sensor', 'reading'],
-        confirm: async () => void (await live.query('CREATE INDEX meanwhile ON sensor (state); ALTER TABLE sensor ADD COLUMN x int')),
+        confirm: async () =>
+          void (await live.query('CREATE INDEX meanwhile ON sensor (state); ALTER TABLE sensor ADD COLUMN x int')),
       }),
       'SPW_TABLE_CHANGED',
       /its definition, or what depends on it, was changed/,
@@ -282,7 +295,7 @@ suite('tables brought back', { skip: !existsSync(join(TOOLS, 'pg_dump')) }, () =
       /public\.sensor could not be locked: writers had it for 0\.2 s: postgres \(pid \d+, idle in transaction/,
     );
     await live.query('ROLLBACK');
-    assert.equal(await fingerprint(), before);
+    assert.equal(await fingerprint(), untouched);
   });
 
   test('are swapped together while a writer waits: the rows of then, and all that hangs on the tables stays', async () => {
@@ -306,9 +319,15 @@ suite('tables brought back', { skip: !existsSync(join(TOOLS, 'pg_dump')) }, () =
         },
       });
       await writing;
-      assert.deepEqual(shown.toSorted(), [250, 250, 4, 50].toSorted());
+      assert.deepEqual(
+        shown.toSorted((a, b) => a - b),
+        [4, 50, 250, 250],
+      );
       const kept = new Map(done.tables.map((table) => [table.name, table.kept]));
-      assert.deepEqual([kept.get('sensor')?.rows, kept.get('reading')?.rows, kept.get('part')], [60, 4, { schema: 'public', name: kept.get('part')?.name, rows: 0 }]);
+      assert.deepEqual(
+        [kept.get('sensor')?.rows, kept.get('reading')?.rows, kept.get('part')],
+        [60, 4, { schema: 'public', name: kept.get('part')?.name, rows: 0 }],
+      );
       // The writer came after; without its row all is as it was, but for columns that the moment knew nothing of.
       assert.equal(await value(`DELETE FROM sensor WHERE serial = 'after' RETURNING id > 1010`), true);
       const columns = 't.id, t.municipality_id, t.state, t.doc, t.remark, t.serial, t.double, NULL::int';
@@ -317,14 +336,28 @@ suite('tables brought back', { skip: !existsSync(join(TOOLS, 'pg_dump')) }, () =
       assert.equal(await rowsOf('"My ""odd"" Table"'), then.get('"My ""odd"" Table"'));
       assert.equal(await rowsOf('part'), then.get('part'));
       assert.equal(await rowsOf('reading'), then.get('reading'));
-      const filled = 'SELECT count(*) FILTER (WHERE added = id) || $$ $$ || count(*) FILTER (WHERE added = 7) FROM sensor';
+      const filled =
+        'SELECT count(*) FILTER (WHERE added = id) || $$ $$ || count(*) FILTER (WHERE added = 7) FROM sensor';
       assert.equal(await value(filled), '100 901');
       assert.equal(await value(`SELECT 'sensor'::regclass::oid`), oid);
-      assert.equal(await value(`SELECT string_agg(tgenabled::text, '' ORDER BY tgname) FROM pg_trigger WHERE tgrelid = 'sensor'::regclass AND NOT tgisinternal`), 'OA');
+      assert.equal(
+        await value(
+          `SELECT string_agg(tgenabled::text, '' ORDER BY tgname) FROM pg_trigger WHERE tgrelid = 'sensor'::regclass AND NOT tgisinternal`,
+        ),
+        'OA',
+      );
       // Of the writer's own insert and the delete above alone.
       assert.equal(await value(`SELECT count(*)::int FROM log`), 4);
-      assert.equal(await value(`SELECT count(*)::int FROM public."${kept.get('sensor')?.name}" WHERE remark = 'wrong'`), 50);
-      assert.equal(await value(`SELECT count(*)::int FROM information_schema.role_table_grants WHERE table_name = '${kept.get('sensor')?.name}' AND grantee <> 'postgres'`), 0);
+      assert.equal(
+        await value(`SELECT count(*)::int FROM public."${kept.get('sensor')?.name}" WHERE remark = 'wrong'`),
+        50,
+      );
+      assert.equal(
+        await value(
+          `SELECT count(*)::int FROM information_schema.role_table_grants WHERE table_name = '${kept.get('sensor')?.name}' AND grantee <> 'postgres'`,
+        ),
+        0,
+      );
     } finally {
       await writer.end();
     }
@@ -342,11 +375,16 @@ suite('tables brought back', { skip: !existsSync(join(TOOLS, 'pg_dump')) }, () =
     assert.equal(await rowsOf('pump'), then.get('pump'));
     assert.equal(await value(`INSERT INTO pump (municipality_id) VALUES (1) RETURNING id || ' ' || state`), '301 shut');
     assert.equal(
-      await value(`SELECT string_agg(indexrelid::regclass::text, ' ' ORDER BY 1) FROM pg_index WHERE indrelid = 'pump'::regclass`),
+      await value(
+        `SELECT string_agg(indexrelid::regclass::text, ' ' ORDER BY 1) FROM pg_index WHERE indrelid = 'pump'::regclass`,
+      ),
       'pump_pkey pump_state',
     );
     assert.equal(await value(`SELECT has_table_privilege('reader', 'pump', 'SELECT')`), true);
-    assert.equal(await value(`SELECT count(*)::int FROM pg_trigger WHERE tgrelid = 'pump'::regclass AND NOT tgisinternal`), 1);
+    assert.equal(
+      await value(`SELECT count(*)::int FROM pg_trigger WHERE tgrelid = 'pump'::regclass AND NOT tgisinternal`),
+      1,
+    );
     await live.query('DROP TABLE pump; DROP FUNCTION say() CASCADE');
     await fails(
       restore({ tables: ['pump'] }),
@@ -368,7 +406,8 @@ suite('tables brought back', { skip: !existsSync(join(TOOLS, 'pg_dump')) }, () =
     const tables = ['part', '"My ""odd"" Table"'];
     await restore({ how: 'file', file: file('two.dump'), tables, live: nowhere });
     const { stdout } = await promisify(execFile)(join(TOOLS, 'pg_restore'), ['--list', file('two.dump')]);
-    for (const name of ['part', 'part_1', 'part_2', 'My "odd" Table']) assert.match(stdout, new RegExp(`TABLE public ${name} `));
+    for (const name of ['part', 'part_1', 'part_2', 'My "odd" Table'])
+      assert.match(stdout, new RegExp(`TABLE public ${name} `));
     assert.match(stdout, /TABLE DATA public part_2 /);
     await restore({ how: 'file', file: file('two.sql'), tables, live: nowhere });
     assert.match(await readFile(file('two.sql'), 'utf8'), /^COPY public\.part_1 \(day, n\) FROM stdin;$/m);
@@ -377,11 +416,18 @@ suite('tables brought back', { skip: !existsSync(join(TOOLS, 'pg_dump')) }, () =
     await fails(restore({ how: 'file', file: file('x.txt') }), 'SPW_USAGE', /\.csv/);
     await fails(restore({ how: 'file', file: file('x.csv'), tables }), 'SPW_USAGE', /cannot hold 2 tables/);
     assert.equal(await readFile(file('there.csv'), 'utf8'), 'mine');
-    assert.deepEqual((await readdir(stage.folder)).filter((name) => name.endsWith('.part')), []);
+    assert.deepEqual(
+      (await readdir(stage.folder)).filter((name) => name.endsWith('.part')),
+      [],
+    );
   });
 
   test('that were not there, or are no tables, are told with what was; and all that was done is on record', async () => {
-    await fails(restore({ tables: ['sensr'] }), 'SPW_TABLE_UNKNOWN', /there was no table sensr at LSN .*did you mean --table public\.sensor\?/);
+    await fails(
+      restore({ tables: ['sensr'] }),
+      'SPW_TABLE_UNKNOWN',
+      /there was no table sensr at LSN .*did you mean --table public\.sensor\?/,
+    );
     await fails(restore({ tables: ['open_sensor'] }), 'SPW_TABLE_UNFIT', /it was a view/);
     await fails(restore({ tables: ['sensor; DROP TABLE sensor'] }), 'SPW_USAGE', /is not the name of a table/);
     await fails(restore({ tables: ['"sensor; DROP TABLE sensor"'] }), 'SPW_TABLE_UNKNOWN', /there was no table/);
@@ -389,7 +435,8 @@ suite('tables brought back', { skip: !existsSync(join(TOOLS, 'pg_dump')) }, () =
     const { records } = await listEvidence(stage.repository, stage.name);
     const ours = records.filter(({ kind }) => kind === 'table-restore');
     const of = (how: string, result: string): Readonly<Record<string, unknown>> =>
-      ours.find((each) => each.details['how'] === how && each.result === result)?.details ?? assert.fail(`${how} ${result}`);
+      ours.find((each) => each.details['how'] === how && each.result === result)?.details ??
+      assert.fail(`${how} ${result}`);
     assert.deepEqual(of('beside', 'passed')['rows'], { restored: 6620, added: null, changed: null, missing: null });
     assert.match(String(of('swap', 'failed')['error']), /would point at rows/);
     assert.deepEqual(of('swap', 'passed')['rows'], { restored: 6600, added: 15, changed: 50, missing: 554 });
@@ -399,4 +446,8 @@ suite('tables brought back', { skip: !existsSync(join(TOOLS, 'pg_dump')) }, () =
 
 /** Those of then, in the order that they had: a table that was put beside has them in another. */
 const columnsOf = (table: string): string =>
-  table === 'sensor' ? 't.id, t.municipality_id, t.state, t.doc, t.note, t.serial, t.double, t.dropped' : table === 'reading' ? 't.id, t.sensor_id, t.v' : 't.*';
+  table === 'sensor'
+    ? 't.id, t.municipality_id, t.state, t.doc, t.note, t.serial, t.double, t.dropped'
+    : table === 'reading'
+      ? 't.id, t.sensor_id, t.v'
+      : 't.*';

@@ -38,6 +38,7 @@ export const restoreTable: Command<RestoreTableOptions> = async (context, option
   const target = parseTarget(options);
   const how = chooseHow(options);
   refuseStray(options, how);
+  for (const name of options.table ?? []) engine.parseTableName(name);
   const loaded = await loadFor(context);
   const cluster = clusterName(context, loaded.configuration);
   const source = await clusterSource(context, loaded, cluster);
@@ -73,7 +74,10 @@ export const restoreTable: Command<RestoreTableOptions> = async (context, option
       output.say(`${renderDifferences(tables)}\n`);
       const changed = tables.filter(({ way }) => way === 'contents');
       if (changed.length === 0) return;
-      const rows = changed.reduce((sum, { difference }) => sum + (difference?.added ?? 0) + (difference?.changed ?? 0), 0);
+      const rows = changed.reduce(
+        (sum, { difference }) => sum + (difference?.added ?? 0) + (difference?.changed ?? 0),
+        0,
+      );
       await confirmLoss({
         impact: `${changed.map(({ shown }) => shown).join(', ')} of ${cluster} would have the rows of that moment again; ${rows} rows would go into a table beside.`,
         name: cluster,
@@ -108,13 +112,19 @@ function chooseHow({ beside, swap, file }: RestoreTableOptions): 'beside' | 'swa
 
 function refuseStray(options: RestoreTableOptions, how: 'beside' | 'swap' | 'file'): void {
   if ((options.database?.length ?? 0) > 1) {
-    throw usage('--table is about one database', `${options.database?.length} were named`, 'run it once for each database');
+    throw usage(
+      '--table is about one database',
+      `${options.database?.length} were named`,
+      'run it once for each database',
+    );
   }
   if (how !== 'beside' && (options.withoutIndexes === true || options.as !== undefined)) {
     throw usage('--as and --without-indexes need --beside', 'they are about the table that is put beside');
   }
-  if (how === 'file' && options.unlogged === true) throw usage('--unlogged goes with --beside and --swap', 'a file is no table');
-  if (how !== 'swap' && options.lock === true) throw usage('--lock needs --swap', 'nothing else changes the live table');
+  if (how === 'file' && options.unlogged === true)
+    throw usage('--unlogged goes with --beside and --swap', 'a file is no table');
+  if (how !== 'swap' && options.lock === true)
+    throw usage('--lock needs --swap', 'nothing else changes the live table');
   if (options.lock === true && options.yes !== true && options.dryRun !== true) {
     throw usage('--lock needs --yes --confirm', 'writers would wait for somebody to type', 'look first with --dry-run');
   }

@@ -211,9 +211,13 @@ function refuseMixed(options: RestoreOptions): void {
   const stray = (table === undefined ? tables : cluster).find((name) => options[name] !== undefined);
   if (stray !== undefined) {
     const flag = `--${stray.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-    throw new SpillwayError('SPW_USAGE', table === undefined ? `${flag} needs --table` : `${flag} does not go with --table`, {
-      why: table === undefined ? 'it is about a table' : 'it is about a cluster that is restored into a folder',
-    });
+    throw new SpillwayError(
+      'SPW_USAGE',
+      table === undefined ? `${flag} needs --table` : `${flag} does not go with --table`,
+      {
+        why: table === undefined ? 'it is about a table' : 'it is about a cluster that is restored into a folder',
+      },
+    );
   }
   if (table === undefined && into === undefined) {
     throw new SpillwayError('SPW_USAGE', 'restore needs --into, or --table', {

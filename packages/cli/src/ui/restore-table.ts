@@ -17,7 +17,8 @@ function heading({ shown, rows, is_live: isLive, difference }: RestoredTable): s
   const then = rows === null ? '' : `: ${formatCount(rows, 'row')} at that moment`;
   if (isLive === false) return `${shown}${then}; it is not in the live database`;
   if (difference === null) return `${shown}${then}`;
-  const how = difference.key.length === 0 ? 'whole rows compared, as there is no key' : `by ${difference.key.join(', ')}`;
+  const how =
+    difference.key.length === 0 ? 'whole rows compared, as there is no key' : `by ${difference.key.join(', ')}`;
   return `${shown}${then}, ${formatCount(difference.same, 'row')} the same (${how})`;
 }
 
@@ -32,7 +33,11 @@ function differenceLines({ difference }: RestoredTable): readonly string[] {
     [{ title: '  ' }, { title: 'ROWS', align: 'right' }, { title: 'WHICH' }],
     [
       ['  added since', String(added), some(samples.added, added)],
-      ['  changed since', String(changed), [where, some(samples.changed, changed)].filter((part) => part !== '').join(': ')],
+      [
+        '  changed since',
+        String(changed),
+        [where, some(samples.changed, changed)].filter((part) => part !== '').join(': '),
+      ],
       ['  missing now', String(missing), some(samples.missing, missing)],
     ],
   ).split('\n');
@@ -56,7 +61,9 @@ export function renderTableRestore(done: TableRestoreDocument): string {
   const record = evidence === null ? '' : ` On record as ${evidence}.`;
   return [
     ...lines,
-    ...(how === 'swap' ? tables.flatMap(({ notes: each }) => each.filter(isAboutSequence).map((note) => `note: ${note}`)) : notes),
+    ...(how === 'swap'
+      ? tables.flatMap(({ notes: each }) => each.filter(isAboutSequence).map((note) => `note: ${note}`))
+      : notes),
     '',
     renderPhases(done),
     '',
@@ -69,7 +76,10 @@ export function renderTableRestore(done: TableRestoreDocument): string {
 /** The others were shown before the swap was confirmed. */
 const isAboutSequence = (note: string): boolean => note.startsWith('Sequence ');
 
-function renderOutcome({ shown, rows, into, kept, way, difference }: RestoredTable, { file }: TableRestoreDocument): string {
+function renderOutcome(
+  { shown, rows, into, kept, way, difference }: RestoredTable,
+  { file }: TableRestoreDocument,
+): string {
   const count = formatCount(rows ?? 0, 'row');
   const name = into === null ? '' : quoted(into);
   switch (way) {
@@ -94,7 +104,9 @@ function renderPhases({ phases }: TableRestoreDocument): string {
 }
 
 function renderNext({ how, tables, file, database }: TableRestoreDocument): string {
-  const made = tables.flatMap(({ way, into, kept }) => (way === 'contents' ? (kept === null ? [] : [kept]) : into === null ? [] : [into]));
+  const made = tables.flatMap(({ way, into, kept }) =>
+    way === 'contents' ? (kept === null ? [] : [kept]) : into === null ? [] : [into],
+  );
   const [first] = made;
   switch (how) {
     case 'file':
@@ -109,6 +121,4 @@ function renderNext({ how, tables, file, database }: TableRestoreDocument): stri
 }
 
 const quoted = ({ schema, name }: { readonly schema: string; readonly name: string }): string =>
-  [schema, name]
-    .map((part) => (/^[a-z_][a-z0-9_$]*$/.test(part) ? part : `"${part.replaceAll('"', '""')}"`))
-    .join('.');
+  [schema, name].map((part) => (/^[a-z_][a-z0-9_$]*$/.test(part) ? part : `"${part.replaceAll('"', '""')}"`)).join('.');

@@ -76,11 +76,7 @@ class ClientSession implements Session {
     return { rows: () => copy.rows, [Symbol.asyncIterator]: () => this.#readCopy(copy, options) };
   }
 
-  copyIn(
-    sql: string,
-    source: AsyncIterable<Uint8Array>,
-    options: Pick<QueryOptions, 'signal'> = {},
-  ): Promise<number> {
+  copyIn(sql: string, source: AsyncIterable<Uint8Array>, options: Pick<QueryOptions, 'signal'> = {}): Promise<number> {
     const run = this.#last.then(() =>
       this.#guard(options, async () => {
         const copy = new CopyIn(sql, source);
@@ -170,7 +166,8 @@ class ClientSession implements Session {
       timeoutMs === undefined ? undefined : setTimeout(() => stop(() => this.#timeoutError(timeoutMs)), timeoutMs);
     signal?.addEventListener('abort', abort, { once: true });
     return {
-      translate: (error) => (stopped === undefined ? postgresError(error, 'run a statement', this.settings) : stopped()),
+      translate: (error) =>
+        stopped === undefined ? postgresError(error, 'run a statement', this.settings) : stopped(),
       end: () => {
         clearTimeout(timer);
         signal?.removeEventListener('abort', abort);

@@ -42,11 +42,9 @@ export async function putBeside(work: TableWork): Promise<PutByTable> {
     });
     for (const plan of plans) {
       if (plan.way === 'define') {
-        await live.query(
-          `ALTER TABLE ${quoteName(plan.moment)} RENAME TO ${quoteIdentifier(into(plan).name)}`,
-          [],
-          { signal },
-        );
+        await live.query(`ALTER TABLE ${quoteName(plan.moment)} RENAME TO ${quoteIdentifier(into(plan).name)}`, [], {
+          signal,
+        });
       }
     }
     return done;
@@ -133,7 +131,10 @@ async function joinTables({ live, plans, signal }: TableWork): Promise<void> {
     for (const key of plan.moment.foreign_keys) {
       const target = plans.find((other) => other.way === 'like' && other.moment.oid === key.to_oid);
       if (key.from_oid !== plan.moment.oid || target === undefined || !key.validated) continue;
-      if (plan.live?.foreign_keys.some(({ name, from_oid: from }) => name === key.name && from === plan.live?.oid) !== true) {
+      if (
+        plan.live?.foreign_keys.some(({ name, from_oid: from }) => name === key.name && from === plan.live?.oid) !==
+        true
+      ) {
         continue;
       }
       await live.query(addForeignKey(into(plan), into(target), key), [], { signal });

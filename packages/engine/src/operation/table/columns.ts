@@ -68,11 +68,13 @@ export function mapColumns({ moment, target, isSameTable, isSameMajor }: MapWish
       notes.push(`Column ${showIdentifier(from.name)} was renamed to ${showIdentifier(to.name)} since.`);
     }
     if (!isSameType(from, to)) {
-      notes.push(`Column ${showIdentifier(to.name)} was ${from.type} and is ${to.type} now: its values go through text.`);
+      notes.push(
+        `Column ${showIdentifier(to.name)} was ${from.type} and is ${to.type} now: its values go through text.`,
+      );
     }
     pairs.push({ from, to });
   }
-  const used = new Set([...partners.values()]);
+  const used = new Set(partners.values());
   const dropped = moment.columns.filter((column) => !used.has(column));
   for (const column of dropped) {
     notes.push(`Column ${showIdentifier(column.name)} was dropped since: its values have no place.`);

@@ -85,7 +85,12 @@ export function statementsOnly(dumped: string): string {
     .join('\n');
 }
 
-export async function define(session: Session, sql: string, tables: readonly Relation[], signal: AbortSignal): Promise<void> {
+export async function define(
+  session: Session,
+  sql: string,
+  tables: readonly Relation[],
+  signal: AbortSignal,
+): Promise<void> {
   try {
     await session.query(sql, [], { signal });
   } catch (error) {

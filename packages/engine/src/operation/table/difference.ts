@@ -64,16 +64,11 @@ export async function findDifference(
     { signal },
   );
   if (counts === undefined) throw new TypeError('a count gave no row');
-  const [moment, added, changed, missing] = [counts.moment, counts.added, counts.changed, counts.missing].map(Number) as [
-    number,
-    number,
-    number,
-    number,
-  ];
+  const [moment, added, changed, missing] = [counts.moment, counts.added, counts.changed, counts.missing].map(
+    Number,
+  ) as [number, number, number, number];
   const [changes] =
-    changed === 0
-      ? []
-      : await session.query<{ counts: readonly string[] }>(countChanges(work, table), [], { signal });
+    changed === 0 ? [] : await session.query<{ counts: readonly string[] }>(countChanges(work, table), [], { signal });
   return {
     digest: [counts.digest, counts.added, counts.changed, counts.missing].join(' '),
     told: {

@@ -94,7 +94,9 @@ export async function writeTables(wish: WriteFileWish): Promise<number> {
     }
     // A link, unlike a new name, never takes the place of a file that came there meanwhile.
     await link(part, path).catch((error: NodeJS.ErrnoException) => {
-      throw error.code === 'EEXIST' ? exists(path) : new SpillwayError('SPW_USAGE', `${path} cannot be written`, { cause: error });
+      throw error.code === 'EEXIST'
+        ? exists(path)
+        : new SpillwayError('SPW_USAGE', `${path} cannot be written`, { cause: error });
     });
     return bytes;
   } finally {

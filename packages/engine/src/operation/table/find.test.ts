@@ -47,15 +47,26 @@ test('without a schema the one in public is meant, or the only one', () => {
 
 test('a table that was not there is told with what was, and with what is known of it', () => {
   const sensor = named('public.sensor', 1);
-  const cases: readonly (readonly [text: string, moment: FoundName[], live: FoundName[] | undefined, said: RegExp])[] = [
-    ['public.sensr', [sensor], [], /water had public\.sensor then; there is none of that name now either.*did you mean --table public\.sensor\?/],
-    ['sensr', [sensor], undefined, /water had public\.sensor then \(did you mean --table public\.sensor\?/],
-    ['sensor', [named('public.Sensor', 1)], [], /did you mean --table 'public\."Sensor"'\?/],
-    ['other.sensor', [sensor], [], /did you mean --table public\.sensor\?/],
-    ['pump', [sensor], [named('public.pump', 7)], /it is there now, so it was made after that moment \(name a later moment/],
-    ['pump', [], [], /water had no tables then/],
-    ['pump', Array.from({ length: 11 }, (_, index) => named(`public.t${index}`, index)), [], / and 3 more then/],
-  ];
+  const cases: readonly (readonly [text: string, moment: FoundName[], live: FoundName[] | undefined, said: RegExp])[] =
+    [
+      [
+        'public.sensr',
+        [sensor],
+        [],
+        /water had public\.sensor then; there is none of that name now either.*did you mean --table public\.sensor\?/,
+      ],
+      ['sensr', [sensor], undefined, /water had public\.sensor then \(did you mean --table public\.sensor\?/],
+      ['sensor', [named('public.Sensor', 1)], [], /did you mean --table 'public\."Sensor"'\?/],
+      ['other.sensor', [sensor], [], /did you mean --table public\.sensor\?/],
+      [
+        'pump',
+        [sensor],
+        [named('public.pump', 7)],
+        /it is there now, so it was made after that moment \(name a later moment/,
+      ],
+      ['pump', [], [], /water had no tables then/],
+      ['pump', Array.from({ length: 11 }, (_, index) => named(`public.t${index}`, index)), [], / and 3 more then/],
+    ];
   for (const [text, moment, live, said] of cases) {
     assert.throws(
       () => find(text, moment, live),

@@ -2,15 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isSpillwayError } from '@spillway/contract';
 import fc from 'fast-check';
-import {
-  freeName,
-  momentWord,
-  parseTableName,
-  quoteIdentifier,
-  quoteLiteral,
-  quoteName,
-  showName,
-} from './name.ts';
+import { freeName, momentWord, parseTableName, quoteIdentifier, quoteLiteral, quoteName, showName } from './name.ts';
 
 test('a name is read as SQL reads it', () => {
   const cases: readonly (readonly [text: string, schema: string | undefined, name: string])[] = [
@@ -48,7 +40,11 @@ test('what is no name is refused', () => {
     'é'.repeat(40),
   ];
   for (const text of cases) {
-    assert.throws(() => parseTableName(text), (error) => isSpillwayError(error, 'SPW_USAGE'), text);
+    assert.throws(
+      () => parseTableName(text),
+      (error) => isSpillwayError(error, 'SPW_USAGE'),
+      text,
+    );
   }
 });
 

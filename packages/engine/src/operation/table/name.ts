@@ -42,7 +42,10 @@ export function parseTableName(text: string): AskedTable {
   const [first, second, third] = parts;
   if (!ended || first === undefined || third !== undefined) {
     throw new SpillwayError('SPW_USAGE', `--table ${text} is not the name of a table`, {
-      why: third === undefined ? 'SQL would not read it as one' : 'it has three parts; the database is named with --database',
+      why:
+        third === undefined
+          ? 'SQL would not read it as one'
+          : 'it has three parts; the database is named with --database',
       hint: `write it as in SQL: public.sensor, or with quotes: '"My Table"'`,
     });
   }
@@ -63,10 +66,13 @@ export const quoteIdentifier = (name: string): string => `"${name.replaceAll('"'
 export const quoteName = ({ schema, name }: TableName): string => `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`;
 
 export const quoteLiteral = (text: string): string =>
-  text.includes('\\') ? ` E'${text.replaceAll('\\', String.raw`\\`).replaceAll("'", "''")}'` : `'${text.replaceAll("'", "''")}'`;
+  text.includes('\\')
+    ? ` E'${text.replaceAll('\\', String.raw`\\`).replaceAll("'", "''")}'`
+    : `'${text.replaceAll("'", "''")}'`;
 
 /** For people: quotes only where SQL needs them. `select` would need them too, but everybody understands it without. */
-export const showIdentifier = (name: string): string => (/^[a-z_][a-z0-9_$]*$/.test(name) ? name : quoteIdentifier(name));
+export const showIdentifier = (name: string): string =>
+  /^[a-z_][a-z0-9_$]*$/.test(name) ? name : quoteIdentifier(name);
 
 export const showName = ({ schema, name }: TableName): string => `${showIdentifier(schema)}.${showIdentifier(name)}`;
 

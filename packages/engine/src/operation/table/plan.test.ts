@@ -97,8 +97,7 @@ test('what is done goes by what was asked, and by whether the table is there', (
 test('a name beside is free, also of those that the same run makes, or is the one that was said', () => {
   const sensor = relation('sensor');
   const taken = [sensor, { schema: 'public', name: 'sensor_20261128t1430' }];
-  const into = (more: Partial<PlanWish>): string | undefined =>
-    planTables(wish([found(sensor)], more))[0]?.into?.name;
+  const into = (more: Partial<PlanWish>): string | undefined => planTables(wish([found(sensor)], more))[0]?.into?.name;
   assert.equal(into({ taken }), 'sensor_20261128t1430_2');
   assert.equal(into({ taken: [{ schema: 'other', name: 'sensor_20261128t1430' }] }), 'sensor_20261128t1430');
   assert.equal(into({ as: 'Odd "name"' }), 'Odd "name"');
@@ -151,9 +150,16 @@ test('what cannot be brought back is refused with the reason', () => {
   );
   const period = { ...pointer(sensor, sensor), definition: 'FOREIGN KEY (id, PERIOD at) REFERENCES …' };
   refused(swap({ foreign_keys: [period] }), 'SPW_TABLE_UNFIT', /is one of periods/);
-  refused(swap({ columns: [id, { ...id, number: 2, name: 'n' }] }), 'SPW_TABLE_UNFIT', /n was added since, must not be null/);
+  refused(
+    swap({ columns: [id, { ...id, number: 2, name: 'n' }] }),
+    'SPW_TABLE_UNFIT',
+    /n was added since, must not be null/,
+  );
   // Beside, the table has the columns of that moment.
-  assert.equal(planTables(wish([found(sensor, { ...sensor, columns: [id, { ...id, number: 2, name: 'n' }] })])).length, 1);
+  assert.equal(
+    planTables(wish([found(sensor, { ...sensor, columns: [id, { ...id, number: 2, name: 'n' }] })])).length,
+    1,
+  );
 });
 
 test('a table named twice, or with one of its partitions, is refused', () => {

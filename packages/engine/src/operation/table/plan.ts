@@ -102,7 +102,8 @@ function planTable(wish: PlanWish, table: TableFound, taken: TableName[]): Table
     refusePublished(wish, kept);
     return { ...common, way: 'contents', into: pick(live), kept, notes: [...common.notes, ...(map?.notes ?? [])] };
   }
-  const into = wish.as === undefined ? name(moment, momentWord(wish.target, wish.reachedAt)) : asNamed(wish.as, moment, taken);
+  const into =
+    wish.as === undefined ? name(moment, momentWord(wish.target, wish.reachedAt)) : asNamed(wish.as, moment, taken);
   refusePublished(wish, into);
   return { ...common, way: live === undefined ? 'define' : 'like', into };
 }
@@ -191,7 +192,12 @@ function refuseUnfit({ moment, live }: TableFound, how: How): void {
   }
   if (how !== 'swap') return;
   if (live.foreign_partitions.length > 0) {
-    throw unfit(live, 'cannot be swapped', `its partitions ${list(live.foreign_partitions)} are foreign tables`, BESIDE);
+    throw unfit(
+      live,
+      'cannot be swapped',
+      `its partitions ${list(live.foreign_partitions)} are foreign tables`,
+      BESIDE,
+    );
   }
   const period = live.foreign_keys.find(({ definition }) => /\bPERIOD\b/.test(definition));
   if (period !== undefined) {
@@ -199,7 +205,12 @@ function refuseUnfit({ moment, live }: TableFound, how: How): void {
   }
   const exclusion = live.deferrable_keys.find((key) => key.kind === 'x');
   if (exclusion !== undefined) {
-    throw unfit(live, 'cannot be swapped', `${showIdentifier(exclusion.name)} is a deferrable exclusion constraint`, BESIDE);
+    throw unfit(
+      live,
+      'cannot be swapped',
+      `${showIdentifier(exclusion.name)} is a deferrable exclusion constraint`,
+      BESIDE,
+    );
   }
   if (live.lasting_rules.length > 0) {
     throw unfit(
@@ -251,7 +262,8 @@ function* notesOf({ how, taken, tables }: PlanWish, { moment, live }: TableFound
     }
   }
   for (const { kind, name } of moment.dependents) {
-    if (kind.endsWith('view')) yield `${kind === 'view' ? 'View' : 'Materialized view'} ${name} read from it; it is not brought back with it.`;
+    if (kind.endsWith('view'))
+      yield `${kind === 'view' ? 'View' : 'Materialized view'} ${name} read from it; it is not brought back with it.`;
   }
 }
 

@@ -23,7 +23,15 @@ import { examineLive, inTransaction, listPublications, listTaken, type LiveFacts
 import { type AskedTable, parseTableName, quoteIdentifier, showIdentifier, showName, type TableName } from './name.ts';
 import { type TablePhase, Phases } from './phases.ts';
 import { type How, planTables, type TablePlan, type Way } from './plan.ts';
-import { type Dependent, findNamed, type FoundName, listRelations, openTableSession, readRelation, type Relation } from './relation.ts';
+import {
+  type Dependent,
+  findNamed,
+  type FoundName,
+  listRelations,
+  openTableSession,
+  readRelation,
+  type Relation,
+} from './relation.ts';
 import { rowsOf } from './statements.ts';
 import { compareTables, type ShownDifferences, stageTables, swapTables } from './swap.ts';
 
@@ -87,7 +95,11 @@ export interface RestoredTable {
   readonly kept: (TableName & { readonly rows: number }) | null;
   readonly difference: TableDifference | null;
   /** What stands or falls with it. */
-  readonly depends: readonly { readonly kind: Dependent['kind']; readonly name: string; readonly definition: string | null }[];
+  readonly depends: readonly {
+    readonly kind: Dependent['kind'];
+    readonly name: string;
+    readonly definition: string | null;
+  }[];
   readonly notes: readonly string[];
 }
 
@@ -120,7 +132,10 @@ export async function restoreTables(options: TableRestoreOptions): Promise<Table
   const liveConnection = { ...options.live, database: options.database, applicationName: 'spillway restore --table' };
   await using live = how === 'file' ? undefined : await openTableSession(liveConnection, signal);
   const facts = live === undefined ? undefined : await examineLive(live, options);
-  const dumpOf = (major: number): (() => Promise<string>) => () => findDump(major, { ...options, signal });
+  const dumpOf =
+    (major: number): (() => Promise<string>) =>
+    () =>
+      findDump(major, { ...options, signal });
   if (live !== undefined && facts !== undefined && options.isDryRun !== true) {
     await warnOfMissingDump(asked, await listRelations(live, signal), dumpOf(facts.major), report);
   }
@@ -143,7 +158,8 @@ export async function restoreTables(options: TableRestoreOptions): Promise<Table
       how,
       dry_run: options.isDryRun === true,
       target: { kind: options.target.kind, value: targetValue(options.target) },
-      ...server.recovery,
+      recovered_to_lsn: server.recovery.recovered_to_lsn,
+      recovered_to_time: server.recovery.recovered_to_time,
       backup: server.plan.backup.id,
     };
     if (live === undefined || facts === undefined) {
@@ -186,7 +202,8 @@ export async function restoreTables(options: TableRestoreOptions): Promise<Table
     }
   } catch (error) {
     const isRefused = isSpillwayError(error, 'SPW_CONFIRMATION_NEEDED');
-    if (options.isDryRun !== true && !isRefused && !signal.aborted) await record(options, { startedAt, server, phases, error });
+    if (options.isDryRun !== true && !isRefused && !signal.aborted)
+      await record(options, { startedAt, server, phases, error });
     throw error;
   }
   const evidence =
@@ -230,7 +247,12 @@ async function act(options: TableRestoreOptions, work: TableWork): Promise<reado
     const shown = await inTransaction(live, 'ISOLATION LEVEL REPEATABLE READ', signal, () =>
       compareTables(work, staged),
     );
-    const rows = await countRows(work.moment, plans.filter(({ moment }) => !shown.has(moment.oid)), work.phases, signal);
+    const rows = await countRows(
+      work.moment,
+      plans.filter(({ moment }) => !shown.has(moment.oid)),
+      work.phases,
+      signal,
+    );
     return plans.map((plan) => {
       const difference = shown.get(plan.moment.oid)?.told ?? null;
       return describe(plan, { rows: difference?.moment ?? rows.get(plan.moment.oid) ?? null, difference });
@@ -287,7 +309,11 @@ async function makePlans(
 ): Promise<readonly TablePlan[]> {
   const { found, moment, live, facts, server } = of;
   const { signal } = options;
-  const tables: { readonly asked: FoundTable['asked']; readonly moment: Relation; readonly live: Relation | undefined }[] = [];
+  const tables: {
+    readonly asked: FoundTable['asked'];
+    readonly moment: Relation;
+    readonly live: Relation | undefined;
+  }[] = [];
   for (const each of found) {
     tables.push({
       asked: each.asked,
@@ -295,7 +321,9 @@ async function makePlans(
       live: live === undefined || each.live === undefined ? undefined : await readRelation(live, each.live.oid, signal),
     });
   }
-  const schemas = [...new Set(tables.flatMap((table) => [table.moment.schema, table.live?.schema ?? table.moment.schema]))];
+  const schemas = [
+    ...new Set(tables.flatMap((table) => [table.moment.schema, table.live?.schema ?? table.moment.schema])),
+  ];
   return planTables({
     how: options.how,
     tables,
@@ -385,7 +413,9 @@ function dependsOn(relation: Relation): RestoredTable['depends'] {
       definition: null,
     })),
     ...relation.triggers
-      .filter((trigger) => `${quoteIdentifier(trigger.relation.schema)}.${quoteIdentifier(trigger.relation.name)}` === own)
+      .filter(
+        (trigger) => `${quoteIdentifier(trigger.relation.schema)}.${quoteIdentifier(trigger.relation.name)}` === own,
+      )
       .map((trigger) => ({ kind: 'trigger' as const, name: showIdentifier(trigger.name), definition: null })),
     ...relation.dependents.map(({ kind, name }) => ({ kind, name, definition: null })),
   ];

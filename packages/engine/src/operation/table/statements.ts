@@ -103,7 +103,10 @@ const besideLive = ({ stage, difference }: Workspace, live: Relation): string =>
 export const countChanges = (work: Workspace, { live, map }: Compared): string => `
   SELECT ARRAY[${map.pairs
     .map(({ to }) => quoteIdentifier(to.name))
-    .map((name) => `pg_catalog.count(*) FILTER (WHERE NOT (${imageOf(`l.${name}`)} OPERATOR(pg_catalog.*=) ${imageOf(`m.${name}`)}))::text`)
+    .map(
+      (name) =>
+        `pg_catalog.count(*) FILTER (WHERE NOT (${imageOf(`l.${name}`)} OPERATOR(pg_catalog.*=) ${imageOf(`m.${name}`)}))::text`,
+    )
     .join(', ')}] AS counts FROM ${besideLive(work, live)} WHERE d.kind = 'changed'`;
 
 /** A few rows of each kind, by their key, or as wholes. */
@@ -111,7 +114,10 @@ export const sampleRows = (work: Workspace, { live, map, key }: Compared, most: 
   const text =
     key.length > 0
       ? `pg_catalog.concat_ws(', ', ${key.map(({ name }) => `coalesce(l.${quoteIdentifier(name)}::text, m.${quoteIdentifier(name)}::text)`).join(', ')})`
-      : `coalesce(ROW(${listed(map.pairs.map(({ to }) => to), 'l')})::text, '')`;
+      : `coalesce(ROW(${listed(
+          map.pairs.map(({ to }) => to),
+          'l',
+        )})::text, '')`;
   const whole = key.length > 0 ? text : `CASE WHEN d.kind = 'added' THEN ${text} ELSE (m.*)::text END`;
   return ['added', 'changed', 'missing']
     .map(
@@ -218,9 +224,7 @@ export function reshape(into: TableName, moment: Relation, map: ColumnMap, live:
   return [
     ...gone.map(({ name }) => `${table} DROP COLUMN ${quoteIdentifier(name)}`),
     // Twice, so that two columns can take each other's names.
-    ...renamed.map(
-      ({ to }, index) => `${table} RENAME COLUMN ${quoteIdentifier(to.name)} TO spillway_column_${index}`,
-    ),
+    ...renamed.map(({ to }, index) => `${table} RENAME COLUMN ${quoteIdentifier(to.name)} TO spillway_column_${index}`),
     ...renamed.map(
       ({ from }, index) => `${table} RENAME COLUMN spillway_column_${index} TO ${quoteIdentifier(from.name)}`,
     ),
@@ -236,8 +240,7 @@ export function reshape(into: TableName, moment: Relation, map: ColumnMap, live:
     ...staying
       .filter(({ from, to }) => from.not_null !== to.not_null)
       .map(
-        ({ from }) =>
-          `${table} ALTER COLUMN ${quoteIdentifier(from.name)} ${from.not_null ? 'SET' : 'DROP'} NOT NULL`,
+        ({ from }) => `${table} ALTER COLUMN ${quoteIdentifier(from.name)} ${from.not_null ? 'SET' : 'DROP'} NOT NULL`,
       ),
   ];
 }

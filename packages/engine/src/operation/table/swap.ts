@@ -20,7 +20,15 @@ import { definitionOf, gone, pourInto, type PutByTable, type PutRows } from './b
 import { define } from './define.ts';
 import { compared, differs, type FoundDifference, findDifference, takeSamples } from './difference.ts';
 import { analyze, dress, inTransaction } from './live.ts';
-import { quoteIdentifier, quoteLiteral, quoteName, showIdentifier, showName, type TableName, timeWord } from './name.ts';
+import {
+  quoteIdentifier,
+  quoteLiteral,
+  quoteName,
+  showIdentifier,
+  showName,
+  type TableName,
+  timeWord,
+} from './name.ts';
 import { type TablePlan, unfit } from './plan.ts';
 import { pour } from './pour.ts';
 import { type ForeignKey, readRelation, type Relation } from './relation.ts';
@@ -152,11 +160,15 @@ async function lock(work: TableWork, staged: readonly StagedTable[], timeoutMs: 
       const state = error instanceof SpillwayError ? sqlState(error.cause) : undefined;
       if (state !== '55P03' && state !== '40P01') throw error;
       await session.query('ROLLBACK', [], { signal });
-      throw new SpillwayError('SPW_TABLE_BUSY', `${staged.map(({ live }) => showName(live)).join(', ')} could not be locked`, {
-        cause: error,
-        why: await whoHolds(work, [...wanted.keys()], timeoutMs),
-        hint: 'nothing was changed; let the transactions end that write there, and run it again',
-      });
+      throw new SpillwayError(
+        'SPW_TABLE_BUSY',
+        `${staged.map(({ live }) => showName(live)).join(', ')} could not be locked`,
+        {
+          cause: error,
+          why: await whoHolds(work, [...wanted.keys()], timeoutMs),
+          hint: 'nothing was changed; let the transactions end that write there, and run it again',
+        },
+      );
     }
   });
 }
@@ -172,7 +184,9 @@ async function whoHolds({ live, signal }: TableWork, oids: readonly string[], ti
     [oids],
     { signal },
   );
-  const told = holders.map(({ pid, who, state, seconds }) => `${who} (pid ${pid}, ${state ?? 'unknown'}, ${seconds} s)`);
+  const told = holders.map(
+    ({ pid, who, state, seconds }) => `${who} (pid ${pid}, ${state ?? 'unknown'}, ${seconds} s)`,
+  );
   return `writers had it for ${timeoutMs / 1000} s${told.length === 0 ? '' : `: ${told.join('; ')}`}`;
 }
 
@@ -189,11 +203,7 @@ async function refuseRedefined({ live: session, signal }: TableWork, { live }: S
 }
 
 /** 4: says which rows it was, where they differ now and did not when the difference was shown. */
-async function refuseChanged(
-  work: TableWork,
-  staged: readonly StagedTable[],
-  shown: ShownDifferences,
-): Promise<void> {
+async function refuseChanged(work: TableWork, staged: readonly StagedTable[], shown: ShownDifferences): Promise<void> {
   for (const { plan, live, compared: table, work: place } of staged) {
     const before = shown.get(plan.moment.oid);
     await work.live.query(putAside(place), [], work);
@@ -203,10 +213,14 @@ async function refuseChanged(
     const rows = [...samples.added, ...samples.changed, ...samples.missing];
     const count = ({ told }: FoundDifference): string =>
       `${told.added} added, ${told.changed} changed, ${told.missing} missing`;
-    throw new SpillwayError('SPW_TABLE_CHANGED', `${showName(live)} was not swapped: its rows were changed since the difference was shown`, {
-      why: `then ${count(before)}; now ${count(now)}${rows.length === 0 ? '' : `; among those that differ now: ${rows.join(' | ')}`}`,
-      hint: 'stop what writes there and run it again, or let writers wait all along with --lock',
-    });
+    throw new SpillwayError(
+      'SPW_TABLE_CHANGED',
+      `${showName(live)} was not swapped: its rows were changed since the difference was shown`,
+      {
+        why: `then ${count(before)}; now ${count(now)}${rows.length === 0 ? '' : `; among those that differ now: ${rows.join(' | ')}`}`,
+        hint: 'stop what writes there and run it again, or let writers wait all along with --lock',
+      },
+    );
   }
 }
 
@@ -223,7 +237,8 @@ async function exchange(
   const kept = new Map<string, number>();
   if (definition !== undefined) {
     await define(session, definition.before, gone(plans), signal);
-    for (const plan of plans) if (plan.way === 'define') put.set(plan.moment.oid, await pourInto(work, plan, plan.moment));
+    for (const plan of plans)
+      if (plan.way === 'define') put.set(plan.moment.oid, await pourInto(work, plan, plan.moment));
   }
   await run('SET LOCAL session_replication_role = replica');
   await phases.run(
@@ -267,9 +282,7 @@ async function exchangeRows(
   const run = (sql: string): Promise<unknown> => session.query(sql, [], { signal });
   const count = async (sql: string): Promise<number> =>
     Number((await session.query<{ rows: string }>(sql, [], { signal }))[0]?.rows ?? 0);
-  await run(
-    `CREATE ${work.isUnlogged ? 'UNLOGGED ' : ''}TABLE ${quoteName(kept)} (LIKE ${quoteName(live)})`,
-  );
+  await run(`CREATE ${work.isUnlogged ? 'UNLOGGED ' : ''}TABLE ${quoteName(kept)} (LIKE ${quoteName(live)})`);
   await dress(session, kept, live, work.facts, signal);
   const told = `rows of ${showName(live)} that a swap with those of ${work.told} took away at ${timeWord(new Date())}`;
   await run(`COMMENT ON TABLE ${quoteName(kept)} IS ${quoteLiteral(told)}`);
@@ -321,8 +334,7 @@ const orphaned = (live: TableName, key: ForeignKey, rows: number): SpillwayError
 async function setSequences(work: TableWork, plan: TablePlan): Promise<readonly string[]> {
   const sessions = { moment: work.moment, live: work.live, signal: work.signal };
   if (plan.live !== undefined) {
-    const partner = (name: string): string | undefined =>
-      plan.map?.pairs.find(({ to }) => to.name === name)?.from.name;
+    const partner = (name: string): string | undefined => plan.map?.pairs.find(({ to }) => to.name === name)?.from.name;
     return advanceSequences(sessions, plan.moment, plan.live, partner);
   }
   await advanceSequences(sessions, plan.moment, plan.moment, (name) => name);
