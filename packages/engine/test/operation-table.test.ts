@@ -287,6 +287,17 @@ suite('tables brought back', { skip: !existsSync(join(TOOLS, 'pg_dump')) }, () =
       /its definition, or what depends on it, was changed/,
     );
     await live.query('ALTER TABLE sensor DROP COLUMN x; TRUNCATE log');
+    const { rows } = await live.query('SELECT * FROM municipality WHERE id = 7');
+    await live.query('SET session_replication_role = replica; DELETE FROM municipality WHERE id = 7');
+    await fails(
+      restore({ how: 'swap', tables: ['sensor', 'reading'] }),
+      'SPW_TABLE_UNFIT',
+      /50 rows of public\.sensor would point at rows of public\.municipality that are not there/,
+    );
+    await live.query('INSERT INTO municipality SELECT * FROM json_populate_recordset(NULL::municipality, $1)', [
+      JSON.stringify(rows),
+    ]);
+    await live.query('RESET session_replication_role');
     await live.query('BEGIN');
     await live.query(`UPDATE reading SET v = v WHERE id = 1`);
     await fails(
@@ -304,6 +315,7 @@ suite('tables brought back', { skip: !existsSync(join(TOOLS, 'pg_dump')) }, () =
     let writing: Promise<unknown> | undefined;
     const oid = await value(`SELECT 'sensor'::regclass::oid`);
     const shown: number[] = [];
+    await live.query(`SELECT setval('sensor_id_seq', 5)`);
     try {
       const done = await restore({
         how: 'swap',
@@ -329,7 +341,10 @@ suite('tables brought back', { skip: !existsSync(join(TOOLS, 'pg_dump')) }, () =
         [60, 4, { schema: 'public', name: kept.get('part')?.name, rows: 0 }],
       );
       // The writer came after; without its row all is as it was, but for columns that the moment knew nothing of.
-      assert.equal(await value(`DELETE FROM sensor WHERE serial = 'after' RETURNING id > 1010`), true);
+      assert.equal(await value(`DELETE FROM sensor WHERE serial = 'after' RETURNING id`), 1001);
+      const notes = done.tables.flatMap((table) => table.notes).join('\n');
+      assert.match(notes, /Sequence public\.sensor_id_seq was at 5, behind the rows: set to 1000/);
+      assert.match(notes, /note was renamed to remark since[^]*added was added since[^]*dropped was dropped since/);
       const columns = 't.id, t.municipality_id, t.state, t.doc, t.remark, t.serial, t.double, NULL::int';
       const wanted = then.get('sensor')?.replaceAll(/,\d+\)$/gm, ',)');
       assert.equal(await rowsOf('sensor', columns), wanted);
