@@ -106,7 +106,7 @@ clusters:
     const refused = await restore(...words);
     assert.equal(refused.code, 15, refused.stderr);
     for (const line of [
-      /public\.event: 1 row at that moment, 0 rows the same \(whole rows compared, as there is no key\)/,
+      /public\.event: 1 row at that moment, 0 of them the same now \(whole rows were compared, as there is no key\)/,
       /added since +2 +\(2\) \| \(3\)\n/,
       /missing now +1 +\(1\)\n/,
       /did nothing: public\.event of main would have the rows of that moment again; 2 rows would go into a table beside/,

@@ -18,8 +18,8 @@ function heading({ shown, rows, is_live: isLive, difference }: RestoredTable): s
   if (isLive === false) return `${shown}${then}; it is not in the live database`;
   if (difference === null) return `${shown}${then}`;
   const how =
-    difference.key.length === 0 ? 'whole rows compared, as there is no key' : `by ${difference.key.join(', ')}`;
-  return `${shown}${then}, ${formatCount(difference.same, 'row')} the same (${how})`;
+    difference.key.length === 0 ? 'whole rows were compared, as there is no key' : `matched by ${difference.key.join(', ')}`;
+  return `${shown}${then}, ${formatCount(difference.same, 'of them', 'of them')} the same now (${how})`;
 }
 
 function differenceLines({ difference }: RestoredTable): readonly string[] {
