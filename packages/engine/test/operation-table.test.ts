@@ -101,6 +101,8 @@ suite('tables brought back', { skip: !existsSync(join(TOOLS, 'pg_dump')) }, () =
       INSERT INTO "My ""odd"" Table" VALUES ('w3', '{"a":1}');
       DELETE FROM part WHERE n % 2 = 0;
       DROP TABLE pump CASCADE;
+      ALTER TABLE sensor ENABLE ROW LEVEL SECURITY;
+      ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO reader, PUBLIC;
       TRUNCATE log;`);
     scratch = await openScratch({
       repository: stage.repository,
@@ -187,6 +189,9 @@ suite('tables brought back', { skip: !existsSync(join(TOOLS, 'pg_dump')) }, () =
     const keys = `SELECT count(*)::int FROM pg_constraint WHERE contype = 'f' AND conrelid::regclass::text LIKE '%${word}'`;
     assert.equal(await value(keys), 2);
     assert.equal(await value(`SELECT count(*)::int FROM pg_index WHERE indrelid = 'sensor_${word}'::regclass`), 2);
+    // Whoever may not see the live rows does not see these: default privileges and a table without policies would show them.
+    assert.equal(await value(`SELECT relrowsecurity FROM pg_class WHERE relname = 'sensor_${word}'`), true);
+    assert.equal(await value(`SELECT has_table_privilege('reader', 'reading_${word}', 'SELECT')`), false);
     // Nothing in it asks a live sequence.
     assert.equal(await value(`SELECT count(*)::int FROM pg_attrdef WHERE adrelid = 'sensor_${word}'::regclass`), 0);
     const sensor = into.get('sensor')?.depends.map(({ kind, name }) => `${kind} ${name}`) ?? [];
@@ -336,10 +341,7 @@ suite('tables brought back', { skip: !existsSync(join(TOOLS, 'pg_dump')) }, () =
         [4, 50, 250, 250],
       );
       const kept = new Map(done.tables.map((table) => [table.name, table.kept]));
-      assert.deepEqual(
-        [kept.get('sensor')?.rows, kept.get('reading')?.rows, kept.get('part')],
-        [60, 4, { schema: 'public', name: kept.get('part')?.name, rows: 0 }],
-      );
+      assert.deepEqual([kept.get('sensor')?.rows, kept.get('reading')?.rows, kept.get('part')], [60, 4, null]);
       // The writer came after; without its row all is as it was, but for columns that the moment knew nothing of.
       assert.equal(await value(`DELETE FROM sensor WHERE serial = 'after' RETURNING id`), 1001);
       const notes = done.tables.flatMap((table) => table.notes).join('\n');

@@ -70,26 +70,34 @@ note: Column note was renamed to remark since.`,
 
 test('a table that is gone, one without a key, and one that is as it was say so', () => {
   const gone = { ...sensor, way: 'define', is_live: false, difference: null, depends: [], notes: [] } as const;
-  assert.equal(
-    renderDifferences([gone]),
-    'public.sensor: 2 000 rows at that moment; it is not in the live database',
-  );
+  assert.equal(renderDifferences([gone]), 'public.sensor: 2 000 rows at that moment; it is not in the live database');
   const same = {
     ...sensor,
     depends: [],
     notes: [],
     difference: { key: [], moment: 1, same: 1, added: 0, changed: 0, missing: 0, changed_columns: [], samples: none },
   };
-  assert.match(renderDifferences([same]), /1 of them the same now \(whole rows were compared, as there is no key\)\n {2}nothing differs/);
+  assert.match(
+    renderDifferences([same]),
+    /1 of them the same now \(whole rows were compared, as there is no key\)\n {2}nothing differs/,
+  );
 });
 
 test('what was done says where the rows are, and what is to be done next', () => {
   const kept = { schema: 'public', name: 'sensor_before_20261128t1430', rows: 8 };
   const swapped = renderTableRestore({ ...done, tables: [{ ...sensor, kept }] });
-  assert.match(swapped, /has its 2.000 rows of that moment again; 8 rows that it had instead are kept in public\.sensor_before_/);
+  assert.match(
+    swapped,
+    /has its 2.000 rows of that moment again; 8 rows that it had instead are kept in public\.sensor_before_/,
+  );
   assert.match(swapped, /DROP TABLE public\.sensor_before_20261128t1430/);
   assert.match(swapped, /On record as 20261128T143009000Z-00112233/);
-  assert.match(renderTableRestore(done), /nothing differed, nothing was done[^]*Next: spillway backup/);
+  assert.match(renderTableRestore(done), /has its 2.000 rows of that moment again\n/);
+  const same = { ...sensor, difference: { ...(sensor.difference ?? assert.fail()), added: 0, changed: 0, missing: 0 } };
+  assert.match(
+    renderTableRestore({ ...done, tables: [same] }),
+    /nothing differed, nothing was done[^]*Next: spillway backup/,
+  );
   const odd = { ...sensor, way: 'like', into: { schema: 'public', name: 'My Table' } } as const;
   const beside = renderTableRestore({ ...done, how: 'beside', tables: [odd] });
   assert.match(beside, /are in public\."My Table"; the live table is as it was[^]*DROP TABLE public\."My Table"/);

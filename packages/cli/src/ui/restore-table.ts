@@ -18,7 +18,9 @@ function heading({ shown, rows, is_live: isLive, difference }: RestoredTable): s
   if (isLive === false) return `${shown}${then}; it is not in the live database`;
   if (difference === null) return `${shown}${then}`;
   const how =
-    difference.key.length === 0 ? 'whole rows were compared, as there is no key' : `matched by ${difference.key.join(', ')}`;
+    difference.key.length === 0
+      ? 'whole rows were compared, as there is no key'
+      : `matched by ${difference.key.join(', ')}`;
   return `${shown}${then}, ${formatCount(difference.same, 'of them', 'of them')} the same now (${how})`;
 }
 
@@ -90,8 +92,14 @@ function renderOutcome(
     case 'define':
       return `${shown}: was gone; ${count} and its definition are back as ${name}`;
     case 'contents': {
-      if (difference === null || kept === null) return `${shown}: nothing differed, nothing was done`;
-      return `${shown}: has its ${count} of that moment again; ${formatCount(kept.rows, 'row')} that it had instead ${kept.rows === 1 ? 'is' : 'are'} kept in ${quoted(kept)}`;
+      if (difference === null || difference.added + difference.changed + difference.missing === 0) {
+        return `${shown}: nothing differed, nothing was done`;
+      }
+      const instead =
+        kept === null
+          ? ''
+          : `; ${formatCount(kept.rows, 'row')} that it had instead ${kept.rows === 1 ? 'is' : 'are'} kept in ${quoted(kept)}`;
+      return `${shown}: has its ${count} of that moment again${instead}`;
     }
   }
 }

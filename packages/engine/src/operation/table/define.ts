@@ -47,7 +47,6 @@ export async function readDefinition(of: {
         `--section=${section}`,
         '--no-publications',
         '--no-subscriptions',
-        '--no-security-labels',
         ...dumpedTables(of.tables),
       ],
       connection: of.connection,

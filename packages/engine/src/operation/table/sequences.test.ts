@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isBehind, type SequenceState } from './sequences.ts';
+import { isBehind, isBehindRows, type SequenceState } from './sequences.ts';
 
 const at = (last: string, is_called = true, ascending = true): SequenceState => ({ last, is_called, ascending });
 
@@ -17,4 +17,17 @@ test('a sequence is behind where it would give out a number twice', () => {
     ['beyond what a number holds', at('9007199254740993'), at('9007199254740994'), true],
   ];
   for (const [told, live, moment, behind] of cases) assert.equal(isBehind(live, moment), behind, told);
+});
+
+test('of a table that is there the rows say whether its sequence has to go on', () => {
+  const cases: readonly (readonly [told: string, live: SequenceState, furthest: string | null, behind: boolean])[] = [
+    ['a row beyond it', at('5'), '2000', true],
+    ['a recovery left the other ahead, no row is', at('2001'), '2000', false],
+    ['its last number is the last row', at('2000'), '2000', false],
+    ['its next number is the last row', at('2000', false), '2000', true],
+    ['no rows', at('1', false), null, false],
+    ['downwards', at('-5', true, false), '-2000', true],
+    ['downwards, and beyond the rows', at('-2001', true, false), '-2000', false],
+  ];
+  for (const [told, live, furthest, behind] of cases) assert.equal(isBehindRows(live, furthest), behind, told);
 });

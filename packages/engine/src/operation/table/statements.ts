@@ -149,9 +149,13 @@ export const takeAway = ({ difference }: Workspace, live: Relation, kept: TableN
 
 /**
  * Puts in what was changed or is missing. Columns that only the live table has keep what they had where the row was there,
- * and take their default where it was not.
+ * and take their default where it was not. `kept` is null where nothing was taken away, and so nothing was changed.
  */
-export function putBack({ stage, difference }: Workspace, compared: Compared, kept: TableName): readonly string[] {
+export function putBack(
+  { stage, difference }: Workspace,
+  compared: Compared,
+  kept: TableName | null,
+): readonly string[] {
   const { live, map, key } = compared;
   const columns = map.pairs.map(({ to }) => to);
   const put = (more: readonly Column[], from: string): string => `
@@ -159,7 +163,7 @@ export function putBack({ stage, difference }: Workspace, compared: Compared, ke
       SELECT ${[listed(columns, 'm'), ...(more.length === 0 ? [] : [listed(more, 'k')])].join(', ')} FROM ${from} RETURNING 1)
     SELECT pg_catalog.count(*)::text AS rows FROM put`;
   const staged = `${difference} AS d JOIN ${stage} AS m ON m.ctid = d.moment_row`;
-  if (map.added.length === 0 || key.length === 0) {
+  if (map.added.length === 0 || key.length === 0 || kept === null) {
     return [put([], `${staged} WHERE d.kind IN ('changed', 'missing')`)];
   }
   return [

@@ -251,7 +251,7 @@ async function exchange(
         put.set(plan.moment.oid, { rows: all, format: plan.map?.format ?? 'text', notes: [] });
         if (difference === undefined || !differs(difference)) continue;
         const away = await exchangeRows(work, table, difference);
-        kept.set(plan.moment.oid, away);
+        if (away > 0) kept.set(plan.moment.oid, away);
         rows += away + difference.changed + difference.missing;
       }
       return rows;
@@ -261,7 +261,11 @@ async function exchange(
   await run('SET LOCAL session_replication_role = origin');
   if (definition !== undefined) await define(session, definition.after, gone(plans), signal);
   await phases.run('check keys', async () => {
-    for (const table of staged) if (kept.has(table.plan.moment.oid)) await checkKeys(work, table);
+    for (const table of staged) {
+      const { oid } = table.plan.moment;
+      const difference = shown.get(oid)?.told;
+      if (difference !== undefined && differs(difference)) await checkKeys(work, table, kept.has(oid));
+    }
   });
   for (const plan of plans) {
     const before = put.get(plan.moment.oid);
@@ -282,10 +286,8 @@ async function exchangeRows(
   const run = (sql: string): Promise<unknown> => session.query(sql, [], { signal });
   const count = async (sql: string): Promise<number> =>
     Number((await session.query<{ rows: string }>(sql, [], { signal }))[0]?.rows ?? 0);
-  await run(`CREATE ${work.isUnlogged ? 'UNLOGGED ' : ''}TABLE ${quoteName(kept)} (LIKE ${quoteName(live)})`);
-  await dress(session, kept, live, work.facts, signal);
-  const told = `rows of ${showName(live)} that a swap with those of ${work.told} took away at ${timeWord(new Date())}`;
-  await run(`COMMENT ON TABLE ${quoteName(kept)} IS ${quoteLiteral(told)}`);
+  const isTaking = wanted.added + wanted.changed > 0;
+  if (isTaking) await makeKept(work, live, kept);
   const unquiet = live.triggers.filter(({ enabled }) => enabled === 'A' || enabled === 'R');
   const setTriggers = async (how: (enabled: string) => string): Promise<void> => {
     for (const { relation, name, enabled } of unquiet) {
@@ -293,10 +295,10 @@ async function exchangeRows(
     }
   };
   await setTriggers(() => 'DISABLE');
-  const away = await count(takeAway(place, live, kept));
-  await run(`ANALYZE ${quoteName(kept)}`);
+  const away = isTaking ? await count(takeAway(place, live, kept)) : 0;
+  if (isTaking) await run(`ANALYZE ${quoteName(kept)}`);
   let back = 0;
-  for (const statement of putBack(place, table, kept)) back += await count(statement);
+  for (const statement of putBack(place, table, isTaking ? kept : null)) back += await count(statement);
   await setTriggers((enabled) => (enabled === 'A' ? 'ENABLE ALWAYS' : 'ENABLE REPLICA'));
   if (away !== wanted.added + wanted.changed || back !== wanted.changed + wanted.missing) {
     throw unfit(live, 'was not swapped', `${away} rows were taken away and ${back} put in, other numbers than shown`);
@@ -304,8 +306,17 @@ async function exchangeRows(
   return away;
 }
 
+async function makeKept(work: TableWork, live: Relation, kept: TableName): Promise<void> {
+  const { live: session, signal } = work;
+  const run = (sql: string): Promise<unknown> => session.query(sql, [], { signal });
+  await run(`CREATE ${work.isUnlogged ? 'UNLOGGED ' : ''}TABLE ${quoteName(kept)} (LIKE ${quoteName(live)})`);
+  await dress(session, kept, live, work.facts, signal);
+  const told = `rows of ${showName(live)} that a swap with those of ${work.told} took away at ${timeWord(new Date())}`;
+  await run(`COMMENT ON TABLE ${quoteName(kept)} IS ${quoteLiteral(told)}`);
+}
+
 /** 6: what PostgreSQL's own triggers would have seen to. */
-async function checkKeys(work: TableWork, { live, plan }: StagedTable): Promise<void> {
+async function checkKeys(work: TableWork, { live, plan }: StagedTable, isKept: boolean): Promise<void> {
   for (const key of live.deferrable_keys) {
     const [row] = await work.live.query<{ rows: string }>(repeatedKeys(live, key), [], work);
     if (Number(row?.rows ?? 0) === 0) continue;
@@ -313,7 +324,7 @@ async function checkKeys(work: TableWork, { live, plan }: StagedTable): Promise<
   }
   for (const key of live.foreign_keys) {
     const broken: string[] = [];
-    if (key.to_oid === live.oid && plan.kept !== null) broken.push(orphansLeftBy(key, plan.kept));
+    if (key.to_oid === live.oid && plan.kept !== null && isKept) broken.push(orphansLeftBy(key, plan.kept));
     if (key.from_oid === live.oid && key.validated) broken.push(orphansOf(key));
     for (const query of broken) {
       const [row] = await work.live.query<{ rows: string }>(query, [], work);
@@ -331,12 +342,12 @@ const orphaned = (live: TableName, key: ForeignKey, rows: number): SpillwayError
   );
 
 /** 7: columns of a table that was gone have the names of the moment. */
-async function setSequences(work: TableWork, plan: TablePlan): Promise<readonly string[]> {
+async function setSequences(work: TableWork, { moment, live, map }: TablePlan): Promise<readonly string[]> {
   const sessions = { moment: work.moment, live: work.live, signal: work.signal };
-  if (plan.live !== undefined) {
-    const partner = (name: string): string | undefined => plan.map?.pairs.find(({ to }) => to.name === name)?.from.name;
-    return advanceSequences(sessions, plan.moment, plan.live, partner);
+  if (live === undefined) {
+    await advanceSequences({ ...sessions, partner: (name) => name, isNew: true }, moment, moment);
+    return [];
   }
-  await advanceSequences(sessions, plan.moment, plan.moment, (name) => name);
-  return [];
+  const partner = (name: string): string | undefined => map?.pairs.find(({ to }) => to.name === name)?.from.name;
+  return advanceSequences({ ...sessions, partner, isNew: false }, moment, live);
 }
