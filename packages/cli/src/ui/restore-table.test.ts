@@ -101,6 +101,16 @@ test('what was done says where the rows are, and what is to be done next', () =>
   const odd = { ...sensor, way: 'like', into: { schema: 'public', name: 'My Table' } } as const;
   const beside = renderTableRestore({ ...done, how: 'beside', tables: [odd] });
   assert.match(beside, /are in public\."My Table"; the live table is as it was[^]*DROP TABLE public\."My Table"/);
+  const back = { ...sensor, way: 'define', is_live: false, difference: null } as const;
+  const swappedBack = renderTableRestore({ ...done, tables: [back] });
+  assert.match(
+    swappedBack,
+    /was gone; 2.000 rows and its definition are back as public\.sensor[^]*Next: spillway backup/,
+  );
+  assert.doesNotMatch(swappedBack, /DROP/);
+  const asOther = { ...back, into: { schema: 'public', name: 'sensor_then' } };
+  const besideGone = renderTableRestore({ ...done, how: 'beside', tables: [asOther] });
+  assert.match(besideGone, /ALTER TABLE public\.sensor_then RENAME TO sensor;/);
   const file = { path: '/srv/sensor.csv', format: 'csv', bytes: 2048 } as const;
   const written = renderTableRestore({ ...done, how: 'file', file, tables: [{ ...sensor, way: 'file', into: null }] });
   assert.match(written, /2.000 rows in \/srv\/sensor\.csv, 2 KiB[^]*Next: head \/srv\/sensor\.csv/);

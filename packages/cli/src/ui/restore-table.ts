@@ -112,21 +112,29 @@ function renderPhases({ phases }: TableRestoreDocument): string {
 }
 
 function renderNext({ how, tables, file, database }: TableRestoreDocument): string {
-  const made = tables.flatMap(({ way, into, kept }) =>
-    way === 'contents' ? (kept === null ? [] : [kept]) : into === null ? [] : [into],
-  );
-  const [first] = made;
   switch (how) {
     case 'file':
       return `Next: ${file?.format === 'custom' ? `pg_restore --list ${file.path}` : `head ${file?.path ?? ''}`}`;
-    case 'beside':
-      return `Next: look at ${first === undefined ? 'it' : quoted(first)} in database ${database}, and drop it when it is no longer needed: DROP TABLE ${first === undefined ? '' : quoted(first)}`;
-    case 'swap':
-      return first === undefined
+    case 'beside': {
+      const made = tables.flatMap(({ into }) => (into === null ? [] : [quoted(into)])).join(', ');
+      const gone = tables.flatMap(({ way, into, name }) => (way === 'define' && into !== null ? [{ into, name }] : []));
+      const renames = gone.map(({ into, name }) => `ALTER TABLE ${quoted(into)} RENAME TO ${identifier(name)};`);
+      return renames.length === 0
+        ? `Next: look at it in database ${database}, and when it is no longer needed: DROP TABLE ${made}`
+        : `Next: look at it in database ${database}; under its own name again: ${renames.join(' ')}`;
+    }
+    case 'swap': {
+      // Only what was kept aside: never a table that came back.
+      const kept = tables.flatMap((table) => (table.kept === null ? [] : [quoted(table.kept)]));
+      return kept.length === 0
         ? 'Next: spillway backup'
-        : `Next: when nobody misses the rows that went: DROP TABLE ${made.map(quoted).join(', ')}`;
+        : `Next: when nobody misses the rows that went: DROP TABLE ${kept.join(', ')}`;
+    }
   }
 }
 
+const identifier = (name: string): string =>
+  /^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
+
 const quoted = ({ schema, name }: { readonly schema: string; readonly name: string }): string =>
-  [schema, name].map((part) => (/^[a-z_][a-z0-9_$]*$/.test(part) ? part : `"${part.replaceAll('"', '""')}"`)).join('.');
+  `${identifier(schema)}.${identifier(name)}`;
