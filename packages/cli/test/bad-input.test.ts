@@ -66,7 +66,12 @@ suite('bad input', () => {
       2,
       /missing required argument 'backup-id'\n {2}it is called as: spillway show/,
     ],
-    ['no folder to restore into', ['restore'], sound, 2, /--into <folder>' not specified/],
+    ['no folder to restore into', ['restore'], sound, 2, /restore needs --into, or --table/],
+    ['a table into a folder', ['restore', '--table', 'a', '--into', 'x'], sound, 2, /--into does not go with --table/],
+    ['a swap of no table', ['restore', '--into', 'x', '--swap'], sound, 2, /--swap needs --table/],
+    ['a table to two places', ['restore', '--table', 'a', '--swap', '--file', 'x.csv'], sound, 2, /goes to one place/],
+    ['a lock while somebody types', ['restore', '--table', 'a', '--swap', '--lock'], sound, 2, /--lock needs --yes/],
+    ['a table that is a statement', ['restore', '--table', 'a; DROP TABLE a'], sound, 2, /is not the name of a table/],
     [
       'a time without a zone',
       ['restore', '--into', 'x', '--at', '2026-11-23 10:00:00'],

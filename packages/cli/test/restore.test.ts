@@ -4,11 +4,11 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import type { RestoreDocument, RestorePlan } from '@spillway/contract';
-import { restoreDocument, restorePlanDocument } from '@spillway/contract/schemas';
+import type { RestoreDocument, RestorePlan, TableRestoreDocument } from '@spillway/contract';
+import { restoreDocument, restorePlanDocument, tableRestoreDocument } from '@spillway/contract/schemas';
 import { type LabCluster, startCluster } from '@spillway/lab';
 import { type Ended, makeWorkplace, type Workplace } from './spawned.ts';
 
@@ -21,6 +21,8 @@ suite('spillway restore', () => {
     await cluster.query('CREATE TABLE event AS SELECT 1 AS n');
     await cluster.query('CREATE DATABASE billing');
     place = await makeWorkplace({ passphrase: randomBytes(33).toString('base64url'), password: cluster.password });
+    // The scratch cluster's account must get through.
+    await chmod(place.folder, 0o711);
     await writeFile(
       join(place.folder, 'spillway.yaml'),
       `repository:
@@ -30,6 +32,7 @@ clusters:
   main:
     connection: { host: 127.0.0.1, port: ${cluster.port}, user: ${cluster.user}, password: { file: password } }
     bin_directory: ${cluster.installation.binDirectory}
+    scratch_directory: scratch
     wal: { flush_interval: 100ms }
     backup: { wal_timeout: 20s }
 `,
@@ -94,6 +97,36 @@ clusters:
     const whole = JSON.parse(first.stdout) as RestoreDocument;
     assert.ok(document.restore.written_bytes < whole.restore.written_bytes / 2);
     assert.deepEqual(await readFile(damaged()), content);
+  });
+
+  test('swaps a table only when its difference was shown and the cluster was named, and leaves no scratch cluster', async () => {
+    const words = ['--table', 'event', '--swap', '--immediate'];
+    await cluster.query('INSERT INTO event VALUES (2), (3)');
+    await cluster.query('DELETE FROM event WHERE n = 1');
+    const refused = await restore(...words);
+    assert.equal(refused.code, 15, refused.stderr);
+    for (const line of [
+      /public\.event: 1 row at that moment, 0 of them the same now \(whole rows were compared, as there is no key\)/,
+      /added since +2 +\(2\) \| \(3\)\n/,
+      /missing now +1 +\(1\)\n/,
+      /did nothing: public\.event of main would have the rows of that moment again; 2 rows would go into a table beside/,
+    ]) {
+      assert.match(refused.stderr, line);
+    }
+    const read = async (table: string): Promise<readonly number[]> =>
+      (await cluster.query<{ n: number }>(`SELECT n FROM ${table} ORDER BY n`)).map(({ n }) => n);
+    assert.deepEqual(await read('event'), [2, 3]);
+    const done = await restore(...words, '--yes', '--confirm', 'main', '--json');
+    assert.equal(done.code, 0, done.stderr);
+    const document = JSON.parse(done.stdout) as TableRestoreDocument;
+    assert.deepEqual(tableRestoreDocument.parse(document), document);
+    assert.deepEqual(await read('event'), [1]);
+    assert.deepEqual(await read(document.tables[0]?.kept?.name ?? 'none'), [2, 3]);
+    const phases = document.phases.map(({ name }) => name);
+    for (const name of ['plan', 'lay', 'start-and-recover', 'rows of public.event', 'compare', 'exchange']) {
+      assert.ok(phases.includes(name), phases.join());
+    }
+    assert.deepEqual(await readdir(join(place.folder, 'scratch')), []);
   });
 
   const wrong: readonly (readonly [name: string, words: readonly string[], said: RegExp])[] = [

@@ -393,6 +393,29 @@ export const errorTable = {
     false,
     'The drill file is there already, and nothing is overwritten.',
     'name another file, or replace it with --force',
+  SPW_TABLE_UNKNOWN: entry(
+    exitCodes.usage,
+    false,
+    'The database had no table of that name at that moment.',
+    'check the name and the moment',
+  ),
+  SPW_TABLE_UNFIT: entry(
+    exitCodes.refused,
+    false,
+    'A table cannot be brought back that way; the live database is as it was.',
+    'bring it back beside the live table, or into a file',
+  ),
+  SPW_TABLE_CHANGED: entry(
+    exitCodes.refused,
+    true,
+    'The live table was changed between the comparison and the swap, so nothing was swapped.',
+    'stop what writes there and run it again, or let writers wait all along with --lock',
+  ),
+  SPW_TABLE_BUSY: entry(
+    exitCodes.locked,
+    true,
+    'Other sessions write to the live table and did not end in time, so nothing was swapped.',
+    'let the transactions end that write there, and run it again',
   ),
   // The process itself
   SPW_INTERRUPTED: entry(exitCodes.interrupted, true, 'The command was interrupted.', 'run it again to go on'),

@@ -94,6 +94,13 @@ export {
   type ScratchState,
 } from './operation/scratch/remove.ts';
 export type { ScratchLimits } from './operation/scratch/settings.ts';
+export { parseTableName } from './operation/table/name.ts';
+export {
+  type MomentServer,
+  restoreTables,
+  type TableRestoreOptions,
+  type TableRestoreSummary,
+} from './operation/table/run.ts';
 export type { Finding, Hurt } from './operation/verify/findings.ts';
 export { TIER_AFTER_MS, tier, type TierGroup, type TierOptions, type TierSummary } from './operation/tier/run.ts';
 export { type VerifyOptions, type VerifySummary, verify } from './operation/verify/run.ts';

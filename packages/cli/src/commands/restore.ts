@@ -10,6 +10,7 @@ import type { LoadedConfiguration } from '../configuration/load.ts';
 import type { Command, Context } from '../context.ts';
 import * as engine from '@spillway/engine';
 import { buildRestoreCommand } from '../restore-command.ts';
+import { restoreTable, type TableOptions } from './restore-table.ts';
 import { clusterName, clusterSource, defaultWorkers, loadFor, openForReading } from '../session.ts';
 import { canaryFileOf } from '../state-directory.ts';
 import { renderStats, statsOf, type StatsOptions } from '../stats.ts';
@@ -17,8 +18,8 @@ import { parseTarget, type TargetOptions } from '../target.ts';
 import { confirmLoss } from '../ui/confirm.ts';
 import { renderPlan, renderRestore } from '../ui/restore.ts';
 
-export interface RestoreOptions extends TargetOptions, StatsOptions {
-  readonly into: string;
+export interface RestoreOptions extends TargetOptions, StatsOptions, TableOptions {
+  readonly into?: string;
   readonly timeline?: number;
   readonly backup?: string;
   readonly delta?: boolean;
@@ -42,6 +43,8 @@ export interface RestoreOptions extends TargetOptions, StatsOptions {
 }
 
 export const restore: Command<RestoreOptions> = async (context, options) => {
+  refuseMixed(options);
+  if (options.table !== undefined) return restoreTable(context, options);
   const began = performance.now();
   const { output, signal } = context;
   const target = parseTarget(options);
@@ -250,6 +253,54 @@ async function recordRestore(
   }
 }
 
+/** A table is brought back by a scratch cluster, which nobody lays, starts or follows by hand. */
+function refuseMixed(options: RestoreOptions): void {
+  const { table, into } = options;
+  const cluster: readonly (keyof RestoreOptions)[] = [
+    'into',
+    'delta',
+    'forceOtherSystem',
+    'tablespace',
+    'tablespaceAllInto',
+    'walDirectory',
+    'targetAction',
+    'standby',
+    'primary',
+    'primarySlot',
+    'start',
+    'isolated',
+    'port',
+    'log',
+    'stats',
+  ];
+  const tables: readonly (keyof RestoreOptions)[] = [
+    'beside',
+    'swap',
+    'file',
+    'as',
+    'withoutIndexes',
+    'unlogged',
+    'lock',
+  ];
+  const stray = (table === undefined ? tables : cluster).find((name) => options[name] !== undefined);
+  if (stray !== undefined) {
+    const flag = `--${stray.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    throw new SpillwayError(
+      'SPW_USAGE',
+      table === undefined ? `${flag} needs --table` : `${flag} does not go with --table`,
+      {
+        why: table === undefined ? 'it is about a table' : 'it is about a cluster that is restored into a folder',
+      },
+    );
+  }
+  if (table === undefined && into === undefined) {
+    throw new SpillwayError('SPW_USAGE', 'restore needs --into, or --table', {
+      why: 'it was not said where to',
+      hint: 'name an empty folder with --into, or a table of the live database with --table',
+    });
+  }
+}
+
 function refuseStray(options: RestoreOptions): void {
   const needs: readonly (readonly [given: boolean, flags: string, needed: string, why: string])[] = [
     [
@@ -281,7 +332,7 @@ type PlanWishes = Omit<engine.PlanOptions, 'repository' | 'cluster' | 'target' |
 
 function planWishes(directory: string, options: RestoreOptions): PlanWishes {
   return {
-    targetDirectory: resolve(directory, options.into),
+    targetDirectory: resolve(directory, options.into ?? ''),
     ...(options.timeline === undefined ? {} : { timeline: options.timeline }),
     ...(options.backup === undefined ? {} : { backupId: options.backup }),
     ...(options.exclusive === undefined ? {} : { exclusive: options.exclusive }),

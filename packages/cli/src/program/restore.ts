@@ -9,10 +9,22 @@ export const restoreCommands: Branch = (program, call) => {
   add(
     program,
     'restore',
-    'bring the cluster back, whole or as it was at a moment, into an empty folder or in place',
+    'bring the cluster back, whole or as it was at a moment, into an empty folder or in place; or tables of it',
     "spillway restore --into /srv/restored --at '2026-11-23 14:03:12Z' --start",
   )
-    .requiredOption('--into <folder>', 'empty or new folder to restore into; with --delta a data directory')
+    .option('--into <folder>', 'empty or new folder to restore into; with --delta a data directory')
+    .option(
+      '--table <name>',
+      'instead of the cluster this table, as SQL names it: public.sensor, or \'"My Table"\'; may be repeated',
+      listed,
+    )
+    .option('--beside', 'with --table: its rows beside the live table, under another name (the default)')
+    .option('--swap', 'with --table: in the live table, after the difference was shown; asks for the name')
+    .option('--file <file>', 'with --table: into a file that ends in .csv, .sql or .dump')
+    .option('--as <name>', 'with --beside: the name of the new table')
+    .option('--without-indexes', 'with --beside: without indexes and constraints')
+    .option('--unlogged', 'with --table: new tables are UNLOGGED, so neither published nor safe from a crash')
+    .option('--lock', 'with --swap: let writers wait from before the comparison on')
     .option('--at <time>', 'to this moment, with its zone: 2026-11-23T14:03:12+02:00')
     .option('--lsn <lsn>', 'to this WAL position')
     .option('--xid <id>', 'to this transaction')
@@ -24,7 +36,7 @@ export const restoreCommands: Branch = (program, call) => {
     .option('--delta', 'overwrite the data directory that is there, and fetch only what differs')
     .option('--force-other-system', 'with --delta: also where it is that of another cluster')
     .option('--yes', 'go on without asking; needs --confirm')
-    .option('--confirm <cluster>', 'the name of the cluster whose files are overwritten')
+    .option('--confirm <cluster>', 'the name of the cluster whose files or tables are overwritten')
     .option(
       '--tablespace <which=folder>',
       'put a tablespace elsewhere, by oid, name or old path; may be repeated',
@@ -32,7 +44,11 @@ export const restoreCommands: Branch = (program, call) => {
     )
     .option('--tablespace-all-into <folder>', 'put every other tablespace into a folder of its own in here')
     .option('--wal-directory <folder>', 'put pg_wal there, and a link in its place')
-    .option('--database <name>', 'only this database, others are left empty, to be dropped; may be repeated', listed)
+    .option(
+      '--database <name>',
+      'only this database, others are left empty, to be dropped; may be repeated; with --table the one it is in',
+      listed,
+    )
     .addOption(
       new Option('--target-action <action>', 'what the server does at the target').choices([
         'promote',

@@ -30,5 +30,6 @@ export * from './restore.ts';
 export * from './rewind.ts';
 export * from './status.ts';
 export * from './storage.ts';
+export * from './table.ts';
 export * from './verification.ts';
 export * from './wal.ts';

@@ -48,6 +48,7 @@ import { sealDocument } from './seal.ts';
 import { tierDocument } from './tier.ts';
 import { canaryDocument, statusDocument } from './status.ts';
 import { withStorageStats } from './storage.ts';
+import { tableRestoreDocument } from './table.ts';
 import { verifyDocument } from './verification.ts';
 import { receiveDocument, walFetchDocument, walPushDocument, walReportDocument } from './wal.ts';
 
@@ -68,8 +69,8 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
   [
     'restore',
     z
-      .union([restoreDocument.extend(withStorageStats), restorePlanDocument])
-      .describe('the plan alone with --dry-run; storage with --stats'),
+      .union([restoreDocument.extend(withStorageStats), restorePlanDocument, tableRestoreDocument])
+      .describe('the plan alone with --dry-run; storage with --stats; the last with --table'),
   ],
   ['rewind', z.union([rewindDocument, rewindPlanDocument]).describe('the plan alone with --dry-run')],
   ['dump list', dumpsDocument],

@@ -3,12 +3,15 @@
 // 1. Queries wait for each other here; pg gets one at a time.
 // 2. A query that is aborted or runs out of time is cancelled at the server and ends the session: what a half-done
 //    statement left behind is not worth guessing. Open another session.
-// 3. A session that breaks tells its listeners once; every query on it after that throws SPW_POSTGRES_UNREACHABLE.
+// 3. Rows in bulk go through COPY; while they do, the session takes no query. Whoever leaves such rows before their end
+//    ends the session.
+// 4. A session that breaks tells its listeners once; every query on it after that throws SPW_POSTGRES_UNREACHABLE.
 
 import { createConnection } from 'node:net';
 import { SpillwayError } from '@spillway/contract';
 import type { Client, QueryResultRow } from 'pg';
 import { closeClient, destroyClient, openClient, type ConnectOptions } from './client.ts';
+import { CopyIn, CopyOut } from './copy-rows.ts';
 import { describeServer, lostError, postgresError } from './failure.ts';
 import type { ConnectionSettings } from './settings.ts';
 
@@ -18,10 +21,20 @@ export interface QueryOptions {
   readonly timeoutMs?: number;
 }
 
+/** Bytes as `COPY` formats them, in batches that need not end with a row; read once. */
+export interface CopiedRows extends AsyncIterable<Buffer> {
+  /** Undefined before the end. */
+  readonly rows: () => number | undefined;
+}
+
 export interface Session extends AsyncDisposable {
   readonly settings: ConnectionSettings;
   /** Rows as pg gives them: int8 and numeric as strings, timestamps as Date. */
   query<Row>(sql: string, parameters?: readonly unknown[], options?: QueryOptions): Promise<readonly Row[]>;
+  /** What `COPY … TO STDOUT` gives; a slow reader slows the server. Nothing is asked before it is read. */
+  copyOut(sql: string, options?: Pick<QueryOptions, 'signal'>): CopiedRows;
+  /** Feeds `COPY … FROM STDIN`; gives the number of rows. Where `source` throws, the statement fails and that is thrown. */
+  copyIn(sql: string, source: AsyncIterable<Uint8Array>, options?: Pick<QueryOptions, 'signal'>): Promise<number>;
   /** Calls `listener` once when the connection breaks other than by closing it. Gives a function that takes it off. */
   onLost(listener: (error: SpillwayError) => void): () => void;
 }
@@ -29,6 +42,12 @@ export interface Session extends AsyncDisposable {
 /** Opens a session. Throws SPW_POSTGRES_UNREACHABLE, SPW_POSTGRES_DENIED, SPW_POSTGRES_FAILED, or the signal's reason. */
 export async function connect(settings: ConnectionSettings, options: ConnectOptions = {}): Promise<Session> {
   return new ClientSession(settings, await openClient(settings, options));
+}
+
+interface Watch {
+  /** The error to throw: why the statement was stopped, where it was. */
+  readonly translate: (error: unknown) => unknown;
+  readonly end: () => void;
 }
 
 class ClientSession implements Session {
@@ -52,6 +71,47 @@ class ClientSession implements Session {
     return run;
   }
 
+  copyOut(sql: string, options: Pick<QueryOptions, 'signal'> = {}): CopiedRows {
+    const copy = new CopyOut(sql);
+    return { rows: () => copy.rows, [Symbol.asyncIterator]: () => this.#readCopy(copy, options) };
+  }
+
+  copyIn(sql: string, source: AsyncIterable<Uint8Array>, options: Pick<QueryOptions, 'signal'> = {}): Promise<number> {
+    const run = this.#last.then(() =>
+      this.#guard(options, async () => {
+        const copy = new CopyIn(sql, source);
+        this.#client.query(copy);
+        return copy.done;
+      }),
+    );
+    this.#last = run.catch(() => undefined);
+    return run;
+  }
+
+  async *#readCopy(copy: CopyOut, options: Pick<QueryOptions, 'signal'>): AsyncGenerator<Buffer, void, undefined> {
+    const turn = Promise.withResolvers<void>();
+    const before = this.#last;
+    this.#last = turn.promise;
+    await before;
+    let isOver = true;
+    let watch: Watch | undefined;
+    try {
+      this.#checkOpen(options);
+      watch = this.#watch(options);
+      isOver = false;
+      this.#client.query(copy);
+      yield* copy;
+      isOver = true;
+    } catch (error) {
+      isOver = true;
+      throw watch === undefined ? error : watch.translate(error);
+    } finally {
+      watch?.end();
+      if (!isOver) this.#cancel();
+      turn.resolve();
+    }
+  }
+
   onLost(listener: (error: SpillwayError) => void): () => void {
     const lost = this.#lost;
     if (lost !== undefined && !this.#closed) queueMicrotask(() => listener(lost));
@@ -68,31 +128,51 @@ class ClientSession implements Session {
   }
 
   async #run<Row>(sql: string, parameters: readonly unknown[], options: QueryOptions): Promise<readonly Row[]> {
+    return this.#guard(options, async () => {
+      // Without parameters the simple protocol is used, as some commands allow no other.
+      const values = parameters.length === 0 ? undefined : [...parameters];
+      const result = await this.#client.query<QueryResultRow & Row>(sql, values);
+      return result.rows;
+    });
+  }
+
+  async #guard<Result>(options: QueryOptions, work: () => Promise<Result>): Promise<Result> {
+    this.#checkOpen(options);
+    const watch = this.#watch(options);
+    try {
+      return await work();
+    } catch (error) {
+      throw watch.translate(error);
+    } finally {
+      watch.end();
+    }
+  }
+
+  #checkOpen(options: QueryOptions): void {
     options.signal?.throwIfAborted();
     if (this.#closed) throw lostError(this.settings, new Error('the session was closed here'));
     if (this.#lost !== undefined) throw this.#lost;
+  }
+
+  /** Cancels what runs when it is aborted or its time is over; says which error that was then. */
+  #watch({ signal, timeoutMs }: QueryOptions): Watch {
     let stopped: (() => unknown) | undefined;
     const stop = (reason: () => unknown): void => {
       stopped ??= reason;
       this.#cancel();
     };
-    const abort = (): void => stop(() => options.signal?.reason);
-    const { timeoutMs } = options;
+    const abort = (): void => stop(() => signal?.reason);
     const timer =
       timeoutMs === undefined ? undefined : setTimeout(() => stop(() => this.#timeoutError(timeoutMs)), timeoutMs);
-    options.signal?.addEventListener('abort', abort, { once: true });
-    try {
-      // Without parameters the simple protocol is used, as some commands allow no other.
-      const values = parameters.length === 0 ? undefined : [...parameters];
-      const result = await this.#client.query<QueryResultRow & Row>(sql, values);
-      return result.rows;
-    } catch (error) {
-      if (stopped !== undefined) throw stopped();
-      throw postgresError(error, 'run a statement', this.settings);
-    } finally {
-      clearTimeout(timer);
-      options.signal?.removeEventListener('abort', abort);
-    }
+    signal?.addEventListener('abort', abort, { once: true });
+    return {
+      translate: (error) =>
+        stopped === undefined ? postgresError(error, 'run a statement', this.settings) : stopped(),
+      end: () => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', abort);
+      },
+    };
   }
 
   #timeoutError(timeoutMs: number): SpillwayError {
