@@ -14,6 +14,7 @@ import { expireCommands } from './program/expire.ts';
 import { holdCommands } from './program/hold.ts';
 import { explainCommands } from './program/explain.ts';
 import { groupCommands } from './program/groups.ts';
+import { investigateCommands } from './program/investigate.ts';
 import { keyCommands } from './program/key.ts';
 import { labCommands } from './program/lab.ts';
 import { referenceCommands } from './program/reference.ts';
@@ -27,6 +28,7 @@ import { walCommands } from './program/wal.ts';
 const branches: readonly Branch[] = [
   repositoryCommands,
   backupCommands,
+  investigateCommands,
   restoreCommands,
   dumpCommands,
   verifyCommands,

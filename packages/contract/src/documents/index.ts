@@ -13,6 +13,7 @@ export * from './error.ts';
 export * from './evidence.ts';
 export * from './expire.ts';
 export * from './hold.ts';
+export * from './investigate.ts';
 export * from './key.ts';
 export * from './lab.ts';
 export * from './bucket.ts';

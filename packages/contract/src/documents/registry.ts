@@ -28,6 +28,7 @@ import {
 } from './key.ts';
 import { expireDocument, expiryPlanDocument } from './expire.ts';
 import { legalHoldDocument, legalHoldsDocument } from './hold.ts';
+import { investigationDocument } from './investigate.ts';
 import { labDocument, labsDocument } from './lab.ts';
 import { recoverDocument } from './recover.ts';
 import { completionDocument, manualDocument } from './reference.ts';
@@ -54,6 +55,7 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
   ],
   ['backups', backupsDocument],
   ['show', shownBackupDocument],
+  ['investigate', investigationDocument],
   [
     'restore',
     z
