@@ -22,6 +22,7 @@ import { repositoryCommands } from './program/repository.ts';
 import { restoreCommands } from './program/restore.ts';
 import type { Branch } from './program/tree.ts';
 import { storageCommands } from './program/storage.ts';
+import { timetravelCommands } from './program/timetravel.ts';
 import { verifyCommands } from './program/verify.ts';
 import { walCommands } from './program/wal.ts';
 
@@ -30,6 +31,7 @@ const branches: readonly Branch[] = [
   backupCommands,
   investigateCommands,
   restoreCommands,
+  timetravelCommands,
   dumpCommands,
   verifyCommands,
   evidenceCommands,

@@ -7,8 +7,10 @@ import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { isSpillwayError } from '@spillway/contract';
 import { investigate, type InvestigateOptions, type Investigation } from '../src/operation/investigate/run.ts';
+import { openScratch } from '../src/operation/scratch/open.ts';
 import { listSystems } from '../src/operation/system.ts';
 import { WalArchive } from '../src/operation/wal/archive.ts';
+import { connect } from '../src/postgres/connection.ts';
 import { parseLsn, segmentSize, segmentStart, timelineId } from '../src/postgres/lsn.ts';
 import { makeStage, type Stage } from './operation-stage.ts';
 import { digest } from './wal-workload.ts';
@@ -141,12 +143,28 @@ suite('an investigation', () => {
     assert.equal(seen.transactions.unfinished, 0);
   });
 
-  test('gives what a restore needs to end just before it', async () => {
+  test('gives what a restore needs to end just before it, and what it takes to look around there', async () => {
     const [worst] = (await look()).found;
     assert.ok(worst !== undefined);
-    const restored = await stage.restore({ target: { kind: 'xid', xid: worst.xid }, exclusive: true });
-    const [row] = await restored.cluster.query<{ n: number }>('SELECT count(*)::int AS n FROM reading');
-    assert.equal(row?.n, 20_051);
+    await using then = await openScratch({
+      repository: stage.repository,
+      cluster: stage.name,
+      target: { kind: 'xid', xid: worst.xid },
+      exclusive: true,
+      action: 'pause',
+      folder: join(stage.folder, 'scratch'),
+      purpose: 'timetravel',
+      connection: stage.cluster.connection,
+      binDirectory: stage.cluster.installation.binDirectory,
+      workers: 2,
+      restoreCommand: 'exit 150',
+      signal: new AbortController().signal,
+      report: () => undefined,
+    });
+    await using session = await connect(then.connection);
+    assert.deepEqual(await session.query('SELECT count(*)::int AS n FROM reading'), [{ n: 20_051 }]);
+    await session.query('SET default_transaction_read_only = off');
+    await assert.rejects(session.query('DELETE FROM reading'), ({ cause }: Error) => /read-only/.test(String(cause)));
   });
 
   test('goes on behind a gap, tells it, and what it cannot know of the transactions there', async () => {

@@ -232,10 +232,31 @@ function renderTables({ tables }: InvestigationDocument, name: (label: RelationL
 function renderWayBack([worst]: readonly FoundTransaction[], timeline: string): string {
   if (worst === undefined) return '';
   const target = `--xid ${worst.xid} --exclusive${timeline}`;
+  const tables = tablesToBringBack(worst);
   return [
-    `The cluster as it was just before ${worst.xid} committed, beside the live one:`,
-    `  spillway restore --into ${shellQuoted(`before-${worst.xid}`)} ${target} --start`,
+    `As it was just before ${worst.xid} committed:`,
+    ...(tables === '' ? [] : [`  spillway restore ${tables} ${target}   # what it took away, beside the live one`]),
+    `  spillway timetravel ${target}   # a read-only server, to look around`,
+    `  spillway restore --into before-${worst.xid} ${target} --start   # all of the cluster, beside the live one`,
   ].join('\n');
 }
+
+/** As `restore` takes them; those of one database, since it takes no more. */
+function tablesToBringBack({ dropped, truncated, tables }: FoundTransaction): string {
+  const hurt = [...dropped, ...truncated, ...tables.filter(({ deletes, updates }) => deletes + updates > 0)].filter(
+    ({ kind, schema, name }) => kind === 'table' && schema !== null && name !== null,
+  );
+  const [first] = hurt;
+  if (first === undefined) return '';
+  const names = new Set(
+    hurt
+      .filter((each) => each.database_oid === first.database_oid)
+      .map(({ schema, name }) => [schema ?? '', name ?? ''].map(sqlName).join('.')),
+  );
+  const words = [...names].slice(0, NAMES_SHOWN).map((each) => `--table ${shellQuoted(each)}`);
+  return [...words, ...(first.database === null ? [] : [`--database ${shellQuoted(first.database)}`])].join(' ');
+}
+
+const sqlName = (name: string): string => (/^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`);
 
 const grouped = (count: number): string => count.toString().replace(/\B(?=(\d{3})+$)/g, ' ');

@@ -8,7 +8,7 @@ import { commandAt } from './command.ts';
 export const commandGroups: readonly (readonly [heading: string, commands: readonly string[]])[] = [
   ['Set up:', ['init', 'check', 'config', 'key']],
   ['Protect:', ['backup', 'wal']],
-  ['Recover:', ['backups', 'show', 'investigate', 'restore', 'rewind', 'dump']],
+  ['Recover:', ['backups', 'show', 'investigate', 'timetravel', 'restore', 'rewind', 'dump']],
   ['Prove:', ['doctor', 'verify', 'evidence']],
   ['Keep:', ['expire', 'hold', 'storage', 'copy', 'repair']],
   ['More:', ['lab', 'explain', 'schema', 'completion', 'man']],

@@ -20,6 +20,7 @@ export * from './bucket.ts';
 export * from './recover.ts';
 export * from './seal.ts';
 export * from './tier.ts';
+export * from './timetravel.ts';
 export * from './reference.ts';
 export * from './registry.ts';
 export * from './repair.ts';

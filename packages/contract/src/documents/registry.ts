@@ -38,6 +38,7 @@ import { restoreDocument, restorePlanDocument } from './restore.ts';
 import { rewindDocument, rewindPlanDocument } from './rewind.ts';
 import { sealDocument } from './seal.ts';
 import { tierDocument } from './tier.ts';
+import { timetravelDocument, timetravelEndDocument, timetravelListDocument } from './timetravel.ts';
 import { withStorageStats } from './storage.ts';
 import { verifyDocument } from './verification.ts';
 import { receiveDocument, walFetchDocument, walPushDocument, walReportDocument } from './wal.ts';
@@ -56,6 +57,9 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
   ['backups', backupsDocument],
   ['show', shownBackupDocument],
   ['investigate', investigationDocument],
+  ['timetravel start', timetravelDocument],
+  ['timetravel list', timetravelListDocument],
+  ['timetravel end', timetravelEndDocument],
   [
     'restore',
     z
