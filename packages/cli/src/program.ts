@@ -16,6 +16,7 @@ import { expireCommands } from './program/expire.ts';
 import { holdCommands } from './program/hold.ts';
 import { explainCommands } from './program/explain.ts';
 import { groupCommands } from './program/groups.ts';
+import { investigateCommands } from './program/investigate.ts';
 import { keyCommands } from './program/key.ts';
 import { objectiveCommands } from './program/objective.ts';
 import { labCommands } from './program/lab.ts';
@@ -25,13 +26,16 @@ import { repositoryCommands } from './program/repository.ts';
 import { restoreCommands } from './program/restore.ts';
 import type { Branch } from './program/tree.ts';
 import { storageCommands } from './program/storage.ts';
+import { timetravelCommands } from './program/timetravel.ts';
 import { verifyCommands } from './program/verify.ts';
 import { walCommands } from './program/wal.ts';
 
 const branches: readonly Branch[] = [
   repositoryCommands,
   backupCommands,
+  investigateCommands,
   restoreCommands,
+  timetravelCommands,
   dumpCommands,
   objectiveCommands,
   verifyCommands,

@@ -18,7 +18,7 @@ export interface TargetOptions {
 /** Throws SPW_USAGE for two targets, a malformed one, or --exclusive where there is nothing to stop before. */
 export function parseTarget(options: TargetOptions): RecoveryTarget {
   const targets: RecoveryTarget[] = [];
-  if (options.at !== undefined) targets.push(parseTime(options.at));
+  if (options.at !== undefined) targets.push({ kind: 'time', ...parseMoment(options.at, '--at') });
   if (options.lsn !== undefined) targets.push(parseLsnTarget(options.lsn));
   if (options.xid !== undefined) targets.push(parseXid(options.xid));
   if (options.name !== undefined) targets.push(parseName(options.name));
@@ -36,27 +36,28 @@ export function parseTarget(options: TargetOptions): RecoveryTarget {
 const timeForm =
   /^(\d{4}-\d{2}-\d{2})(?:[T ]|\s+)(\d{2}:\d{2})(:\d{2}(?:\.\d{1,9})?)?\s*(Z|UTC|[+-]\d{2}(?::?\d{2})?)?$/i;
 
-function parseTime(text: string): RecoveryTarget {
+/** A time with its zone, to the microsecond in `text`. Throws SPW_USAGE, which names the option. */
+export function parseMoment(text: string, option: string): { readonly at: Date; readonly text: string } {
   const match = timeForm.exec(text.trim());
   const example = '2026-11-23T14:03:12+02:00, or 2026-11-23T12:03:12Z';
-  if (match === null) throw usage(`--at '${text}' is not a time`, 'it has another form', `write it as ${example}`);
+  if (match === null) throw usage(`${option} '${text}' is not a time`, 'it has another form', `write it as ${example}`);
   const [, day = '', minute = '', fullSecond = ':00', zone] = match;
   // PostgreSQL counts in microseconds; what is finer is cut off.
   const second = fullSecond.slice(0, ':00.123456'.length);
   if (zone === undefined) {
     const local = localZone(new Date(`${day}T${minute}${second}`));
     throw usage(
-      `--at '${text}' does not say its time zone`,
+      `${option} '${text}' does not say its time zone`,
       'without one it would be another moment on another machine',
-      `write it with its zone, for example: --at '${day}T${minute}${second}${local}'`,
+      `write it with its zone, for example: ${option} '${day}T${minute}${second}${local}'`,
     );
   }
   const at = new Date(`${day}T${minute}${second.slice(0, 7)}${isoZone(zone)}`);
   // Date rolls 30 February over into March: a day that does not come back as it went in does not exist.
   if (Number.isNaN(at.getTime()) || new Date(`${day}T00:00:00Z`).toISOString().slice(0, 10) !== day) {
-    throw usage(`--at '${text}' is not a time`, 'there is no such day, hour or zone', `write it as ${example}`);
+    throw usage(`${option} '${text}' is not a time`, 'there is no such day, hour or zone', `write it as ${example}`);
   }
-  return { kind: 'time', at, text: `${day} ${minute}${second}${isoZone(zone)}` };
+  return { at, text: `${day} ${minute}${second}${isoZone(zone)}` };
 }
 
 function isoZone(zone: string): string {

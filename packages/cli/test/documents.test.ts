@@ -11,12 +11,16 @@ import type {
   DoctorDocument,
   EvidenceExportDocument,
   EvidenceListDocument,
+  InvestigationDocument,
   RewindPlan,
+  TimetravelDocument,
+  TimetravelListDocument,
   WalReport,
 } from '@spillway/contract';
 import { commandDocuments } from '@spillway/contract/schemas';
 import { checkExportedEvidence } from '@spillway/engine';
 import { freePort, type LabCluster, startCluster } from '@spillway/lab';
+import pg from 'pg';
 import { type Ended, makeWorkplace, type Workplace } from './spawned.ts';
 
 /** Not run here: they want client programs, a policy or a second key; `dump` and `evidence` have tests beside this one. */
@@ -74,6 +78,7 @@ clusters:
     connection: { host: 127.0.0.1, port: ${cluster.port}, user: ${cluster.user}, password: { file: password } }
     bin_directory: ${cluster.installation.binDirectory}
     wal: { flush_interval: 100ms }
+    scratch_directory: scratch
 `;
   await writeFile(join(place.folder, 'spillway.yaml'), yaml, { mode: 0o600 });
 });
@@ -81,6 +86,16 @@ after(async () => {
   await place[Symbol.asyncDispose]();
   await cluster.destroy();
 });
+
+async function answer(connection: pg.ClientConfig, sql: string): Promise<unknown> {
+  const client = new pg.Client(connection);
+  await client.connect();
+  try {
+    return (await client.query<{ v: unknown }>(sql)).rows[0]?.v;
+  } finally {
+    await client.end();
+  }
+}
 
 /** Parses what the command printed by the schema that the registry has for it. */
 function checked<Document>(command: string, { code, stdout, stderr }: Ended, codes: readonly number[] = [0]): Document {
@@ -120,6 +135,7 @@ test('a backup with its WAL, from init to restore, and the doctor at each step',
 
   const receiving = place.start(['wal', 'receive', '--json']);
   await run('backup');
+  await cluster.query('CREATE TABLE told AS SELECT generate_series(1, 3) AS n');
   await run('backup', '--type', 'incremental');
   const { backups } = await run<BackupsDocument>('backups');
   await run('show', backups[0]?.id ?? '');
@@ -160,6 +176,22 @@ test('a backup with its WAL, from init to restore, and the doctor at each step',
   await run('repair');
   await run('key list');
   await run('dump list');
+  const past = await run<InvestigationDocument>('investigate', '--from', '2026-01-01T00:00Z', '--table', 'told');
+  assert.deepEqual(
+    past.found.map(({ created, inserts }) => [created[0]?.name, inserts]),
+    [['told', 3]],
+  );
+  const at = ['--xid', past.found[0]?.xid ?? '', '--exclusive'];
+  const then = await run<TimetravelDocument>('timetravel start', ...at, '--for', '1h');
+  const { servers } = await run<TimetravelListDocument>('timetravel list');
+  assert.deepEqual(
+    servers.map(({ id, state }) => [id, state]),
+    [[then.id, 'kept']],
+  );
+  const asked = { ...then.tcp, password: cluster.password };
+  assert.deepEqual(await answer(asked, "SELECT to_regclass('told') IS NULL AS v"), true, 'before it was made');
+  await assert.rejects(answer(asked, 'CREATE TABLE mine AS SELECT 1 AS v'), /read-only/);
+  await run('timetravel end', then.id);
   await run('restore', '--into', 'planned', '--dry-run');
   await run('restore', '--into', 'restored');
   // Restored and not started yet: that is refused, in a document with the reason.

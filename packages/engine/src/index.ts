@@ -52,6 +52,16 @@ export { diagnose } from './operation/doctor/diagnose.ts';
 export type { Area, DoctorFacts, Failure, FileFacts } from './operation/doctor/facts.ts';
 export type { Finding as DoctorFinding } from './operation/doctor/finding.ts';
 export { gatherFacts, type GatherOptions } from './operation/doctor/gather.ts';
+export type {
+  LostRelation,
+  RelationKind,
+  RelationLabel,
+  TableRows,
+  TableTotal,
+  TransactionFound,
+} from './operation/investigate/describe.ts';
+export { type ChangeKind, changeKinds } from './operation/investigate/rank.ts';
+export { type Investigation, investigate, type InvestigateOptions } from './operation/investigate/run.ts';
 export { type DumpOptions, dump } from './operation/logical/dump.ts';
 export {
   type DumpsOfCluster,

@@ -11,6 +11,9 @@ export const commandGroups: readonly (readonly [heading: string, commands: reado
   ['Recover:', ['backups', 'show', 'restore', 'rewind', 'dump']],
   ['Prove:', ['status', 'doctor', 'verify', 'anomalies', 'evidence', 'report']],
   ['Prove:', ['doctor', 'verify', 'drill', 'evidence']],
+  ['Protect:', ['backup', 'wal']],
+  ['Recover:', ['backups', 'show', 'investigate', 'timetravel', 'restore', 'rewind', 'dump']],
+  ['Prove:', ['doctor', 'verify', 'evidence']],
   ['Keep:', ['expire', 'hold', 'storage', 'copy', 'repair']],
   ['More:', ['lab', 'explain', 'schema', 'completion', 'man']],
 ];

@@ -11,8 +11,18 @@ export type Call = <Options>(load: () => Promise<Command<Options>>) => (...given
 /** Adds the commands of one noun. */
 export type Branch = (program: CommanderCommand, call: Call) => void;
 
-export function add(parent: CommanderCommand, words: string, description: string, example: string): CommanderCommand {
-  const command = parent.command(words).description(description).addHelpText('after', `\nExample:\n  $ ${example}`);
+/** `isDefault`: it is what its group does when no command of it is named. */
+export function add(
+  parent: CommanderCommand,
+  words: string,
+  description: string,
+  example: string,
+  { isDefault = false }: { readonly isDefault?: boolean } = {},
+): CommanderCommand {
+  const command = parent
+    .command(words, { isDefault })
+    .description(description)
+    .addHelpText('after', `\nExample:\n  $ ${example}`);
   examples.set(command, example);
   return command;
 }

@@ -37,6 +37,7 @@ import {
 } from './key.ts';
 import { expireDocument, expiryPlanDocument } from './expire.ts';
 import { legalHoldDocument, legalHoldsDocument } from './hold.ts';
+import { investigationDocument } from './investigate.ts';
 import { labDocument, labsDocument } from './lab.ts';
 import { recoverDocument } from './recover.ts';
 import { completionDocument, manualDocument } from './reference.ts';
@@ -47,6 +48,7 @@ import { rewindDocument, rewindPlanDocument } from './rewind.ts';
 import { sealDocument } from './seal.ts';
 import { tierDocument } from './tier.ts';
 import { canaryDocument, statusDocument } from './status.ts';
+import { timetravelDocument, timetravelEndDocument, timetravelListDocument } from './timetravel.ts';
 import { withStorageStats } from './storage.ts';
 import { tableRestoreDocument } from './table.ts';
 import { verifyDocument } from './verification.ts';
@@ -66,6 +68,10 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
   ],
   ['backups', backupsDocument],
   ['show', shownBackupDocument],
+  ['investigate', investigationDocument],
+  ['timetravel start', timetravelDocument],
+  ['timetravel list', timetravelListDocument],
+  ['timetravel end', timetravelEndDocument],
   [
     'restore',
     z

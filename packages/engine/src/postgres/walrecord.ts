@@ -14,6 +14,7 @@ import { SpillwayError } from '@spillway/contract';
 import { fromTimestamp } from './copyframes.ts';
 import { crc32cFinish, crc32cStart, crc32cUpdate } from './crc32c.ts';
 import { formatLsn, lsn, segmentName, segmentSize, type Lsn, type SegmentSize, type TimelineId } from './lsn.ts';
+import { u32, u64, u8 } from './record-fields.ts';
 
 export interface WalRecord {
   readonly lsn: Lsn;
@@ -32,6 +33,8 @@ export interface WalRecord {
   readonly major: number;
   /** The main data: what belongs to no page. A view of what was given where the record lies in one page. */
   readonly data: Uint8Array;
+  /** The whole record, its head first; a view as well. */
+  readonly bytes: Uint8Array;
 }
 
 export interface WalChunk {
@@ -123,6 +126,10 @@ export interface TransactionEnd {
   readonly kind: 'commit' | 'abort';
 }
 
+/** The record that `bytes` are, wherever they are from. */
+export const readRecord = (bytes: Uint8Array, place: Lsn, major: number): WalRecord =>
+  new ReadRecord(bytes, Number(place), Number(place) + align(bytes.byteLength), major, segmentSize(16 * 1024 * 1024));
+
 /** What the record says of the end of a transaction; undefined where it is about something else. */
 export function commitTime(record: WalRecord): TransactionEnd | undefined {
   if (record.resourceManager !== RM_XACT || record.data.byteLength < 8) return undefined;
@@ -163,6 +170,7 @@ const FLAG_LONG_HEAD = 0x0002;
 const FLAG_OVERWRITTEN = 0x0008;
 
 const RECORD_HEAD = 24;
+const RECORD_PREVIOUS = 8;
 /** Where xl_crc stands; it covers what follows it, then what is before it. */
 const RECORD_CRC = 20;
 
@@ -243,13 +251,13 @@ class RecordReader {
     if (this.#pending !== undefined) {
       const record = this.#continue(this.#pending, address, page, at);
       if (record === undefined) return;
-      at = Number(record.endLsn) - address;
+      at = record.end - address;
       yield record;
     }
     while (!this.ended && at < page.byteLength) {
       const record = this.#read(address, page, at);
       if (record === undefined) return;
-      at = Number(record.endLsn) - address;
+      at = record.end - address;
       yield record;
     }
   }
@@ -282,7 +290,7 @@ class RecordReader {
   }
 
   /** Takes the rest of the pending record from this page; gives it when it is whole. */
-  #continue(pending: Pending, address: number, page: Uint8Array, at: number): WalRecord | undefined {
+  #continue(pending: Pending, address: number, page: Uint8Array, at: number): ReadRecord | undefined {
     const taken = Math.min(pending.missing, page.byteLength - at);
     pending.pieces.push(page.subarray(at, at + taken));
     pending.missing -= taken;
@@ -296,9 +304,9 @@ class RecordReader {
   }
 
   /** Reads the record that begins at `at`; undefined where it goes on in the next page, or WAL ends. */
-  #read(address: number, page: Uint8Array, at: number): WalRecord | undefined {
+  #read(address: number, page: Uint8Array, at: number): ReadRecord | undefined {
     if (at + 4 > page.byteLength) return this.#end();
-    const length = viewOf(page).getUint32(at, true);
+    const length = u32(page, at);
     if (length < RECORD_HEAD) return this.#end();
     const place = address + at;
     if (at + length <= page.byteLength) {
@@ -312,18 +320,18 @@ class RecordReader {
     return undefined;
   }
 
-  #finish(place: number, bytes: Uint8Array, end: number): WalRecord | undefined {
+  #finish(place: number, bytes: Uint8Array, end: number): ReadRecord | undefined {
     if (!this.#links(bytes, place)) return this.#end();
     const record = new ReadRecord(bytes, place, end, this.#major, this.#segmentSize);
     this.#previous = place;
-    this.#position = Number(record.endLsn);
+    this.#position = record.end;
     if (!record.crcOk) this.ended = true;
     return record;
   }
 
   /** xl_prev is the previous record; before the first one read it is only known to lie before. */
   #links(bytes: Uint8Array, place: number): boolean {
-    const previous = Number(viewOf(bytes).getBigUint64(8, true));
+    const previous = u32(bytes, RECORD_PREVIOUS + 4) * 2 ** 32 + u32(bytes, RECORD_PREVIOUS);
     return this.#previous === undefined ? previous < place : previous === this.#previous;
   }
 
@@ -332,63 +340,78 @@ class RecordReader {
   }
 }
 
-/** A class, since an object with a getter of its own takes V8 several times as much memory. */
+/**
+ * A class, since an object with a getter of its own takes V8 several times as much memory. Positions are made when they are asked
+ * for, and no view is: of millions of records few are looked at.
+ */
 class ReadRecord implements WalRecord {
-  readonly lsn: Lsn;
-  readonly endLsn: Lsn;
-  readonly previousLsn: Lsn;
   readonly length: number;
   readonly resourceManager: number;
   readonly info: number;
   readonly xid: number;
   readonly crcOk: boolean;
   readonly major: number;
-  readonly #bytes: Uint8Array;
+  readonly bytes: Uint8Array;
+  readonly #place: number;
+  readonly #end: number;
 
   constructor(bytes: Uint8Array, place: number, end: number, major: number, size: number) {
-    const view = viewOf(bytes);
-    this.#bytes = bytes;
-    this.info = view.getUint8(16);
-    this.resourceManager = view.getUint8(17);
+    this.bytes = bytes;
+    this.info = u8(bytes, 16);
+    this.resourceManager = u8(bytes, 17);
     const isSwitch = this.resourceManager === RM_XLOG && (this.info & INFO_OPERATION) === XLOG_SWITCH;
     const crc = crc32cUpdate(crc32cUpdate(crc32cStart, bytes, RECORD_HEAD), bytes, 0, RECORD_CRC);
-    this.lsn = lsn(BigInt(place));
-    this.endLsn = lsn(BigInt(isSwitch ? Math.ceil(end / size) * size : end));
-    this.previousLsn = lsn(view.getBigUint64(8, true));
+    this.#place = place;
+    this.#end = isSwitch ? Math.ceil(end / size) * size : end;
     this.length = bytes.byteLength;
-    this.xid = view.getUint32(4, true);
-    this.crcOk = crc32cFinish(crc) === view.getUint32(RECORD_CRC, true);
+    this.xid = u32(bytes, 4);
+    this.crcOk = crc32cFinish(crc) === u32(bytes, RECORD_CRC);
     this.major = major;
   }
 
+  get lsn(): Lsn {
+    return lsn(BigInt(this.#place));
+  }
+
+  get endLsn(): Lsn {
+    return lsn(BigInt(this.#end));
+  }
+
+  get previousLsn(): Lsn {
+    return lsn(u64(this.bytes, RECORD_PREVIOUS));
+  }
+
   get data(): Uint8Array {
-    return this.#bytes.subarray(this.#bytes.byteLength - mainDataLength(this.#bytes));
+    return this.bytes.subarray(this.bytes.byteLength - mainDataLength(this.bytes));
+  }
+
+  /** As a plain number, for the reader itself. */
+  get end(): number {
+    return this.#end;
   }
 }
 
 /** Walks over the heads of the blocks to that of the main data, which is the last; the data stands at the very end. */
 function mainDataLength(bytes: Uint8Array): number {
-  const view = viewOf(bytes);
   let at = RECORD_HEAD;
   while (at + 2 <= bytes.byteLength) {
-    const id = view.getUint8(at);
-    if (id === 255) return Math.min(view.getUint8(at + 1), bytes.byteLength - at - 2);
-    if (id === 254 && at + 5 <= bytes.byteLength)
-      return Math.min(view.getUint32(at + 1, true), bytes.byteLength - at - 5);
+    const id = u8(bytes, at);
+    if (id === 255) return Math.min(u8(bytes, at + 1), bytes.byteLength - at - 2);
+    if (id === 254 && at + 5 <= bytes.byteLength) return Math.min(u32(bytes, at + 1), bytes.byteLength - at - 5);
     if (id === 253) at += 3;
     else if (id === 252) at += 5;
-    else if (id <= 32) at += blockHeadLength(view, at);
+    else if (id <= 32) at += blockHeadLength(bytes, at);
     else return 0;
   }
   return 0;
 }
 
-function blockHeadLength(view: DataView, at: number): number {
-  const flags = view.getUint8(at + 1);
+function blockHeadLength(bytes: Uint8Array, at: number): number {
+  const flags = u8(bytes, at + 1);
   let length = 4;
-  if ((flags & 0x10) !== 0 && at + length + 5 <= view.byteLength) {
+  if ((flags & 0x10) !== 0 && at + length + 5 <= bytes.byteLength) {
     // An image: length, offset of the hole, and how it is packed; a packed one with a hole has two bytes more.
-    const packing = view.getUint8(at + length + 4);
+    const packing = u8(bytes, at + length + 4);
     length += 5 + ((packing & 0x01) !== 0 && (packing & 0x1c) !== 0 ? 2 : 0);
   }
   // The relation, unless it is that of the block before.

@@ -20,6 +20,7 @@ import { restore, type RestoreSummary } from '../restore/lay.ts';
 import { planRestore } from '../restore/plan.ts';
 import type { PlanOptions, RestorePlan } from '../restore/planned.ts';
 import { anyFreePort, refuseBusyPort } from '../restore/port.ts';
+import type { TargetAction } from '../restore/recovery.ts';
 import { type RecoverySummary, startRestored } from '../restore/start.ts';
 import { describeTarget, type RecoveryTarget } from '../restore/target.ts';
 import { keepPlace } from './keep.ts';
@@ -47,6 +48,8 @@ export interface ScratchOptions {
   readonly target: RecoveryTarget;
   /** Stop just before the target instead of just after it. */
   readonly exclusive?: boolean;
+  /** What the server does at the target; one that pauses there answers questions and changes nothing. */
+  readonly action?: TargetAction;
   readonly backupId?: string;
   readonly timeline?: number;
   /** Only these, with what all share. */
@@ -117,7 +120,7 @@ export async function openScratch(options: ScratchOptions): Promise<Scratch> {
     purpose,
     cluster,
     backup: planned.plan.backup.id,
-    target: describeTarget(target),
+    target: `${options.exclusive === true ? 'before ' : ''}${describeTarget(target)}`,
     created_at: new Date().toISOString(),
     expires_at: null,
     owner: await thisOwner(),
@@ -146,6 +149,7 @@ async function plan(options: ScratchOptions, place: ScratchPlace): Promise<reado
     targetDirectory: place.data,
     tablespacesInto: place.tablespaces,
     ...(options.exclusive === undefined ? {} : { exclusive: options.exclusive }),
+    ...(options.action === undefined ? {} : { action: options.action }),
     ...(options.timeline === undefined ? {} : { timeline: options.timeline }),
     ...(options.backupId === undefined ? {} : { backupId: options.backupId }),
     ...(options.databases === undefined ? {} : { databases: options.databases }),
