@@ -63,6 +63,7 @@ export interface VerifySummary {
 export interface Looked {
   readonly level: VerifyLevel;
   readonly startedAt: Date;
+  readonly finishedAt?: Date;
   readonly findings: Findings;
   readonly notices: readonly string[];
   /** Those whose result is to be told. */
@@ -84,7 +85,7 @@ export interface Looked {
 export async function conclude(base: VerifyBase, looked: Looked): Promise<VerifySummary> {
   const { cluster } = base;
   const { level, startedAt, findings, subjects, newestFirst, counted, proof } = looked;
-  const finishedAt = new Date();
+  const finishedAt = looked.finishedAt ?? new Date();
   const notices = [...looked.notices];
   const results: VerifySummary['backups'][number][] = [];
   for (const { id, files, bytes, details, unproven = false } of subjects) {

@@ -30,7 +30,8 @@ export type { VerifyOptions };
 
 export async function verify(given: VerifyOptions): Promise<VerifySummary> {
   const { repository, level, signal } = given;
-  const startedAt = new Date();
+  const now = given.now ?? (() => new Date());
+  const startedAt = now();
   const sample = given.sampleDays === undefined ? undefined : await beginSample(given, given.sampleDays, startedAt);
   const options = sample === undefined ? given : { ...given, all: true };
   const findings = new Findings();
@@ -91,7 +92,7 @@ export async function verify(given: VerifyOptions): Promise<VerifySummary> {
     wal_objects: progress.walObjects,
     packs: progress.packs,
   };
-  const told = { level, startedAt, findings, notices, newestFirst, counted };
+  const told = { level, startedAt, finishedAt: now(), findings, notices, newestFirst, counted };
   if (sample === undefined) return conclude(options, { ...told, subjects: judged });
   const sampled = await concludeSample(options, { sample, subjects, startedAt, findings, notices, counted });
   return conclude(options, {

@@ -57,7 +57,7 @@ export async function concludeSample(
       level: 'data',
       result: findings.count === 0 ? 'passed' : 'failed',
       started_at: startedAt.toISOString(),
-      finished_at: new Date().toISOString(),
+      finished_at: (options.now ?? (() => new Date()))().toISOString(),
       details: {
         sample: { of, shares },
         chunks,

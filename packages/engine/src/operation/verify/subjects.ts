@@ -21,6 +21,8 @@ export interface VerifyOptions {
   readonly level: 'structure' | 'data';
   /** At level data: of everything only today's share, so that all is read within so many days. */
   readonly sampleDays?: number;
+  /** The clock; another in tests. */
+  readonly now?: () => Date;
   readonly workers: number;
   readonly signal: AbortSignal;
   readonly report: Report;
