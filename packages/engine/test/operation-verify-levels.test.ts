@@ -347,11 +347,11 @@ suite('verification', {
 
     const pack = index.packs[0]?.packId ?? '';
     await flipBit(join(path, packName(pack)), 300);
-    const after = [await day(3), await day(4), await day(5)];
-    const bitDay = after.findIndex(({ findings }) => findings.some(({ kind }) => kind === 'chunk'));
+    const later = [await day(3), await day(4), await day(5)];
+    const bitDay = later.findIndex(({ findings }) => findings.some(({ kind }) => kind === 'chunk'));
     assert.ok(bitDay >= 0, 'the flipped bit was found');
-    assert.equal(after.filter(({ findings }) => findings.some(({ kind }) => kind === 'chunk')).length, 1);
-    const hurt = hurtOf(after[bitDay] as VerifySummary);
+    assert.equal(later.filter(({ findings }) => findings.some(({ kind }) => kind === 'chunk')).length, 1);
+    const hurt = hurtOf(later[bitDay] as VerifySummary);
     assert.ok(hurt.length > 0);
     for (const id of hurt) assert.ok(!(await proven()).has(id), id);
   });

@@ -25,7 +25,11 @@ export function renderVerification(document: VerifyDocument, colours: Colours): 
 }
 
 function next(level: VerifyDocument['level'], good: string | null): string {
-  const again = level === 'dump' ? 'spillway backup --source logical' : 'spillway backup --type full';
+  const again = {
+    dump: 'spillway backup --source logical',
+    restore: 'see with pg_amcheck whether the cluster itself has it, mend it there, then spillway backup --type full',
+    other: 'spillway backup --type full',
+  }[level === 'dump' || level === 'restore' ? level : 'other'];
   if (good === null) return `No ${level === 'dump' ? 'dump' : 'backup'} is known to be good. Next: ${again}`;
   return `Still good: ${shortId(good)}. Next: ${again}`;
 }

@@ -70,7 +70,7 @@ export async function concludeSample(
     notices,
   );
   const { allReadBy, allReadSince } = coverageOf(before, shares, today, of);
-  const made = new Map(subjects.map(({ id, backup }) => [id, backup?.finished_at ?? madeAt(id)]));
+  const made = new Map(subjects.map(({ id, backup }) => [id, backup?.finished_at ?? begunAt(id)]));
   const last = new Map([...before.last, ...shares.map((share): [number, number] => [share, today])]);
   return {
     proof: {
@@ -106,7 +106,7 @@ export function isThrough(
 }
 
 /** A dump says in its id when it was begun: `20261123T181500Z-1a2b3c4d`. */
-function madeAt(id: string): string | undefined {
+function begunAt(id: string): string | undefined {
   const [, y, mo, d] = /^(\d{4})(\d\d)(\d\d)T/.exec(id) ?? [];
   return y === undefined ? undefined : `${y}-${mo}-${d}T23:59:59Z`;
 }

@@ -250,7 +250,10 @@ async function performCheck(
     const rows = await session.query<Record<string, unknown>>(sql, [], { signal, timeoutMs: CHECK_WITHIN_MS });
     const [first] = rows;
     const value = first === undefined ? undefined : Object.values(first)[0];
-    return told(value === true ? 'passed' : 'failed', first === undefined ? 'no row' : String(JSON.stringify(value)));
+    // No row, or a row without a column.
+    return value === undefined
+      ? told('failed', 'nothing')
+      : told(value === true ? 'passed' : 'failed', JSON.stringify(value));
   } catch (error) {
     if (!isSpillwayError(error) || signal.aborted) throw error;
     return told('failed', `an error: ${error.why ?? error.message}`);
