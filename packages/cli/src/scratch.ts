@@ -2,8 +2,9 @@
 // and how its server fetches WAL. What for and to which moment, the command adds.
 
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import type { Repository, ScratchOptions } from '@spillway/engine';
+import { clientSearch } from './client-search.ts';
 import type { LoadedConfiguration } from './configuration/load.ts';
 import type { Context } from './context.ts';
 import { buildRestoreCommand } from './restore-command.ts';
@@ -21,16 +22,12 @@ export async function scratchGround(
 ): Promise<ScratchGround> {
   const { settings, connection } = await clusterSource(context, loaded, cluster);
   const { repository, place } = opened ?? (await openForReading(context, loaded));
-  const { bin_directory: binDirectory } = settings;
   return {
     repository,
     cluster,
     connection,
     folder: scratchFolder(loaded, cluster),
-    searchPath: (context.environment['PATH'] ?? '').split(delimiter).filter((folder) => folder !== ''),
-    ...(binDirectory === undefined
-      ? {}
-      : { binDirectory: loaded.resolvePath(['clusters', cluster, 'bin_directory'], binDirectory) }),
+    ...clientSearch(context, loaded, cluster),
     workers: settings.backup.workers ?? defaultWorkers(),
     restoreCommand: buildRestoreCommand({
       node: process.execPath,

@@ -113,7 +113,10 @@ export {
 } from './operation/table/run.ts';
 export type { Finding, Hurt } from './operation/verify/findings.ts';
 export { TIER_AFTER_MS, tier, type TierGroup, type TierOptions, type TierSummary } from './operation/tier/run.ts';
+export { type VerifyDumpsOptions, verifyDumps } from './operation/verify/dumps.ts';
+export { type VerifyRestoreOptions, verifyRestore } from './operation/verify/restored/run.ts';
 export { type VerifyOptions, type VerifySummary, verify } from './operation/verify/run.ts';
+export { verifyWal, type VerifyWalOptions } from './operation/verify/wal.ts';
 export { checkWal, type WalCheckOptions, type WalReport } from './operation/wal/check.ts';
 export { type FetchOptions, fetchWal } from './operation/wal/fetch.ts';
 export { AHEAD_DEFAULT, type PushOptions, type PushSummary, pushWal } from './operation/wal/push.ts';

@@ -1,9 +1,8 @@
 // `spillway dump list`, `show` and `verify`, and the making of dumps for `backup --source logical` and `--source schema`.
 
-import { delimiter } from 'node:path';
 import type { DumpsDocument, DumpSummary, MadeDump, VerifiedDumpDocument } from '@spillway/contract';
 import * as engine from '@spillway/engine';
-import type { LoadedConfiguration } from '../configuration/load.ts';
+import { clientSearch } from '../client-search.ts';
 import type { Command, Context } from '../context.ts';
 import { makeAtPlaces } from '../places.ts';
 import { clusterName, clusterSource, defaultWorkers, loadFor, openConfigured } from '../session.ts';
@@ -107,21 +106,6 @@ export async function workOn(context: Context, id: string, workers: number | und
     workers: workers ?? defaultWorkers(),
     signal: context.signal,
     report: context.output.report,
-  };
-}
-
-/** Where the client programs are looked for: in bin_directory, along PATH, and where Debian puts them. */
-function clientSearch(
-  context: Context,
-  { configuration, resolvePath }: LoadedConfiguration,
-  cluster: string,
-): { readonly binDirectory?: string; readonly searchPath: readonly string[] } {
-  const folder = Object.hasOwn(configuration.clusters, cluster)
-    ? configuration.clusters[cluster]?.bin_directory
-    : undefined;
-  return {
-    searchPath: (context.environment['PATH'] ?? '').split(delimiter).filter((each) => each !== ''),
-    ...(folder === undefined ? {} : { binDirectory: resolvePath(['clusters', cluster, 'bin_directory'], folder) }),
   };
 }
 

@@ -6,7 +6,7 @@ import { count, type Immutable, time } from './form.ts';
 
 export const evidenceRecordDocument = z.object({
   id: z.string(),
-  kind: z.enum(['verification', 'restore', 'key-check', 'drill', 'table-restore', 'anomaly']),
+  kind: z.enum(['verification', 'restore', 'key-check', 'drill', 'table-restore', 'anomaly', 'expiry']),
   cluster: z.string(),
   /** Backup or dump that it is about; null where it is about none. */
   backup: z.string().nullable(),

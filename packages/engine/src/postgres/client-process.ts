@@ -37,6 +37,10 @@ export interface ClientRun {
   /** What it reads. A program that stops reading early stops the iteration. */
   readonly input?: AsyncIterable<Uint8Array>;
   readonly onOutput?: (bytes: Buffer) => Promise<void>;
+  /** With which it has not failed; 0 alone where nothing is said. */
+  readonly okCodes?: readonly number[];
+  /** Which lines on stderr say that it has failed, where its errors are also results. */
+  readonly isError?: (line: string) => boolean;
   /** Each line that it says on stderr. */
   readonly onLine?: (line: string) => void;
   /** Of the error where it fails. */
@@ -145,14 +149,14 @@ async function runIn(run: ClientRun, environment: Readonly<Record<string, string
     const line = whole.slice(0, LINE_CHARACTERS_MAX);
     run.onLine?.(line);
     keep(said, line);
-    if (isErrorLine(line)) keep(errors, line);
+    if ((run.isError ?? isErrorLine)(line)) keep(errors, line);
     if (isWarningLine(line)) keep(warnings, line);
   });
   try {
     await Promise.all([feed(child.stdin, run.input), drain(child.stdout, run.onOutput)]);
     const { code, killedBy } = await ended;
     signal.throwIfAborted();
-    if (code === 0 && errors.length === 0) return { warnings };
+    if ((run.okCodes ?? [0]).includes(code ?? -1) && errors.length === 0) return { warnings };
     const how =
       killedBy === null
         ? `${basename(program)} ended with code ${code}`

@@ -1,8 +1,8 @@
-// The client programs of PostgreSQL on this machine: pg_dump, pg_dumpall, pg_restore, psql and pg_rewind.
+// The programs of PostgreSQL on this machine, beside the server: pg_dump, pg_restore, psql, pg_rewind, pg_amcheck and more.
 //
 // A server is dumped by a pg_dump of its own major, or else of the nearest newer one (never an older one). Its own comes
-// first because what a newer one writes need not load into a server of the older major again. pg_rewind reads and writes
-// files of its own major alone.
+// first because what a newer one writes need not load into a server of the older major again. pg_rewind and
+// pg_checksums read files of their own major alone.
 // Looked for: in `binDirectory`, along the search path, and where Debian's packages are. Debian's pg_wrapper on PATH is
 // passed over: it chooses a version by rules of its own.
 
@@ -14,7 +14,14 @@ import { readProgramVersion } from './client-process.ts';
 
 const DEBIAN_FOLDER = '/usr/lib/postgresql';
 
-export type ClientProgram = 'pg_dump' | 'pg_dumpall' | 'pg_restore' | 'psql' | 'pg_rewind';
+export type ClientProgram =
+  | 'pg_dump'
+  | 'pg_dumpall'
+  | 'pg_restore'
+  | 'psql'
+  | 'pg_rewind'
+  | 'pg_amcheck'
+  | 'pg_checksums';
 
 export interface ClientPrograms {
   readonly binDirectory: string;

@@ -89,6 +89,14 @@ test('A damaged, forged or renamed record is told and hides no other', async () 
   );
 });
 
+/** Words that are no level of a verification. `own` is bad WAL that the backup itself needs. */
+const KINDS: Readonly<Record<string, readonly [EvidenceRecord['kind'], EvidenceRecord['level']]>> = {
+  real: ['restore', 'restore'],
+  own: ['verification', 'wal'],
+  drill: ['drill', 'restore'],
+  table: ['table-restore', 'restore'],
+};
+
 test('What is proven follows from the newest word on the data', () => {
   const cases: readonly (readonly [words: string, proven: boolean, result: 'passed' | 'failed' | undefined])[] = [
     ['', false, undefined],
@@ -104,20 +112,31 @@ test('What is proven follows from the newest word on the data', () => {
     ['structure- structure+', false, 'passed'],
     ['data+ structure- structure+', false, 'passed'],
     ['restore+ data- structure+', false, 'failed'],
+    ['restore- data+', false, 'failed'],
+    ['restore- data+ restore+', true, 'passed'],
+    ['restore- real+', false, 'failed'],
+    ['data- real+', true, 'passed'],
+    ['data+ wal-', true, 'passed'],
+    ['data+ own-', false, 'failed'],
+    ['data+ own- data+', false, 'failed'],
+    ['data+ own- wal+', false, 'passed'],
+    ['data+ own- wal+ data+', true, 'passed'],
     ['wal+', false, 'passed'],
     ['dump+', true, 'passed'],
-    ['data+ wal- structure+', false, 'failed'],
-    ['wal- wal+', false, 'passed'],
-    ['wal- data+ wal+', true, 'passed'],
+    ['data+ drill-', true, 'passed'],
+    ['drill+', true, 'passed'],
+    ['table+', false, undefined],
   ];
   for (const [words, proven, result] of cases) {
     const records = words
       .split(' ')
       .filter(Boolean)
       .map((word, i): EvidenceRecord => {
-        const level = word.slice(0, -1) as EvidenceRecord['level'];
+        const name = word.slice(0, -1);
+        const [kind, level] = KINDS[name] ?? (['verification', name as EvidenceRecord['level']] as const);
         return {
-          ...told('c', { level, result: word.endsWith('+') ? 'passed' : 'failed' }),
+          ...told('c', { kind, level, result: word.endsWith('+') ? 'passed' : 'failed' }),
+          details: { hurts_itself: name === 'own' },
           id: `2026-${i}`,
           backup: 'b',
         };

@@ -243,23 +243,51 @@ export const exportEvidence = (
 export interface Verdict {
   /** When it was last shown that all its data can be had; null where that never was, or something failed since. */
   readonly provenAt: string | null;
-  /** The newest result; a look at the structure or at WAL alone does not clear a failure of the data. */
+  /** Whether a failure stands: one is cleared only by a look that would have seen it. */
   readonly result: 'passed' | 'failed';
+  /** At which levels one stands. */
+  readonly failedAt: readonly EvidenceRecord['level'][];
 }
+
+/** What a look at a level that passed has seen too. */
+const SEES: Readonly<Record<EvidenceRecord['level'], readonly EvidenceRecord['level'][]>> = {
+  structure: ['structure'],
+  data: ['structure', 'data'],
+  dump: ['structure', 'data', 'dump'],
+  // It fetched all of the data; but only a verification looks into what came up.
+  restore: ['structure', 'data'],
+  wal: ['wal'],
+  keys: [],
+};
 
 /** By backup. Backups without any evidence are not in it. */
 export function verdicts(records: readonly EvidenceRecord[]): ReadonlyMap<string, Verdict> {
-  const byBackup = new Map<string, Verdict & { readonly failedAt: EvidenceRecord['level'] | undefined }>();
-  for (const { backup, level, result, finished_at: at } of records.toSorted(byTime)) {
-    if (backup === null) continue;
-    const before = byBackup.get(backup);
-    if (result === 'failed') byBackup.set(backup, { provenAt: null, result, failedAt: level });
-    else if (READS_DATA.has(level)) byBackup.set(backup, { provenAt: at, result, failedAt: undefined });
-    else if (before?.failedAt === undefined || before.failedAt === level) {
-      byBackup.set(backup, { provenAt: before?.provenAt ?? null, result, failedAt: undefined });
+  const byBackup = new Map<string, { provenAt: string | null; readonly failed: Set<EvidenceRecord['level']> }>();
+  for (const record of records.toSorted(byTime)) {
+    const { backup, level, result, kind, details, finished_at: at } = record;
+    // A drill fails by what it demands, one table back is no whole backup, and what was let go is not looked at any more.
+    const judges = kind === 'verification' || kind === 'restore' || (kind === 'drill' && result === 'passed');
+    if (backup === null || !judges) continue;
+    const verdict = byBackup.get(backup) ?? { provenAt: null, failed: new Set() };
+    byBackup.set(backup, verdict);
+    if (result === 'failed') {
+      // Of bad WAL behind its end a backup is no worse: no other one gets past that either.
+      if (level === 'wal' && details['hurts_itself'] !== true) continue;
+      verdict.failed.add(level);
+      verdict.provenAt = null;
+      continue;
     }
+    for (const seen of SEES[level]) verdict.failed.delete(seen);
+    if (level === 'restore' && kind === 'verification') verdict.failed.delete('restore');
+    const proves = level === 'data' || level === 'restore' || level === 'dump';
+    if (proves && verdict.failed.size === 0) verdict.provenAt = at;
   }
-  return byBackup;
+  return new Map(
+    [...byBackup].map(([backup, { provenAt, failed }]) => [
+      backup,
+      { provenAt, result: failed.size === 0 ? 'passed' : 'failed', failedAt: [...failed] },
+    ]),
+  );
 }
 
 /** Backups of which the newest word on their data is that all of it is good: verified at level data, or restored. */

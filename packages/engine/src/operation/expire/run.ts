@@ -1,7 +1,7 @@
 // `expire`: lets go of what no rule keeps, and collects the space.
 //
 //   1  take the repository's lock `collect`; plan (`plan.ts`)
-//   2  remove the manifests of expired backups and dumps, each durably: from here on they are gone
+//   2  put on record what goes, then remove the manifests of expired backups and dumps, each durably: from here on they are gone
 //   3  plan again from what is there now, look once more who reads what, write down up to where WAL goes, remove it
 //   4  collect packs (`repository/collect.ts`) and what killed writers left of files
 //
@@ -9,6 +9,7 @@
 
 import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
 import { dumpName, manifestName, packName } from '../../format/names.ts';
+import { writeEvidence } from '../../repository/evidence.ts';
 import { COLLECT_LOCK, type Collected, collect } from '../../repository/collect.ts';
 import { heldBackups } from '../../repository/hold.ts';
 import { readIndex } from '../../repository/index-store.ts';
@@ -70,6 +71,7 @@ export async function expire(options: ExpireOptions): Promise<ExpireSummary> {
   const { plan } = await planExpiry({ ...options, now: now(), signal });
   const gone = namesGone(plan);
   refuse(plan, options);
+  await recordExpiry(options, gone, now(), signal);
   const retained = new Map<string, Date>();
   for (const { name, id } of gone) {
     // Each time: somebody who slept must not go on with a plan that is old.
@@ -96,6 +98,32 @@ export async function expire(options: ExpireOptions): Promise<ExpireSummary> {
     removed_remains: await removeRemains(repository.location, DAY_MS),
     ...packs,
   };
+}
+
+/** Before anything goes: a backup that is gone and stands in no such record was lost (`verify/lost.ts`). */
+async function recordExpiry(
+  { repository, cluster, named }: ExpireOptions,
+  gone: ReturnType<typeof namesGone>,
+  now: Date,
+  signal: AbortSignal,
+): Promise<void> {
+  if (gone.length === 0) return;
+  const at = now.toISOString();
+  const details = { expired: [...new Set(gone.map(({ id }) => id))], by: named === undefined ? 'policy' : 'name' };
+  await writeEvidence(
+    repository,
+    {
+      kind: 'expiry',
+      cluster,
+      backup: null,
+      level: 'structure',
+      result: 'passed',
+      started_at: at,
+      finished_at: at,
+      details,
+    },
+    signal,
+  );
 }
 
 /** Until when it is locked; undefined where it is gone. */

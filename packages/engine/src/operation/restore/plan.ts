@@ -2,7 +2,8 @@
 //
 //   1  what is in the folder decides how: laid anew, compared and mended (`delta`), or an unfinished restore gone on with
 //   2  the timeline to end on: the one asked for, else the newest that a backup leads to
-//   3  candidates, newest first: backups whose end lies before the target and whose WAL leads to it without a gap
+//   3  candidates, newest first: backups whose end lies before the target and whose WAL leads to it without a gap; those that
+//      failed a verification last
 //   4  the target itself must lie in that WAL (`reach.ts`)
 //   5  every chunk of the backup must be there; where one is not, the next older candidate is taken and that is said
 //   6  the roots must be free or ours, and the file systems large enough
@@ -52,8 +53,10 @@ export async function planRestore(given: PlanOptions): Promise<PlannedRestore> {
     repositoryId: repository.id,
     cluster,
   });
-  const { options, candidates, backups } = await findFor(given, state);
+  const found = await findFor(given, state);
+  const { options, backups } = found;
   const notes: string[] = [];
+  const { ordered: candidates, notesOn } = await goodFirst(options, found.candidates);
   let reached: Reached | undefined;
   for (const candidate of candidates) {
     reached = await reach(candidate, options);
@@ -78,7 +81,7 @@ export async function planRestore(given: PlanOptions): Promise<PlannedRestore> {
       if (missing === 0) notes.push(`The index lacks packs that are needed. ${INDEX_LOST}`);
     }
     if (missing === 0) {
-      notes.push(...(await noteFailure(options, candidate.backup.id)));
+      notes.push(...notesOn(candidate));
       return finish(options, { state, mode, candidate, backups, reached, manifest, index, notes });
     }
     notes.push(`Backup ${candidate.backup.id} was passed over: ${missing} of its chunks are missing or damaged.`);
@@ -94,7 +97,7 @@ export async function planRestore(given: PlanOptions): Promise<PlannedRestore> {
     );
   }
   throw new SpillwayError('SPW_TARGET_UNREACHABLE', `${describeTarget(target)} cannot be reached`, {
-    why: await explainUnreachable(candidates, options),
+    why: await explainUnreachable(found.candidates, options),
   });
 }
 
@@ -114,11 +117,32 @@ async function findFor(
   }
 }
 
-/** That all chunks are there was seen; that they are good only a verification knows, or the restore finds out. */
-async function noteFailure({ repository, cluster, signal }: PlanOptions, id: string): Promise<readonly string[]> {
+/**
+ * Those of which something was found to be bad come last: that all chunks are there is seen here, that they are good only a
+ * verification knows. A backup that was named is taken all the same, and so is the newest where there is no better one.
+ */
+async function goodFirst(
+  { repository, cluster, signal }: PlanOptions,
+  candidates: readonly Candidate[],
+): Promise<{ readonly ordered: readonly Candidate[]; readonly notesOn: (chosen: Candidate) => readonly string[] }> {
   const { records } = await listEvidence(repository, cluster, signal);
-  if (verdicts(records).get(id)?.result !== 'failed') return [];
-  return [`The newest verification of backup ${id} failed: spillway verify ${id} tells why, --backup names another.`];
+  const known = verdicts(records);
+  const isBad = ({ backup }: Candidate): boolean => known.get(backup.id)?.result === 'failed';
+  const levels = ({ backup }: Candidate): string => (known.get(backup.id)?.failedAt ?? []).join(' and ');
+  const bad = candidates.filter(isBad);
+  return {
+    ordered: [...candidates.filter((each) => !isBad(each)), ...bad],
+    notesOn: (chosen) =>
+      bad.flatMap((each) => {
+        const { id } = each.backup;
+        if (each === chosen) {
+          return `The newest verification of backup ${id} failed, at level ${levels(each)}: spillway verify ${id} tells why, --backup names another.`;
+        }
+        const isNewer = candidates.indexOf(each) < candidates.indexOf(chosen) && !isBad(chosen);
+        if (!isNewer) return [];
+        return `Backup ${id} was passed over: its verification failed at level ${levels(each)}. --backup ${id} takes it all the same.`;
+      }),
+  };
 }
 
 interface Chosen {

@@ -17,8 +17,19 @@ export interface Hurt {
 }
 
 export interface Fault {
-  readonly kind: 'manifest' | 'index' | 'pack' | 'chunk' | 'wal' | 'tampering';
-  /** Name of the object in the repository. */
+  readonly kind:
+    | 'manifest'
+    | 'index'
+    | 'pack'
+    | 'chunk'
+    | 'wal'
+    | 'tampering'
+    | 'archive'
+    | 'recovery'
+    | 'relation'
+    | 'page'
+    | 'check';
+  /** Name of the object in the repository; of what was restored the relation, the file, or the check. */
   readonly object: string;
   /** Id of the chunk, hexadecimal. */
   readonly chunk: string | null;
@@ -62,6 +73,23 @@ export class Findings {
   /** How often a backup was hurt. */
   of(backup: string): number {
     return this.#hurt.get(backup) ?? 0;
+  }
+
+  /** Whether anything hurts all of it, and not only a part. */
+  isWhollyHurt(backup: string): boolean {
+    return [...this.#kept.values()].some(({ hurts }) =>
+      hurts.some((hurt) => hurt.backup === backup && hurt.file === null),
+    );
+  }
+
+  /** What hurts a backup, the first `most` of it. */
+  hurting(backup: string, most: number): readonly Fault[] {
+    const found: Fault[] = [];
+    for (const { hurts, total: _, ...fault } of this.#kept.values()) {
+      if (found.length === most) break;
+      if (hurts.some((hurt) => hurt.backup === backup)) found.push(fault);
+    }
+    return found;
   }
 
   /** Takes back all about a backup that is not there any more. */

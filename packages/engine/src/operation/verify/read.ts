@@ -30,6 +30,8 @@ export interface Reading {
   readonly progress: Progress;
   /** Numbers of the packs that hold what the subjects need. */
   readonly needed: ReadonlySet<number>;
+  /** Of objects that are read whole. */
+  readonly isRead?: (object: string) => boolean;
 }
 
 export async function readData(options: VerifyOptions, reading: Reading): Promise<void> {
@@ -40,7 +42,7 @@ export async function readData(options: VerifyOptions, reading: Reading): Promis
   await using crew = new Crew(new URL('./verify-worker.ts', import.meta.url), workers);
   await crew.run<VerifyTask, VerifyResult, undefined>({
     data: repository.threadHandle,
-    tasks: tasksOf(options, reading),
+    tasks: sampled(tasksOf(options, reading), reading.isRead),
     onResult: (result) => {
       progress.chunks += result.chunks;
       progress.bytes += result.task === 'stretch' ? result.plainBytes : 0;
@@ -71,6 +73,13 @@ export async function readData(options: VerifyOptions, reading: Reading): Promis
     notices.push(`${name} is named by no index: a backup that is running or was broken off wrote it.`);
   }
   if (bad.size > 0) await traceHurt(reading, bad, options.signal);
+}
+
+function* sampled(tasks: Iterable<VerifyTask>, isRead: Reading['isRead']): Iterable<VerifyTask> {
+  for (const task of tasks) {
+    const whole = task.type === 'stretch' ? undefined : task.type === 'footer' ? packName(task.packId) : task.name;
+    if (whole === undefined || isRead?.(whole) !== false) yield task;
+  }
 }
 
 function* tasksOf({ all = false }: VerifyOptions, { index, distinct, wal }: Reading): Iterable<VerifyTask> {

@@ -1,67 +1,47 @@
 // `verify`: whether what the repository holds can be had back.
 //
-//   1  structure: each manifest is readable and fits itself, every chunk it names is in a pack that is there whole and has
+//   1  structure: no backup that was seen before is gone (`lost.ts`); each manifest is readable and fits itself, every chunk it names is in a pack that is there whole and has
 //      the length that is wanted, and the WAL that the backup itself needs is complete
 //   2  data: worker threads read every chunk once, however many backups have it, and hash it anew (`verify-worker.ts`);
 //      the WAL that the backups need too; with `all`, all WAL, and the footers of all packs
 //   3  what is bad is followed back to the files and backups that it hurts; one that was removed meanwhile is hurt by nothing
-//   4  evidence, signed, of each backup's result
+//   4  evidence, signed, of each backup's result (`conclude.ts`)
 //
-// Damage is a result, never an error, and never keeps the rest from being looked at. A repository that cannot be written
-// to can be verified as well: then the evidence is what is missing, and that is said.
+// Damage is a result, never an error, and never keeps the rest from being looked at. Of a sample the manifests and names of all
+// are looked at, and today's share is read (`sample.ts`).
 
 import { isSpillwayError } from '@spillway/contract';
 import { INDEX, packName } from '../../format/names.ts';
-import { listEvidence, provenBackups, writeEvidence } from '../../repository/evidence.ts';
 import { holdCluster } from '../../repository/hold.ts';
 import { readIndex, type RepositoryIndex } from '../../repository/index-store.ts';
 import { listTampered } from '../../repository/tampering.ts';
+import { conclude, type VerifySummary } from './conclude.ts';
 import { DistinctChunks } from './distinct-chunks.ts';
-import { type Finding, Findings } from './findings.ts';
+import { Findings, wholly } from './findings.ts';
+import { findLost, LOST, type LostBackup } from './lost.ts';
 import { type Progress, readData } from './read.ts';
+import { beginSample, concludeSample } from './sample-day.ts';
+import { shareOfChunk, shareOfName } from './sample.ts';
 import { lookAtManifests, lookAtWal } from './structure.ts';
 import { chooseSubjects, type VerifyOptions } from './subjects.ts';
 
+export type { VerifySummary } from './conclude.ts';
 export type { VerifyOptions };
 
-export interface VerifySummary {
-  readonly cluster: string;
-  readonly level: 'structure' | 'data';
-  readonly result: 'passed' | 'failed';
-  readonly backups: readonly {
-    readonly id: string;
-    readonly result: 'passed' | 'failed';
-    readonly files: number;
-    readonly bytes: number;
-    /** How many of its chunks, WAL objects and members of its manifest are wrong. */
-    readonly faults: number;
-    /** Id of the evidence; null where it could not be written. */
-    readonly evidence: string | null;
-  }[];
-  readonly chunks: number;
-  readonly bytes: number;
-  readonly fetched_bytes: number;
-  readonly wal_objects: number;
-  readonly packs: number;
-  /** The first thousand. */
-  readonly findings: readonly Finding[];
-  readonly findings_total: number;
-  /** What is worth knowing and hurts nothing. */
-  readonly notices: readonly string[];
-  /** The newest backup that passed now or, where none did, that is proven; null where there is none. */
-  readonly next_good: string | null;
-  readonly started_at: string;
-  readonly finished_at: string;
-  readonly duration_seconds: number;
-}
-
-export async function verify(options: VerifyOptions): Promise<VerifySummary> {
-  const { repository, cluster, level, signal } = options;
-  const startedAt = new Date();
+export async function verify(given: VerifyOptions): Promise<VerifySummary> {
+  const { repository, level, signal } = given;
+  const now = given.now ?? (() => new Date());
+  const startedAt = now();
+  const sample = given.sampleDays === undefined ? undefined : await beginSample(given, given.sampleDays, startedAt);
+  const options = sample === undefined ? given : { ...given, all: true };
   const findings = new Findings();
   const notices: string[] = [];
   await using _ = await holdCluster(options);
-  const { subjects, newestFirst } = await chooseSubjects(options);
+  const { subjects, newestFirst, lost } = await chooseOrLose(options);
+  for (const { id, object, since } of lost) {
+    if (since === undefined) findings.add({ kind: 'manifest', object, chunk: null, problem: LOST }, wholly(id));
+    else notices.push(`${id} is still gone, as was told at ${since}.`);
+  }
   const index = await readIndex(repository, { unnamed: true, signal });
   for (const name of index.damagedIndexes) {
     const problem = 'it cannot be read; what it held was taken from the packs themselves';
@@ -74,7 +54,8 @@ export async function verify(options: VerifyOptions): Promise<VerifySummary> {
   }
   await lookForTampering(options, findings);
   const distinct = new DistinctChunks(index.table);
-  const looked = await lookAtManifests(subjects, index, distinct, findings, options);
+  const isRead = sample && ((ids: Uint8Array, at: number) => sample.shares.includes(shareOfChunk(ids, at, sample.of)));
+  const looked = await lookAtManifests(subjects, index, distinct, findings, options, isRead);
   tellLostIndex(index, looked.packs, findings);
   const progress: Progress = { chunks: 0, bytes: 0, fetched: 0, walObjects: 0, packs: 0 };
   const wal = await lookAtWal(looked.present, findings, options);
@@ -88,6 +69,7 @@ export async function verify(options: VerifyOptions): Promise<VerifySummary> {
       findings,
       notices,
       progress,
+      ...(sample && { isRead: (object: string) => sample.shares.includes(shareOfName(object, sample.of)) }),
     };
     await readData(options, reading);
   }
@@ -98,35 +80,42 @@ export async function verify(options: VerifyOptions): Promise<VerifySummary> {
     notices.push(`${id} was removed meanwhile.`);
     looked.gone.add(id);
   }
-  const finishedAt = new Date();
-  const results: VerifySummary['backups'][number][] = [];
-  for (const { id } of subjects.filter((each) => !looked.gone.has(each.id))) {
-    const { files, bytes } = looked.sizes.get(id) ?? { files: 0, bytes: 0 };
-    const faults = findings.of(id);
-    const result = faults === 0 ? 'passed' : 'failed';
-    const told = { level, result, started_at: startedAt.toISOString(), finished_at: finishedAt.toISOString() } as const;
-    const details = { files, bytes, faults };
-    const record = { kind: 'verification', cluster, backup: id, ...told, details } as const;
-    results.push({ id, result, files, bytes, faults, evidence: await leaveEvidence(options, record, notices) });
-  }
-  return {
-    cluster,
-    level,
-    result: findings.count === 0 ? 'passed' : 'failed',
-    backups: results,
+  const newlyLost = lost.filter(({ since }) => since === undefined);
+  const judged = [...subjects.filter(({ id }) => !looked.gone.has(id)), ...newlyLost].map(({ id }) => ({
+    id,
+    ...(looked.sizes.get(id) ?? { files: 0, bytes: 0 }),
+  }));
+  const counted = {
     chunks: level === 'data' ? progress.chunks : distinct.count,
     bytes: progress.bytes,
     fetched_bytes: progress.fetched,
     wal_objects: progress.walObjects,
     packs: progress.packs,
-    findings: findings.list(),
-    findings_total: findings.count,
-    notices: [...new Set(notices)],
-    next_good: await nextGood(options, newestFirst, results),
-    started_at: startedAt.toISOString(),
-    finished_at: finishedAt.toISOString(),
-    duration_seconds: (finishedAt.getTime() - startedAt.getTime()) / 1000,
   };
+  const told = { level, startedAt, finishedAt: now(), findings, notices, newestFirst, counted };
+  if (sample === undefined) return conclude(options, { ...told, subjects: judged });
+  const sampled = await concludeSample(options, { sample, subjects, startedAt, findings, notices, counted });
+  return conclude(options, {
+    ...told,
+    subjects: judged.map((each) => ({ ...each, ...sampled.of(each.id) })),
+    proof: { sample: sampled.proof },
+  });
+}
+
+/** Where no backup is there any more, it may be that one was. */
+async function chooseOrLose(
+  options: VerifyOptions,
+): Promise<Omit<Awaited<ReturnType<typeof chooseSubjects>>, 'known'> & { readonly lost: readonly LostBackup[] }> {
+  try {
+    const { known, ...chosen } = await chooseSubjects(options);
+    return { ...chosen, lost: await findLost(options, known) };
+  } catch (error) {
+    if (!isSpillwayError(error, 'SPW_BACKUP_UNKNOWN') || (options.ids ?? []).length > 0) throw error;
+    const { known, newestFirst } = await chooseSubjects({ ...options, all: true });
+    const lost = await findLost(options, known);
+    if (lost.every(({ since }) => since !== undefined)) throw error;
+    return { subjects: [], newestFirst, lost };
+  }
 }
 
 /** Packs that backups need and no index object names: what a run leaves that was broken off, no backup needs. */
@@ -150,28 +139,4 @@ async function lookForTampering({ repository, signal }: VerifyOptions, findings:
     const problem = `it was ${how} at ${at.toISOString()}, by somebody who may write to the storage; next: spillway storage recover`;
     findings.add({ kind: 'tampering', object: name, chunk: null, problem });
   }
-}
-
-async function leaveEvidence(
-  { repository, signal }: VerifyOptions,
-  record: Parameters<typeof writeEvidence>[1],
-  notices: string[],
-): Promise<string | null> {
-  try {
-    return (await writeEvidence(repository, record, signal)).id;
-  } catch (error) {
-    if (!isSpillwayError(error, 'SPW_STORAGE_UNREACHABLE', 'SPW_STORAGE_FULL')) throw error;
-    notices.push(`No evidence was left: ${error.message}.`);
-    return null;
-  }
-}
-
-async function nextGood(
-  { repository, cluster, signal }: VerifyOptions,
-  newestFirst: readonly string[],
-  results: VerifySummary['backups'],
-): Promise<string | null> {
-  const passed = new Set(results.filter(({ result }) => result === 'passed').map(({ id }) => id));
-  const proven = provenBackups((await listEvidence(repository, cluster, signal)).records);
-  return newestFirst.find((id) => passed.has(id)) ?? newestFirst.find((id) => proven.has(id)) ?? null;
 }

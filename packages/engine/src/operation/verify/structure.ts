@@ -30,6 +30,7 @@ export async function lookAtManifests(
   distinct: DistinctChunks,
   findings: Findings,
   { repository, signal, report }: VerifyOptions,
+  isRead: (ids: Uint8Array, at: number) => boolean = () => true,
 ): Promise<Looked> {
   const present: Subject[] = [];
   const gone = new Set<string>();
@@ -65,7 +66,8 @@ export async function lookAtManifests(
         const pack = index.packs[place.pack]?.packId ?? '';
         findings.add({ kind: 'chunk', object: packName(pack), chunk: chunk(), problem }, hurt);
       }
-      if (distinct.add(slot, holder.chunkIds, at)) packs.add(place.pack);
+      packs.add(place.pack);
+      if (isRead(holder.chunkIds, at)) distinct.add(slot, holder.chunkIds, at);
     }
   }
   return { present, gone, sizes, packs };

@@ -19,6 +19,10 @@ export interface VerifyOptions {
   /** Every backup and dump, all WAL, and the packs themselves. */
   readonly all?: boolean;
   readonly level: 'structure' | 'data';
+  /** At level data: of everything only today's share, so that all is read within so many days. */
+  readonly sampleDays?: number;
+  /** The clock; another in tests. */
+  readonly now?: () => Date;
   readonly workers: number;
   readonly signal: AbortSignal;
   readonly report: Report;
@@ -39,7 +43,12 @@ export async function chooseSubjects({
   ids = [],
   all = false,
   signal,
-}: VerifyOptions): Promise<{ readonly subjects: readonly Subject[]; readonly newestFirst: readonly string[] }> {
+}: Pick<VerifyOptions, 'repository' | 'cluster' | 'ids' | 'all' | 'signal'>): Promise<{
+  readonly subjects: readonly Subject[];
+  readonly newestFirst: readonly string[];
+  /** Ids of all backups and dumps that are there, whether they can be read or not. */
+  readonly known: ReadonlySet<string>;
+}> {
   const { heads, unreadable } = await listManifests(repository, cluster, signal);
   const dumps = await listDumps(repository, cluster, signal);
   const backups = heads.map(({ summary }) => summary);
@@ -59,6 +68,9 @@ export async function chooseSubjects({
     backup: undefined,
     read: async () => ({ holder: dumpHolder(await readDump(repository, cluster, id, signal)), faults: [] }),
   });
+  const known = new Set(
+    [...backups, ...dumps.heads.map(({ summary }) => summary), ...unreadable, ...dumps.unreadable].map(({ id }) => id),
+  );
   const isMeant = (id: string): boolean => all || ids.some((begin) => matches(id, begin));
   const hidden = [
     ...unreadable.map(({ id, error }) => ({ id, object: manifestName(cluster, id), error })),
@@ -74,11 +86,11 @@ export async function chooseSubjects({
   );
   if (all) {
     const dumpIds = dumps.heads.map(({ summary }) => summary.id);
-    return { subjects: [...backups.map(backupSubject), ...dumpIds.map(dumpSubject), ...told], newestFirst };
+    return { subjects: [...backups.map(backupSubject), ...dumpIds.map(dumpSubject), ...told], newestFirst, known };
   }
   const newest = backups.at(-1);
   if (ids.length === 0) {
-    if (newest !== undefined) return { subjects: [backupSubject(newest)], newestFirst };
+    if (newest !== undefined) return { subjects: [backupSubject(newest)], newestFirst, known };
     const [first] = unreadable;
     if (first !== undefined) throw first.error;
     throw new SpillwayError('SPW_BACKUP_UNKNOWN', `cluster ${cluster} has no backup to verify`, {
@@ -94,7 +106,7 @@ export async function chooseSubjects({
       (dump !== undefined && !isBackup ? dumpSubject(dump) : backupSubject(chooseById(backups, cluster, id)));
     if (!subjects.some((each) => each.id === subject.id)) subjects.push(subject);
   }
-  return { subjects, newestFirst };
+  return { subjects, newestFirst, known };
 }
 
 /** As backups are named: by the beginning of the id or of its last part. */
