@@ -24,6 +24,7 @@ import { referenceCommands } from './program/reference.ts';
 import { reportCommands } from './program/report.ts';
 import { repositoryCommands } from './program/repository.ts';
 import { restoreCommands } from './program/restore.ts';
+import { serviceCommands } from './program/service.ts';
 import type { Branch } from './program/tree.ts';
 import { storageCommands } from './program/storage.ts';
 import { timetravelCommands } from './program/timetravel.ts';
@@ -48,6 +49,7 @@ const branches: readonly Branch[] = [
   holdCommands,
   storageCommands,
   copyCommands,
+  serviceCommands,
   labCommands,
   configurationCommands,
   explainCommands,

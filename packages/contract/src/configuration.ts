@@ -9,10 +9,13 @@
 import { z } from 'zod';
 import { s3, type S3Configuration } from './bucket-settings.ts';
 import { isS3Url, parseS3Url } from './s3.ts';
+import { schedules } from './schedule-settings.ts';
+import { service } from './service-settings.ts';
 import { duration, milliseconds, MINUTE, secret, text, wholeNumber, yesOrNo } from './setting-forms.ts';
 import { type ConfigurationProblem, plainMessage, settingProblems } from './setting-problems.ts';
 
 export type { S3Configuration } from './bucket-settings.ts';
+export { parseSchedule, type ScheduleKind, scheduleKinds, type SchedulePattern } from './schedule-settings.ts';
 export type { SecretSource } from './setting-forms.ts';
 export type { ConfigurationProblem } from './setting-problems.ts';
 
@@ -118,6 +121,7 @@ const cluster = z.strictObject({
   retention: retention.prefault({}),
   objectives: objectives.prefault({}),
   canary: canary.optional(),
+  schedules: schedules.prefault({}),
 });
 
 const clusterNameForm = /^[a-z0-9][a-z0-9_-]{0,39}$/;
@@ -194,6 +198,7 @@ const configuration = z
       .enum(['all', 'quorum', 'best-effort'], { error: 'must be all, quorum or best-effort' })
       .default('all'),
     clusters: z.record(z.string().regex(clusterNameForm), cluster).default({}),
+    service: service.prefault({}),
   })
   .transform((given) => ({
     ...given,
@@ -209,6 +214,8 @@ const configuration = z
 export type Configuration = z.output<typeof configuration>;
 export type CopyConfiguration = Configuration['copies'][string];
 export type ClusterConfiguration = Configuration['clusters'][string];
+export type ServiceConfiguration = Configuration['service'];
+export type SchedulesConfiguration = ClusterConfiguration['schedules'];
 
 /** The replication slot of a cluster for which none is configured. */
 export const defaultSlot = (clusterName: string): string => `spillway_${clusterName.replaceAll('-', '_')}`;

@@ -416,6 +416,12 @@ export const errorTable = {
     true,
     'Other sessions write to the live table and did not end in time, so nothing was swapped.',
     'let the transactions end that write there, and run it again',
+  // The service
+  SPW_SERVICE_STATE: entry(
+    exitCodes.failed,
+    false,
+    'The state of the service could not be opened or written.',
+    'check the folder and its space; it may be deleted: schedules find their last successes in the repository, tokens are made anew',
   ),
   // The process itself
   SPW_INTERRUPTED: entry(exitCodes.interrupted, true, 'The command was interrupted.', 'run it again to go on'),

@@ -4,9 +4,11 @@
 export type * from './configuration.ts';
 export type * from './documents/index.ts';
 export type * from './drill-file.ts';
+export type * from './service/index.ts';
 export * from './errors.ts';
 export * from './progress.ts';
 export * from './quantity.ts';
 export * from './s3.ts';
 export * from './spelling.ts';
 export * from './version.ts';
+export * from './service/words.ts';

@@ -4,3 +4,4 @@
 export * from './configuration.ts';
 export * from './documents/index.ts';
 export * from './drill-file.ts';
+export * from './service/index.ts';

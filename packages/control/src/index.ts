@@ -1,4 +1,5 @@
-// Decisions over time, on top of the engine: drills, objectives, reports. What is decided is pure; adapters do the I/O.
+// Decisions over time, on top of the engine: drills, objectives, reports, schedules. What is decided is pure; adapters do
+// the I/O.
 
 export { makeComplianceReport, type ComplianceOptions } from './report/compliance.ts';
 export { type Month, parseMonth } from './report/month.ts';
@@ -13,3 +14,18 @@ export { inspectDatabase, type LiveDatabase } from './drill/inspect.ts';
 export { type KilledOptions, recordKilled } from './drill/killed.ts';
 export { type DrillDetails, type DrillPhase, failuresOf } from './drill/record.ts';
 export { type DrillOptions, type DrillRun, runDrill } from './drill/run.ts';
+export { describeBackups, provenance } from './overview/backups.ts';
+export {
+  canHappen,
+  hasEnded,
+  hasProcess,
+  isDone,
+  type JobEvent,
+  nextState,
+  retryDelay,
+} from './schedule/job.ts';
+export { admit, type LaneJob } from './schedule/lanes.ts';
+export { begun, decide, isLate, type Memory, type Rule, type Verdict } from './schedule/machine.ts';
+export { type Occurrences, occurrencesOf } from './schedule/occurrence.ts';
+export { nextReceiverState, type ReceiverEvent, restAfter, STEADY_MS } from './schedule/receiver.ts';
+export { lastSuccesses } from './schedule/successes.ts';

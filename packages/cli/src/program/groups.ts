@@ -8,13 +8,10 @@ import { commandAt } from './command.ts';
 export const commandGroups: readonly (readonly [heading: string, commands: readonly string[]])[] = [
   ['Set up:', ['init', 'check', 'config', 'key']],
   ['Protect:', ['backup', 'wal', 'canary']],
-  ['Recover:', ['backups', 'show', 'restore', 'rewind', 'dump']],
-  ['Prove:', ['status', 'doctor', 'verify', 'anomalies', 'evidence', 'report']],
-  ['Prove:', ['doctor', 'verify', 'drill', 'evidence']],
-  ['Protect:', ['backup', 'wal']],
-  ['Recover:', ['backups', 'show', 'investigate', 'timetravel', 'restore', 'rewind', 'dump']],
-  ['Prove:', ['doctor', 'verify', 'evidence']],
+  ['Recover:', ['backups', 'show', 'restore', 'investigate', 'timetravel', 'rewind', 'dump']],
+  ['Prove:', ['status', 'doctor', 'verify', 'drill', 'anomalies', 'evidence', 'report']],
   ['Keep:', ['expire', 'hold', 'storage', 'copy', 'repair']],
+  ['Serve:', ['serve', 'token']],
   ['More:', ['lab', 'explain', 'schema', 'completion', 'man']],
 ];
 

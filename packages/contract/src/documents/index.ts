@@ -31,6 +31,7 @@ export * from './repository.ts';
 export * from './restore.ts';
 export * from './rewind.ts';
 export * from './status.ts';
+export * from './serve.ts';
 export * from './storage.ts';
 export * from './table.ts';
 export * from './verification.ts';

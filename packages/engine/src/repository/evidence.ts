@@ -258,6 +258,7 @@ const SEES: Readonly<Record<EvidenceRecord['level'], readonly EvidenceRecord['le
   restore: ['structure', 'data'],
   wal: ['wal'],
   keys: [],
+  action: [],
 };
 
 /** By backup. Backups without any evidence are not in it. */
