@@ -12,6 +12,7 @@ function loaded(canary: object | undefined): LoadedConfiguration {
   assert.ok(result.ok);
   return {
     file: '/etc/x.yaml',
+    fileStat: undefined,
     configuration: result.configuration,
     originOf: () => 'default',
     resolvePath: (_, value) => `/etc/${value}`,

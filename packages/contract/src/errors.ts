@@ -375,6 +375,7 @@ export const errorTable = {
     false,
     'A file in which this machine notes its state cannot be written or read.',
     'check the folder canary.state_directory of the configuration and its permissions; a file that is damaged may be removed',
+  ),
   // Drills
   SPW_DRILL_INVALID: entry(
     exitCodes.usage,
@@ -393,6 +394,8 @@ export const errorTable = {
     false,
     'The drill file is there already, and nothing is overwritten.',
     'name another file, or replace it with --force',
+  ),
+  // One table back
   SPW_TABLE_UNKNOWN: entry(
     exitCodes.usage,
     false,
@@ -416,6 +419,7 @@ export const errorTable = {
     true,
     'Other sessions write to the live table and did not end in time, so nothing was swapped.',
     'let the transactions end that write there, and run it again',
+  ),
   // The service
   SPW_SERVICE_STATE: entry(
     exitCodes.failed,
