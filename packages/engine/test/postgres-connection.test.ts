@@ -136,6 +136,82 @@ test('an aborted query and one out of time are cancelled at the server', async (
   await waitFor('the query to be gone', async () => (await sleeping(watcher)) === 0);
 });
 
+test('rows go from one session into another byte for byte, and both go on afterwards', async () => {
+  await using from = await cluster.session();
+  await using to = await cluster.session();
+  await to.query('CREATE TEMPORARY TABLE copied (n int, text text)');
+  // One row is longer than a batch, and the rest are more than may wait.
+  const rows = `SELECT n, repeat(md5(n::text), CASE WHEN n = 7 THEN 20000 ELSE 3 END) AS text FROM generate_series(1, 60000) AS n`;
+  const source = from.copyOut(`COPY (${rows}) TO STDOUT (FORMAT binary)`);
+  assert.equal(source.rows(), undefined);
+  const [copied, next] = await Promise.all([
+    to.copyIn('COPY copied FROM STDIN (FORMAT binary)', source),
+    to.query('SELECT count(*)::int AS n FROM copied'),
+  ]);
+  assert.deepEqual([copied, source.rows(), { ...(next[0] as object) }], [60_000, 60_000, { n: 60_000 }]);
+  const sum = (table: string): string => `SELECT md5(string_agg(md5(n || text), '' ORDER BY n)) AS sum FROM ${table}`;
+  assert.deepEqual(await to.query(sum('copied')), await from.query(sum(`(${rows}) AS r`)));
+});
+
+test('a copy that fails at either end says why, and leaves a session of use', async () => {
+  await using session = await cluster.session();
+  await session.query('CREATE TEMPORARY TABLE numbers (n int)');
+  const refusal = new TypeError('no more');
+  const broken = async function* (): AsyncGenerator<Buffer> {
+    yield Buffer.from('1\n');
+    throw refusal;
+  };
+  const wrong = async function* (): AsyncGenerator<Buffer> {
+    yield Buffer.from('1\nx\n');
+    yield Buffer.from('2\n');
+  };
+  await assert.rejects(
+    session.copyIn('COPY numbers FROM STDIN', broken()),
+    refusedWith('SPW_POSTGRES_FAILED', 'no more'),
+  );
+  await assert.rejects(
+    session.copyIn('COPY numbers FROM STDIN', wrong()),
+    refusedWith('SPW_POSTGRES_FAILED', 'integer: "x"'),
+  );
+  await assert.rejects(
+    session.copyIn('COPY nowhere FROM STDIN', wrong()),
+    refusedWith('SPW_POSTGRES_FAILED', 'nowhere'),
+  );
+  const read = async (sql: string): Promise<void> => {
+    for await (const _ of session.copyOut(sql));
+  };
+  await assert.rejects(read('COPY (SELECT 1 / 0) TO STDOUT'), refusedWith('SPW_POSTGRES_FAILED', 'division by zero'));
+  await assert.rejects(read('COPY numbers FROM STDIN'), refusedWith('SPW_POSTGRES_FAILED', 'was to send rows'));
+  assert.equal((await session.query('SELECT * FROM numbers')).length, 0);
+});
+
+test('a slow reader stops the server, and one that leaves or is told to stop ends the statement', async () => {
+  await using watcher = await cluster.session();
+  const state = async (): Promise<string> =>
+    (
+      await watcher.query<{ event: string }>(
+        "SELECT coalesce(wait_event, 'none') AS event FROM pg_stat_activity WHERE query LIKE 'COPY (SELECT repeat%' AND state = 'active'",
+      )
+    )
+      .map(({ event }) => event)
+      .join();
+  const endless = `COPY (SELECT repeat('x', 1000) || generate_series(1, 100000000)) TO STDOUT`;
+  await using session = await cluster.session();
+  for await (const batch of session.copyOut(endless)) {
+    assert.ok(batch.length > 0);
+    await waitFor('the server to wait for us', async () => (await state()) === 'ClientWrite');
+    break;
+  }
+  await waitFor('the statement to be gone', async () => (await state()) === '');
+  await assert.rejects(session.query('SELECT 1'), refusedWith('SPW_POSTGRES_UNREACHABLE'));
+  const controller = new AbortController();
+  await using other = await cluster.session();
+  await assert.rejects(async () => {
+    for await (const _ of other.copyOut(endless, { signal: controller.signal })) controller.abort(new Error('enough'));
+  }, /enough/);
+  await waitFor('the statement to be gone', async () => (await state()) === '');
+});
+
 async function sleeping(session: Awaited<ReturnType<typeof connect>>): Promise<number> {
   const rows = await session.query(
     "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_sleep%'",
