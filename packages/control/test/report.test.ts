@@ -281,7 +281,9 @@ test('What a record wrote is text and nothing else, in HTML and in PDF', async (
   }
   // The letter Ж is in the font. 水 is not, and is written as its number: glyph 0 stands for what a font lacks.
   assert.match(inside, /<0416>/i);
-  const shown = [...inside.matchAll(/<((?:[0-9a-f]{4})+)>[^<\]]*(?:\] TJ|<)/g)].map(([, glyphs = '']) => glyphs);
+  const shown = [...inside.matchAll(/\[([^\]]*)\] TJ/g)].flatMap(
+    ([, pieces = '']) => pieces.match(/[0-9a-f]{4,}(?=>)/g) ?? [],
+  );
   assert.ok(shown.length > 100, `${shown.length} pieces of text`);
   assert.ok(!shown.some((glyphs) => (glyphs.match(/.{4}/g) ?? []).includes('0000')));
 });
