@@ -144,7 +144,7 @@ test('the Job for Kubernetes is YAML of the kinds it says, and runs a drill file
   });
   assert.deepEqual(
     documents.map(({ kind }) => kind),
-    ['ConfigMap', 'PersistentVolumeClaim', 'CronJob'],
+    ['ConfigMap', 'CronJob'],
   );
   assert.ok(parseDrill(parse(documents[0]?.data?.['monthly.yaml'] ?? '')).ok);
 });

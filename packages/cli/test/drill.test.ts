@@ -135,12 +135,15 @@ function small(given: object): Drill {
 }
 
 /** A drill in this process. */
-async function here(given: Drill, limits: ScratchLimits = {}): Promise<DrillRun> {
+async function here(
+  given: Drill,
+  limits: ScratchLimits = {},
+  signal = new AbortController().signal,
+): Promise<DrillRun> {
   const repository = await openRepository({
     location: { kind: 'filesystem', path: join(place.folder, 'repository') },
     secret: { kind: 'passphrase', passphrase: PASSPHRASE },
   });
-  const { signal } = new AbortController();
   const common = {
     repository,
     cluster: 'main',
@@ -262,7 +265,7 @@ test('a drill passes while clients write: every row is equal to the source at it
   const [now] = await inWater('SELECT sum(value)::text AS sum FROM sensor');
   assert.ok(Number(now?.['sum']) > 50);
   assert.match(found(document, 'pages'), /^all \d{3,} pages/);
-  assert.match(found(document, 'structure'), /^all \d{2,} are/);
+  assert.match(found(document, 'structure'), /^all \d{2,} relations are whole/);
   assert.deepEqual(await leftOver(), []);
   assert.ok(existsSync(join(place.folder, 'repository', document.object)));
   const shown = await drill('show');
@@ -378,6 +381,19 @@ test('a drill that cannot begin is on record as failed with a sentence, and leav
     assert.ok(details.checklist.every(({ result }) => result !== 'passed'));
   }
   assert.deepEqual(await leftOver(), []);
+});
+
+test('a drill that is interrupted ends what it started, and is on record as failed', async () => {
+  const mark = join(place.folder, 'begun');
+  const interruption = new AbortController();
+  const waits = { name: 'waits', shell: `echo $$ > ${mark}; sleep 300`, timeout: '1h' };
+  const running = here(small({ name: 'interrupted', checks: [waits] }), {}, interruption.signal);
+  await until('the check to run', async () => existsSync(mark) && (await readFile(mark, 'utf8')).endsWith('\n'));
+  interruption.abort(new Error('enough'));
+  await assert.rejects(running, /enough/);
+  assert.deepEqual([await leftOver(), existsSync(`/proc/${Number(await readFile(mark, 'utf8'))}`)], [[], false]);
+  const { details, result } = await drill('show', 'interrupted');
+  assert.deepEqual([result, details.error], ['failed', 'it was interrupted']);
 });
 
 test('a drill that is killed is swept away and put on record by whoever looks next', async () => {

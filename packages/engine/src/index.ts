@@ -88,7 +88,7 @@ export { type PlannedRewind, planRewind, type RewindOptions } from './operation/
 export { probeRestoreCommand } from './operation/rewind/probe.ts';
 export { impossible as impossibleRewind, rewind, type RewindRun } from './operation/rewind/run.ts';
 export { keepScratch } from './operation/scratch/keep.ts';
-export type { ScratchPurpose } from './operation/scratch/marker.ts';
+export { makeScratchFolder, type ScratchPurpose } from './operation/scratch/marker.ts';
 export { type Owner, ownerState, thisOwner } from './operation/scratch/owner.ts';
 export {
   openScratch,

@@ -7,7 +7,7 @@
 import { randomBytes } from 'node:crypto';
 import { lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Owner, ownerState, thisOwner } from '@spillway/engine';
+import { makeScratchFolder, type Owner, ownerState, thisOwner } from '@spillway/engine';
 
 export interface DrillMark {
   readonly format: 1;
@@ -20,7 +20,6 @@ export interface DrillMark {
 }
 
 export interface Marked {
-  readonly run: string;
   /** For the commands of the drill; removed with the mark. */
   readonly folder: string;
   /** Removes the folder, then the mark. */
@@ -31,12 +30,15 @@ const FORM = /^running-drill-([0-9a-f]{12})\.json$/;
 
 const pathOf = (folder: string, run: string): string => join(folder, `running-drill-${run}`);
 
-/** `folder` is there already. */
+export const newRun = (): string => randomBytes(6).toString('hex');
+
+/** Makes the folder where it is missing. Throws what `makeScratchFolder` throws. */
 export async function markDrill(
-  folder: string,
+  into: string,
+  run: string,
   told: Pick<DrillMark, 'drill' | 'cluster' | 'repository'> & { readonly startedAt: Date },
 ): Promise<Marked> {
-  const run = randomBytes(6).toString('hex');
+  const folder = await makeScratchFolder(into);
   const mark: DrillMark = {
     format: 1,
     run,
@@ -50,7 +52,7 @@ export async function markDrill(
   await writeFile(`${path}.new`, `${JSON.stringify(mark)}\n`, { mode: 0o600, flush: true });
   await rename(`${path}.new`, path);
   await mkdir(pathOf(folder, run), { mode: 0o700 });
-  return { run, folder: pathOf(folder, run), remove: () => removeMark(folder, run) };
+  return { folder: pathOf(folder, run), remove: () => removeMark(folder, run) };
 }
 
 /** Those whose owner is gone, oldest first; other repositories' too. */

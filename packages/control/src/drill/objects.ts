@@ -60,8 +60,8 @@ export function judgeObjects(expected: ExpectedObjects, found: FoundObjects): Ju
   const without = expected.extensions.filter((name) => !found.extensions.includes(name));
   return {
     tables: verdictOf('tables', wanted.length, lost),
-    indexes: verdictOf('indexes, all valid', parts('indexes').count, parts('indexes').faults),
-    constraints: verdictOf('constraints, all validated', parts('constraints').count, parts('constraints').faults),
+    indexes: verdictOf('valid indexes', parts('indexes').count, parts('indexes').faults),
+    constraints: verdictOf('validated constraints', parts('constraints').count, parts('constraints').faults),
     extensions: verdictOf(
       'extensions',
       expected.extensions.length,
@@ -87,6 +87,6 @@ function verdictOf(what: string, count: number, faults: readonly string[]): Verd
   return {
     result: faults.length === 0 ? 'passed' : 'failed',
     expected: `${count} ${what}`,
-    found: faults.length === 0 ? `all ${count}` : `${shown}${more}`,
+    found: faults.length === 0 ? `all ${count} ${what}` : `${shown}${more}`,
   };
 }

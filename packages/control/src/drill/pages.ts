@@ -51,8 +51,9 @@ export async function checkPages(
       if (shown.length < SHOWN) shown.push({ file, block });
     }
   }
-  const expected = 'the checksum of every page';
-  if (damaged === 0) return { result: 'passed', expected, found: `all ${pages} pages have theirs` };
+  const expected = 'the right checksum on every page';
+  if (damaged === 0)
+    return { result: 'passed', expected, found: `all ${pages} pages have the checksum that they ought to` };
   const where = shown.map(({ file, block }) => `page ${block} of ${file}`).join(', ');
   return { result: 'failed', expected, found: `${damaged} of ${pages} pages are damaged: ${where}` };
 }
@@ -93,7 +94,7 @@ export async function checkStructure(
     }
   }
   const expected = 'tables and B-tree indexes that amcheck finds whole';
-  if (faults.length === 0) return { result: 'passed', expected, found: `all ${checked} are` };
+  if (faults.length === 0) return { result: 'passed', expected, found: `all ${checked} relations are whole` };
   const more = faults.length > SHOWN ? `; and ${faults.length - SHOWN} more` : '';
   return { result: 'failed', expected, found: `${faults.slice(0, SHOWN).join('; ')}${more}` };
 }

@@ -11,7 +11,6 @@
 // a check, else of the database. So asking the source and waiting for its WAL count too. A drill that breaks off is on record
 // as failed with the sentence that it broke off with; only where nothing can be put on record does this throw.
 
-import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { type Drill, isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
 import {
@@ -30,7 +29,7 @@ import { askCheck, askObjects, type AskPlace, timed } from './ask.ts';
 import type { CheckOutcome } from './checklist.ts';
 import { chooseBackup, randomMoment } from './choice.ts';
 import { recordKilled } from './killed.ts';
-import { markDrill, type Marked } from './mark.ts';
+import { markDrill, newRun } from './mark.ts';
 import { checkPages, checkStructure } from './pages.ts';
 import { type DrillDetails, type DrillPhase, evidenceOf, type Told } from './record.ts';
 import { askSource, type SourceAnswers } from './source.ts';
@@ -77,15 +76,17 @@ export async function runDrill(options: DrillOptions): Promise<DrillRun> {
   const { repository, cluster, drill, folder, signal } = options;
   const began = performance.now();
   const startedAt = new Date();
-  await mkdir(folder, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
   const killed = await recordKilled(options);
-  const mark = await markDrill(folder, { drill: drill.name, cluster, repository: repository.id, startedAt });
   const ledger = new Ledger(began);
+  const run = newRun();
+  const marking = { drill: drill.name, cluster, repository: repository.id, startedAt };
+  // A folder that cannot be used is on record too.
+  const mark = await markDrill(folder, run, marking).catch((error: unknown) => ledger.fail(error, signal));
   if ('unreadable' in drill) ledger.error = { phase: 'read', message: drill.unreadable, atFault: false };
-  else await perform(drill, options, mark, ledger);
+  else if (mark !== undefined) await perform(drill, options, { run, folder: mark.folder, ledger });
   const told: Told = {
     ...ledger.told(),
-    run: mark.run,
+    run,
     drill: drill.name,
     cluster,
     rtoObjectiveSeconds: 'unreadable' in drill ? null : inSeconds(drill.objectives.rto),
@@ -98,14 +99,18 @@ export async function runDrill(options: DrillOptions): Promise<DrillRun> {
   const evidence = evidenceOf(told);
   // What was interrupted is on record too.
   const record = await writeEvidence(repository, evidence, AbortSignal.timeout(RECORD_WITHIN_MS));
-  await mark.remove();
+  await mark?.remove();
   signal.throwIfAborted();
   if (ledger.unforeseen !== undefined) throw ledger.unforeseen;
   return { record, details: evidence.details, killed };
 }
 
 /** Everything that can break off; what it breaks off with is kept. */
-async function perform(drill: Drill, options: DrillOptions, mark: Marked, ledger: Ledger): Promise<void> {
+async function perform(
+  drill: Drill,
+  options: DrillOptions,
+  { run, folder, ledger }: { readonly run: string; readonly folder: string; readonly ledger: Ledger },
+): Promise<void> {
   let scratch: Scratch | undefined;
   try {
     const source = await ledger.phase('source', () => askSource(drill, options));
@@ -121,7 +126,7 @@ async function perform(drill: Drill, options: DrillOptions, mark: Marked, ledger
     });
     ledger.take(scratch);
     const opened = scratch;
-    await ledger.phase('check', () => check(drill, options, { mark, ledger, scratch: opened, source }));
+    await ledger.phase('check', () => check(drill, options, { run, folder, ledger, scratch: opened, source }));
   } catch (error) {
     ledger.fail(error, options.signal);
   } finally {
@@ -158,11 +163,18 @@ async function check(
   drill: Drill,
   options: DrillOptions,
   {
-    mark,
+    run,
+    folder,
     ledger,
     scratch,
     source,
-  }: { readonly mark: Marked; readonly ledger: Ledger; readonly scratch: Scratch; readonly source: SourceAnswers },
+  }: {
+    readonly run: string;
+    readonly folder: string;
+    readonly ledger: Ledger;
+    readonly scratch: Scratch;
+    readonly source: SourceAnswers;
+  },
 ): Promise<void> {
   const { signal, report } = options;
   const { connection } = scratch;
@@ -175,10 +187,10 @@ async function check(
     source,
     inexact: await seenTooEarly(session, source.moment?.running ?? []),
     commands: {
-      id: mark.run,
+      id: run,
       environment: options.environment,
       directory: options.directory,
-      folder: mark.folder,
+      folder,
     },
     signal,
   };
