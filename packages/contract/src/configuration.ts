@@ -96,6 +96,21 @@ const retention = z.strictObject({
   grace: duration(0, 365 * DAY, 'at most 365d').default(milliseconds(DAY)),
 });
 
+/** What recovery is held against. */
+const objectives = z.strictObject({
+  /** How much of what was acknowledged a disaster may cost. */
+  rpo: duration(1000, 365 * DAY, 'from 1s to 365d').default(milliseconds(15 * MINUTE)),
+  /** How long the service may be away. */
+  rto: duration(1000, 365 * DAY, 'from 1s to 365d').default(milliseconds(60 * MINUTE)),
+});
+
+/** Heartbeat rows in the source, by which loss is measured; none unless this is there. */
+const canary = z.strictObject({
+  interval: duration(1000, 60 * MINUTE, 'from 1s to 1h').default(milliseconds(5000)),
+  /** Where this machine notes the newest ones; by default where its user keeps state. */
+  state_directory: text.optional(),
+});
+
 const cluster = z.strictObject({
   connection,
   data_directory: text.optional(),
@@ -105,6 +120,8 @@ const cluster = z.strictObject({
   wal: wal.prefault({}),
   backup: backup.prefault({}),
   retention: retention.prefault({}),
+  objectives: objectives.prefault({}),
+  canary: canary.optional(),
 });
 
 const clusterNameForm = /^[a-z0-9][a-z0-9_-]{0,39}$/;

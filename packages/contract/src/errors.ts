@@ -369,6 +369,13 @@ export const errorTable = {
     'A rewind was begun and did not finish; the data directory cannot be started as a server.',
     'restore over it with: spillway restore --delta --standby; what it had alone was kept aside',
   ),
+  // State beside the repository
+  SPW_STATE_UNWRITABLE: entry(
+    exitCodes.failed,
+    false,
+    'A file in which this machine notes its state cannot be written or read.',
+    'check the folder canary.state_directory of the configuration and its permissions; a file that is damaged may be removed',
+  ),
   // The process itself
   SPW_INTERRUPTED: entry(exitCodes.interrupted, true, 'The command was interrupted.', 'run it again to go on'),
   SPW_LAB: entry(exitCodes.failed, false, 'The lab could not do that.', 'spillway lab down, then up again'),

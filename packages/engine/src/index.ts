@@ -3,6 +3,7 @@
 
 export type { Secret } from './codec/keys.ts';
 export type { DumpedDatabase, DumpSummary } from './format/dump.ts';
+export type { Entry } from './format/entry.ts';
 export type { BackupSummary } from './format/manifest.ts';
 export { isClusterName } from './format/names.ts';
 export type { BackupOptions, ClusterSource } from './operation/backup/options.ts';
@@ -17,6 +18,7 @@ export {
   type WalGap,
   walReader,
 } from './operation/backups.ts';
+export { readManifest } from './repository/manifest-store.ts';
 export {
   type LegalHold,
   type LegalHolds,
@@ -24,6 +26,13 @@ export {
   placeLegalHold,
   releaseLegalHold,
 } from './repository/legal-hold.ts';
+export { canaryFile, readStateFile } from './operation/canary/state-file.ts';
+export type { CanaryState } from './operation/canary/memory.ts';
+export { type CanaryRecord, readCanaryRecord } from './operation/canary/record.ts';
+export { readCanaryAt, readSource, type SourceFacts } from './operation/canary/source.ts';
+export type { Acknowledged, CanaryRow } from './operation/canary/table.ts';
+export { type WayStretch, wayOf } from './operation/canary/way.ts';
+export { type CanaryOptions, runCanary } from './operation/canary/writer.ts';
 export { type AppliedBucket, applyBucket, type BucketFinding, planBucket } from './operation/bucket.ts';
 export { recover, type RecoverSummary } from './operation/recover/run.ts';
 export type { PlaceToLookAt } from './operation/copy/state.ts';
@@ -92,7 +101,9 @@ export { AHEAD_DEFAULT, type PushOptions, type PushSummary, pushWal } from './op
 export type { MirrorPlace } from './operation/wal/mirror.ts';
 export { pushToPlaces, type PushToPlacesOptions, wasPushedToAll } from './operation/wal/push-places.ts';
 export { type ReceiveOptions, type ReceivePosition, type ReceiveSummary, receiveWal } from './operation/wal/receive.ts';
+export { parseLsn } from './postgres/lsn.ts';
 export type { ConnectionSettings } from './postgres/settings.ts';
+export type { SlotState } from './operation/wal/slot-watch.ts';
 export { reportDetours, takeDetours } from './repository/elsewhere.ts';
 export {
   checkExportedEvidence,

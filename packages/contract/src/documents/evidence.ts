@@ -5,7 +5,7 @@ import { type Immutable, time } from './form.ts';
 
 export const evidenceRecordDocument = z.object({
   id: z.string(),
-  kind: z.enum(['verification', 'restore', 'key-check', 'drill', 'table-restore']),
+  kind: z.enum(['verification', 'restore', 'key-check', 'drill', 'table-restore', 'anomaly']),
   cluster: z.string(),
   /** Backup or dump that it is about; null where it is about none. */
   backup: z.string().nullable(),

@@ -4,6 +4,7 @@
 // 2. New fields may be added; what is there keeps its name, type and meaning.
 // 3. LSNs and transaction ids are text, because they do not fit a JSON number.
 
+export * from './anomaly.ts';
 export * from './backup.ts';
 export * from './configuration.ts';
 export * from './copy.ts';
@@ -25,6 +26,7 @@ export * from './repair.ts';
 export * from './repository.ts';
 export * from './restore.ts';
 export * from './rewind.ts';
+export * from './status.ts';
 export * from './storage.ts';
 export * from './verification.ts';
 export * from './wal.ts';

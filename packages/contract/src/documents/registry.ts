@@ -1,6 +1,7 @@
 // Which document each command prints with --json. A test walks the command tree and fails where one stands in neither list.
 
 import { z } from 'zod';
+import { anomaliesDocument } from './anomaly.ts';
 import { backupsDocument, madeBackupDocument, shownBackupDocument } from './backup.ts';
 import { bucketAppliedDocument, bucketPlanDocument } from './bucket.ts';
 import { configCheckDocument, configShowDocument } from './configuration.ts';
@@ -37,6 +38,7 @@ import { restoreDocument, restorePlanDocument } from './restore.ts';
 import { rewindDocument, rewindPlanDocument } from './rewind.ts';
 import { sealDocument } from './seal.ts';
 import { tierDocument } from './tier.ts';
+import { canaryDocument, statusDocument } from './status.ts';
 import { withStorageStats } from './storage.ts';
 import { verifyDocument } from './verification.ts';
 import { receiveDocument, walFetchDocument, walPushDocument, walReportDocument } from './wal.ts';
@@ -45,6 +47,7 @@ import { receiveDocument, walFetchDocument, walPushDocument, walReportDocument }
 export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, z.ZodType>([
   ['init', initDocument],
   ['check', checkDocument],
+  ['status', statusDocument],
   ['doctor', doctorDocument],
   [
     'backup',
@@ -67,6 +70,7 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
   ['dump restore', dumpRestoreDocument],
   ['dump export', dumpExportDocument],
   ['verify', verifyDocument.extend(withStorageStats).describe('storage with --stats')],
+  ['anomalies', anomaliesDocument],
   ['evidence list', evidenceListDocument],
   ['evidence export', evidenceExportDocument],
   [
@@ -93,6 +97,7 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
   ['key split', keySplitDocument],
   ['key combine', keyCombineDocument],
   ['key check', keyCheckDocument],
+  ['canary', canaryDocument],
   ['wal receive', receiveDocument],
   ['wal push', walPushDocument],
   ['wal fetch', walFetchDocument],

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { backupDocument } from './backup.ts';
 import { count, type Immutable, lsn, seconds, time } from './form.ts';
+import { lossDocument } from './status.ts';
 
 /** `restore --dry-run`, and `plan` in the document of `restore`. */
 export const restorePlanDocument = z.object({
@@ -118,6 +119,8 @@ export const restoreDocument = z.object({
   plan: restorePlanDocument,
   restore: restoreSummaryDocument,
   recovery: recoverySummaryDocument.nullable(),
+  /** What was lost; null unless --start was given. */
+  loss: lossDocument.nullable(),
   total_seconds: seconds,
 });
 

@@ -46,6 +46,9 @@ export const evidenceName = (cluster: string, id: string): ObjectName => `cluste
 /** Ids begin with the time, as those of evidence. */
 export const legalHoldName = (cluster: string, id: string): ObjectName => `clusters/${cluster}/holds/${id}`;
 
+/** Ids begin with the time, as those of evidence; the newest counts. */
+export const canaryName = (cluster: string, id: string): ObjectName => `clusters/${cluster}/canary/${id}`;
+
 /** WAL is kept apart by system identifier too: after pg_upgrade timelines start again at 1. */
 export const walPrefix = (cluster: string, systemIdentifier: string): string =>
   `clusters/${cluster}/wal/${systemIdentifier}/`;
@@ -72,12 +75,12 @@ export const WAL_PART_BYTES = 8 * 1024 * 1024;
 
 /**
  * What is written once and needed until it expires, so that an object lock may guard it: not what a place keeps for itself,
- * and not the pieces of a segment in progress, which its segment takes the place of. A part of a large segment lasts; a piece
+ * not the canary, which the next one takes the place of, and not the pieces of a segment in progress, as their segment does. A part of a large segment lasts; a piece
  * that happens to be as long as one is taken for one.
  */
 export function isLasting(name: ObjectName): boolean {
   const [, from, to] = /\/[0-9A-F]{24}\.([0-9A-F]{8})-([0-9A-F]{8})$/.exec(name) ?? [];
-  if (from === undefined || to === undefined) return !isOfOnePlace(name);
+  if (from === undefined || to === undefined) return !isOfOnePlace(name) && !isReplaced(name);
   const start = Number.parseInt(from, 16);
   return start % WAL_PART_BYTES === 0 && Number.parseInt(to, 16) - start === WAL_PART_BYTES;
 }
@@ -85,3 +88,5 @@ export function isLasting(name: ObjectName): boolean {
 /** What each place of a repository has for itself; all else is the same object at every place that has it. */
 export const isOfOnePlace = (name: ObjectName): boolean =>
   /^(?:locks|condemned|index|retained)\/|^clusters\/[^/]+\/expired\//.test(name);
+
+const isReplaced = (name: ObjectName): boolean => /^clusters\/[^/]+\/canary\//.test(name);

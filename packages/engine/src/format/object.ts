@@ -42,6 +42,7 @@ export const objectKinds = {
   keyRing: 17,
   legalHold: 18,
   retained: 19,
+  canary: 20,
 } as const;
 
 export type ObjectKind = keyof typeof objectKinds;

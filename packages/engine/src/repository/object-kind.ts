@@ -10,6 +10,7 @@ const kinds: readonly (readonly [form: RegExp, kind: ObjectKind])[] = [
   [/^clusters\/[^/]+\/dumps\/[^/]+$/, 'dump'],
   [/^clusters\/[^/]+\/evidence\/[^/]+$/, 'evidence'],
   [/^clusters\/[^/]+\/holds\/[^/]+$/, 'legalHold'],
+  [/^clusters\/[^/]+\/canary\/[^/]+$/, 'canary'],
   [/^clusters\/[^/]+\/systems\/[^/]+$/, 'system'],
   [/^clusters\/[^/]+\/wal\/.+\.history$/, 'walHistory'],
   [/^clusters\/[^/]+\/wal\/.+\.backup$/, 'walBackup'],

@@ -4,10 +4,10 @@ import type { Storage } from '../../storage/port.ts';
 
 export type Observer = (verb: 'put' | 'remove', name: string) => void;
 
-/** Only WAL, and what tells whose WAL it is. An object that was there already counts as put. */
+/** Only WAL, what tells whose WAL it is, and the canary. An object that was there already counts as put. */
 export function observed(storage: Storage, told: Observer): Storage {
   const tell: Observer = (verb, name) => {
-    if (/^clusters\/[^/]+\/(?:wal|systems)\//.test(name)) told(verb, name);
+    if (/^clusters\/[^/]+\/(?:wal|systems|canary)\//.test(name)) told(verb, name);
   };
   return {
     description: storage.description,

@@ -9,6 +9,8 @@
 // 5. The connection breaks: flush what came in, connect again with growing pauses, also while the server still holds the
 //    slot for the broken one. Any other error ends the receiver.
 // 6. Told to stop: flush what came in, close politely.
+// 7. Told to, it writes canaries into the server it streams from, on a connection of their own (`canary/writer.ts`): what
+//    becomes of them never reaches the stream.
 // Where WAL goes to several places, it goes on from the first to the others (`mirror.ts`), and what is confirmed is what the
 // policy is content with.
 // WAL that the server no longer has is a gap: it is told at once and written down with its cause, and streaming goes on
@@ -24,6 +26,7 @@ import { checkSegmentHeader } from '../../postgres/walrecord.ts';
 import { LOCK_WAIT_MS, takeLock } from '../../repository/lock.ts';
 import type { Repository } from '../../repository/repository.ts';
 import type { CopyPolicy } from '../copy/done.ts';
+import { Canary } from '../canary/writer.ts';
 import { admitSystem } from '../system.ts';
 import { WalArchive } from './archive.ts';
 import { type GapCause, recordGap } from './gap-record.ts';
@@ -62,6 +65,8 @@ export interface ReceiveOptions {
   /** Further places that all WAL goes to, and what of them the server has to wait for. */
   readonly places?: readonly MirrorPlace[];
   readonly copyPolicy?: CopyPolicy;
+  /** Write canaries as well: how often, and where the newest are noted. */
+  readonly canary?: { readonly intervalMs: number; readonly stateFile?: string } | undefined;
   /** Stops the receiver, which first stores what it has. */
   readonly signal: AbortSignal;
   readonly report: Report;
@@ -137,6 +142,7 @@ export async function receiveWal(options: ReceiveOptions): Promise<ReceiveSummar
     }
   }
   if (lock.lost.aborted) throw lock.lost.reason;
+  await receiver.canary?.finish();
   const { timeline, durable_lsn } = receiver.position;
   const { segments, pieces, bytes, storedBytes } = receiver.totals;
   return { timeline, durable_lsn, segments, pieces, bytes, stored_bytes: storedBytes };
@@ -161,11 +167,14 @@ class Receiver {
   readonly #options: ReceiveOptions;
   readonly #stop: AbortSignal;
   readonly #mirror: WalMirror | undefined;
+  readonly canary: Canary | undefined;
 
   constructor(options: ReceiveOptions, stop: AbortSignal, mirror: WalMirror | undefined) {
     this.#options = mirror === undefined ? options : { ...options, repository: mirror.repository };
     this.#stop = stop;
     this.#mirror = mirror;
+    const { repository, canary, cluster, report } = this.#options;
+    this.canary = canary && new Canary({ repository, cluster: cluster.name, report, ...canary });
   }
 
   /** One connection, to its end. */
@@ -195,6 +204,7 @@ class Receiver {
     const isKept = this.#options.temporarySlot !== true;
     await using watches = new AsyncDisposableStack();
     if (isKept) watches.use(watchSlot(session.settings, slotName, report));
+    if (this.canary !== undefined) watches.use(this.canary.beside(session.settings));
     let next: StartPosition | undefined = chooseStart(catalog, server, size);
     while (next !== undefined && !this.#stop.aborted) {
       const start: StartPosition = next;
