@@ -15,6 +15,7 @@ import { holdCommands } from './program/hold.ts';
 import { explainCommands } from './program/explain.ts';
 import { groupCommands } from './program/groups.ts';
 import { keyCommands } from './program/key.ts';
+import { objectiveCommands } from './program/objective.ts';
 import { labCommands } from './program/lab.ts';
 import { referenceCommands } from './program/reference.ts';
 import { repositoryCommands } from './program/repository.ts';
@@ -29,6 +30,7 @@ const branches: readonly Branch[] = [
   backupCommands,
   restoreCommands,
   dumpCommands,
+  objectiveCommands,
   verifyCommands,
   evidenceCommands,
   keyCommands,
@@ -96,6 +98,6 @@ Examples:
   $ spillway restore --into /srv/restored --at '2026-11-23 14:03:12Z' --start
 
 Exit codes: 0 done, 1 failed, 2 wrong words or configuration, 3 done with
-warnings, 10 no repository, 11 locked, 12 wrong key, 13 damage, 15 refused for
-safety, 20 PostgreSQL unreachable, 21 storage unreachable, 130 and 143 stopped.
+warnings, 10 no repository, 11 locked, 12 wrong key, 13 damage or an alarm,
+14 objective missed, 15 refused for safety, 20 PostgreSQL unreachable, 21 storage unreachable, 130 and 143 stopped.
 Take any other code for a failure. wal fetch: 1 not there, above 125 a failure.`;

@@ -1,14 +1,17 @@
 // `spillway restore`: the plan first, then the files, then, with --start, the recovery, each measured.
 // Nothing is asked where the folder is empty, so nothing can be lost. With --delta files are overwritten: then the name of
-// the cluster must be typed, or said with --yes --confirm.
+// the cluster must be typed, or said with --yes --confirm. What was lost is told by the canaries: who knows what was
+// acknowledged is asked before anything is restored, as afterwards the restored server may stand where the source did.
 
 import { delimiter, resolve } from 'node:path';
-import { SpillwayError, type RecoverySummary, type RestoreDocument, type RestorePlan } from '@spillway/contract';
+import { SpillwayError, type RecoverySummary, type RestoreDocument } from '@spillway/contract';
+import { gatherWitnesses, type Loss, measureLoss, rpoOf } from '@spillway/control';
 import type { LoadedConfiguration } from '../configuration/load.ts';
 import type { Command, Context } from '../context.ts';
 import * as engine from '@spillway/engine';
 import { buildRestoreCommand } from '../restore-command.ts';
 import { clusterName, clusterSource, defaultWorkers, loadFor, openForReading } from '../session.ts';
+import { canaryFileOf } from '../state-directory.ts';
 import { renderStats, statsOf, type StatsOptions } from '../stats.ts';
 import { parseTarget, type TargetOptions } from '../target.ts';
 import { confirmLoss } from '../ui/confirm.ts';
@@ -80,6 +83,16 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
   }
   warnOfEnvironment(context, loaded);
 
+  const witnesses =
+    source &&
+    (await gatherWitnesses({
+      repository,
+      cluster,
+      source: source.connection,
+      stateFile: canaryFileOf(context, loaded, cluster, repository.id),
+      signal,
+    }));
+
   // Nobody may expire the backup or its WAL meanwhile, on whatever host.
   await using held = await engine.holdPlan(shown, { ...wishes, report: output.report });
   const { planned } = held;
@@ -134,11 +147,23 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
   );
   // Only where all of the backup was fetched: one laid over a cluster, or of some databases, leaves chunks unread.
   const whole = plan.mode !== 'delta' && plan.databases === null;
-  if (recovery !== null && whole) await recordRestore(context, repository, planned.plan, recovery, began);
+  const loss =
+    recovery === null || source === undefined || witnesses === undefined
+      ? null
+      : measureLoss({
+          found: await foundCanary(context, planned, source.connection, recovery),
+          witnesses,
+          way: engine.wayOf(planned),
+          toTheEnd: plan.target.kind === 'latest',
+        });
+  if (recovery !== null && loss !== null && whole) {
+    await recordRestore(context, repository, { planned, restored, recovery, loss, began });
+  }
   const document: RestoreDocument = {
     plan: planned.plan,
     restore: restored,
     recovery,
+    loss,
     total_seconds: Math.round(performance.now() - began) / 1000,
   };
   const stats = statsOf(options, loaded, repository);
@@ -146,15 +171,48 @@ export const restore: Command<RestoreOptions> = async (context, options) => {
   return 0;
 };
 
+/** The newest canary in the restored cluster; undefined where there is none, or the server cannot be asked. */
+async function foundCanary(
+  { signal, output }: Context,
+  { selection, plan }: engine.PlannedRestore,
+  connection: engine.ConnectionSettings,
+  recovery: RecoverySummary,
+): Promise<engine.CanaryRow | undefined> {
+  // One that was left empty cannot be connected to, and holds no canary.
+  if (recovery.pid === null || selection.leftEmpty.includes(connection.database ?? 'postgres')) return undefined;
+  const { port } = recovery;
+  const ask = (host: string): Promise<engine.CanaryRow | undefined> =>
+    engine.readCanaryAt({ ...connection, host, port, ssl: 'disable' }, signal);
+  try {
+    return await ask('127.0.0.1').catch((error: unknown) => {
+      if (!(error instanceof SpillwayError) || error.code === 'SPW_INTERRUPTED') throw error;
+      return ask(plan.directory);
+    });
+  } catch (error) {
+    if (!(error instanceof SpillwayError) || error.code === 'SPW_INTERRUPTED') throw error;
+    output.warn(`the restored server was not asked for its newest canary: ${error.message}`);
+    return undefined;
+  }
+}
+
+interface Done {
+  readonly planned: engine.PlannedRestore;
+  readonly restored: engine.RestoreSummary;
+  readonly recovery: RecoverySummary;
+  readonly loss: Loss;
+  readonly began: number;
+}
+
 /** That the backup came up is proof of it. The restore is done by now: without a record it is no less so. */
 async function recordRestore(
   { output, signal }: Context,
   repository: engine.Repository,
-  plan: RestorePlan,
-  recovery: RecoverySummary,
-  began: number,
+  { planned: { plan }, restored, recovery, loss, began }: Done,
 ): Promise<void> {
   const finished = new Date();
+  const seconds = Math.round(performance.now() - began) / 1000;
+  const [from, to] = [plan.wal_from_lsn, recovery.recovered_to_lsn].map((at) => engine.parseLsn(at ?? ''));
+  const walBytes = from === undefined || to === undefined || to < from ? plan.wal_bytes : Number(to - from);
   try {
     await engine.writeEvidence(
       repository,
@@ -166,7 +224,23 @@ async function recordRestore(
         result: 'passed',
         started_at: new Date(finished.getTime() - (performance.now() - began)).toISOString(),
         finished_at: finished.toISOString(),
-        details: { target: plan.target, recovered_to_lsn: recovery.recovered_to_lsn, timeline: recovery.timeline },
+        details: {
+          target: plan.target,
+          recovered_to_lsn: recovery.recovered_to_lsn,
+          recovered_to_time: recovery.recovered_to_time,
+          timeline: recovery.timeline,
+          phases: [
+            { name: 'lay', seconds: restored.duration_seconds, bytes: restored.bytes },
+            { name: 'recover', seconds: recovery.recovery_seconds, bytes: walBytes },
+          ],
+          rto_seconds: seconds,
+          rpo_seconds: rpoOf(loss),
+          canary:
+            loss.newest_found === null && loss.newest_acknowledged === null
+              ? null
+              : { newest_found: loss.newest_found, newest_acknowledged: loss.newest_acknowledged },
+          loss,
+        },
       },
       signal,
     );

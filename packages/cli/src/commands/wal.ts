@@ -16,6 +16,7 @@ import { furtherPlaces } from '../places.ts';
 import { locationOf } from '../location.ts';
 import { noteAsked } from './pushed-ahead.ts';
 import { clusterName, clusterSource, loadFor, openConfigured, openForReading } from '../session.ts';
+import { canaryFileOf } from '../state-directory.ts';
 import type { Colours } from '../ui/colour.ts';
 import { formatBytes, formatCount, formatTime } from '../ui/format.ts';
 import { renderTable } from '../ui/table.ts';
@@ -41,6 +42,10 @@ export const receive: Command<{ readonly newSystem?: boolean; readonly wait?: bo
       retention: policy,
     })),
     copyPolicy: loaded.configuration.copy_policy,
+    canary: settings.canary && {
+      intervalMs: settings.canary.interval,
+      stateFile: canaryFileOf(context, loaded, name, repository.id),
+    },
     otherAddresses: (settings.wal.other_hosts ?? []).map((address) => addressOf(address, cluster.connection)),
     ...(settings.wal.application_name === undefined ? {} : { applicationName: settings.wal.application_name }),
   });

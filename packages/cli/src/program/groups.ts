@@ -7,9 +7,9 @@ import { commandAt } from './command.ts';
 
 export const commandGroups: readonly (readonly [heading: string, commands: readonly string[]])[] = [
   ['Set up:', ['init', 'check', 'config', 'key']],
-  ['Protect:', ['backup', 'wal']],
+  ['Protect:', ['backup', 'wal', 'canary']],
   ['Recover:', ['backups', 'show', 'restore', 'rewind', 'dump']],
-  ['Prove:', ['doctor', 'verify', 'evidence']],
+  ['Prove:', ['status', 'doctor', 'verify', 'anomalies', 'evidence']],
   ['Keep:', ['expire', 'hold', 'storage', 'copy', 'repair']],
   ['More:', ['lab', 'explain', 'schema', 'completion', 'man']],
 ];

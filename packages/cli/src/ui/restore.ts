@@ -81,7 +81,8 @@ function renderThen(plan: RestorePlan, start: PlannedStart | undefined): string 
   return `the server is started there on ${port}${start.isolated ? ', isolated' : ''}, recovers, and ${end}`;
 }
 
-export function renderRestore({ plan, restore: done, recovery, total_seconds: total }: RestoreDocument): string {
+export function renderRestore(document: RestoreDocument): string {
+  const { plan, restore: done, recovery, loss, total_seconds: total } = document;
   const elsewhere =
     done.detours.length === 0
       ? ''
@@ -93,7 +94,8 @@ export function renderRestore({ plan, restore: done, recovery, total_seconds: to
   }
   const psql = `psql -h ${recovery.host} -p ${recovery.port} postgres`;
   const last = recovery.recovered_to_time === null ? '' : `, last commit ${recovery.recovered_to_time}`;
-  const recovered = `Recovered to ${recovery.recovered_to_lsn ?? 'the end of the backup'} on timeline ${recovery.timeline}${last}, in ${formatDuration(recovery.recovery_seconds)}.`;
+  const lost = loss === null ? '' : `\n${renderLoss(loss)}`;
+  const recovered = `Recovered to ${recovery.recovered_to_lsn ?? 'the end of the backup'} on timeline ${recovery.timeline}${last}, in ${formatDuration(recovery.recovery_seconds)}.${lost}`;
   const runs = `The server runs: pid ${recovery.pid}, host ${recovery.host}, port ${recovery.port}. In all ${formatDuration(total)}.`;
   switch (recovery.state) {
     case 'running':
@@ -108,6 +110,21 @@ export function renderRestore({ plan, restore: done, recovery, total_seconds: to
     case 'shut down':
       return `${files}\n${recovered}\nThe server has shut down at the target. In all ${formatDuration(total)}.\n\nNext: to take it into use, set recovery_target_action = 'promote' in postgresql.auto.conf, then: pg_ctl -D ${done.directory} start`;
   }
+}
+
+export function renderLoss({
+  certainty,
+  seconds,
+  canaries,
+  within_seconds: within,
+  chosen,
+  why,
+}: NonNullable<RestoreDocument['loss']>): string {
+  if (certainty === 'unknown' || seconds === null || canaries === null) return `Lost: unknown; ${why}.`;
+  const least = certainty === 'at-least' ? 'at least ' : '';
+  const what = canaries === 0 ? 'no canary' : `${formatCount(canaries, 'canary', 'canaries')}, ${formatDuration(seconds)}`;
+  const exact = within === null || certainty !== 'exact' ? '' : `, to within ${formatDuration(within)}`;
+  return `${chosen ? 'Given up by the choice of the target' : 'Lost'}: ${least}${what}${exact}; ${why}.`;
 }
 
 function describeTarget({ kind, value }: RestorePlan['target']): string {

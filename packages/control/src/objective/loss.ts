@@ -2,10 +2,11 @@
 //
 // 1. Who was answered says what was acknowledged: the source, where it still lives; else the state file of the process
 //    that wrote the canaries; else the record that it left in the repository, which is up to a minute old.
+//    A state file says all of it only where its writer saw the source go: one that went first knows nothing of what came after.
 // 2. A canary of a timeline that the restored cluster does not come from, or from behind the place where that timeline was left, was
 //    lost when it was left, and not by this restore: it is no witness.
 // 3. The loss is the time between the two by the source's own clock. It is as exact as canaries lie close: what was
-//    committed after the newest canary and never seen by another is within one interval.
+//    committed behind the newest of them lies within `within_seconds`.
 // 4. Nothing is made up: where no witness is left the loss is unknown, and the record alone says that it is at least so much.
 // Pure.
 
@@ -22,6 +23,8 @@ export interface Witness extends CanarySeen {
   /** Null where only the row is known. */
   readonly timeline: number | null;
   readonly lsn: string | null;
+  /** For how long behind it there may have been commits that it knows nothing of; null where there is no end to that. */
+  readonly withinSeconds: number | null;
 }
 
 export interface LossGiven {
@@ -32,11 +35,10 @@ export interface LossGiven {
   readonly way: readonly WayStretch[];
   /** Whether it went to the end of WAL: else what lies behind the target was given up on purpose. */
   readonly toTheEnd: boolean;
-  readonly intervalSeconds: number | null;
 }
 
 export interface Loss {
-  /** `exact`: to within the interval of the canaries. `at-least`: nobody knows of newer ones. */
+  /** `exact`: to within `within_seconds`. `at-least`: nobody knows whether there were newer ones. */
   readonly certainty: 'exact' | 'at-least' | 'unknown';
   /** Null where it is unknown. */
   readonly seconds: number | null;
@@ -56,12 +58,12 @@ const WORDS: Readonly<Record<Witness['by'], string>> = {
   repository: 'the record in the repository, up to a minute old',
 };
 
-export function measureLoss({ found, witnesses, way, toTheEnd, intervalSeconds }: LossGiven): Loss {
+export function measureLoss({ found, witnesses, way, toTheEnd }: LossGiven): Loss {
   const onWay = witnesses.filter((witness) => isOnWay(witness, way));
   const newest = newestOf(onWay);
   const base = {
     chosen: !toTheEnd,
-    within_seconds: intervalSeconds,
+    within_seconds: newest?.withinSeconds ?? null,
     newest_found: found === undefined ? null : { sequence: found.sequence, written_at: found.written_at },
     newest_acknowledged:
       newest === undefined ? null : { sequence: newest.sequence, written_at: newest.written_at, by: newest.by },
@@ -77,14 +79,14 @@ export function measureLoss({ found, witnesses, way, toTheEnd, intervalSeconds }
   if (found === undefined) return unknown('the restored cluster has no canary, or could not be asked for it');
   if (found.sequence > newest.sequence) {
     const why = `the restored cluster has a newer canary than ${WORDS[newest.by]} knows of`;
-    return { ...base, certainty: 'at-least', seconds: 0, canaries: 0, why };
+    return { ...base, within_seconds: null, certainty: 'at-least', seconds: 0, canaries: 0, why };
   }
   return {
     ...base,
-    certainty: newest.by === 'repository' ? 'at-least' : 'exact',
+    certainty: newest.withinSeconds === null ? 'at-least' : 'exact',
     seconds: Math.max(0, Math.round(Date.parse(newest.written_at) - Date.parse(found.written_at)) / 1000),
     canaries: newest.sequence - found.sequence,
-    why: `by ${WORDS[newest.by]}`,
+    why: `by ${WORDS[newest.by]}${newest.by === 'state-file' && newest.withinSeconds === null ? ', which did not see the source go' : ''}`,
   };
 }
 

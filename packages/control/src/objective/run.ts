@@ -93,7 +93,7 @@ export async function gatherWitnesses(options: {
   readonly source: ConnectionSettings | undefined;
   readonly stateFile: string | undefined;
   readonly signal: AbortSignal;
-}): Promise<{ readonly witnesses: readonly Witness[]; readonly intervalSeconds: number | null }> {
+}): Promise<readonly Witness[]> {
   const { repository, cluster, source, stateFile, signal } = options;
   const [live, state, record] = await Promise.all([
     source === undefined ? undefined : attempt(() => readCanaryAt(source, signal)),
@@ -104,14 +104,25 @@ export async function gatherWitnesses(options: {
   const noted = valueOf<CanaryState | undefined>(state);
   const kept = valueOf<CanaryRecord | undefined>(record);
   const newest = noted?.cluster === cluster ? noted.acknowledged.at(-1) : undefined;
-  return {
-    witnesses: [
-      ...(row === undefined ? [] : [{ ...row, by: 'source' as const, lsn: null }]),
-      ...(newest === undefined ? [] : [{ ...newest, by: 'state-file' as const }]),
-      ...(kept === undefined ? [] : [{ ...kept.acknowledged, by: 'repository' as const }]),
-    ],
-    intervalSeconds: noted?.interval_seconds ?? kept?.interval_seconds ?? null,
-  };
+  return [
+    ...(row === undefined ? [] : [{ ...row, by: 'source' as const, lsn: null, withinSeconds: secondsBehind(row) }]),
+    ...(noted === undefined || newest === undefined
+      ? []
+      : [{ ...newest, by: 'state-file' as const, withinSeconds: secondsUnseen(noted) }]),
+    ...(kept === undefined ? [] : [{ ...kept.acknowledged, by: 'repository' as const, withinSeconds: null }]),
+  ];
+}
+
+/** What was committed behind the row is younger than it. */
+const secondsBehind = ({ clock, written_at: at }: { readonly clock: string; readonly written_at: string }): number =>
+  Math.max(0, Date.parse(clock) - Date.parse(at)) / 1000;
+
+/** From the last moment up to which all commits are known until the source was found gone; null where that was not seen. */
+function secondsUnseen({ acknowledged, quiet_until: quiet, seen_at: seen, lost_at: lost }: CanaryState): number | null {
+  const newest = acknowledged.at(-1);
+  if (lost === null || newest === undefined) return null;
+  const known = quiet !== null && seen !== null ? seen : newest.acknowledged_at;
+  return Math.max(0, Date.parse(lost) - Date.parse(known)) / 1000;
 }
 
 async function lookAt(place: PlaceToAsk, { cluster, signal }: StatusOptions): Promise<PlaceRead> {

@@ -15,6 +15,10 @@ export interface CanaryState {
   readonly acknowledged: readonly Acknowledged[];
   /** The server's clock up to which nothing was written behind the newest one; null where that is not known. */
   readonly quiet_until: string | null;
+  /** This machine's clock: when the source last answered. */
+  readonly seen_at: string | null;
+  /** When it was found not to answer any more; null while it does. What was acknowledged lies before that. */
+  readonly lost_at: string | null;
   readonly interval_seconds: number;
 }
 

@@ -4,7 +4,7 @@
 import { connect } from '../../postgres/connection.ts';
 import type { ConnectionSettings } from '../../postgres/settings.ts';
 import { readSlotState, type SlotState } from '../wal/slot-watch.ts';
-import { type CanaryRow, readMoment, readRow, lookAtTable } from './table.ts';
+import { type CanaryRow, lookAtTable, readClock, readMoment, readRow } from './table.ts';
 
 const TIMEOUT_MS = 5_000;
 
@@ -90,13 +90,17 @@ export async function readSource(
 export async function readCanaryAt(
   connection: ConnectionSettings,
   signal?: AbortSignal,
-): Promise<(CanaryRow & { readonly timeline: number | null }) | undefined> {
+): Promise<(CanaryRow & { readonly timeline: number | null; readonly clock: string }) | undefined> {
   const asked = { timeoutMs: TIMEOUT_MS, ...(signal && { signal }) };
   await using session = await connect(connection, asked);
   const row = await readRow(session, asked);
   if (row === undefined) return undefined;
   const { inRecovery } = await lookAtTable(session, asked);
-  return { ...row, timeline: inRecovery ? null : (await readMoment(session, asked)).timeline };
+  if (!inRecovery) {
+    const { timeline, clock } = await readMoment(session, asked);
+    return { ...row, timeline, clock };
+  }
+  return { ...row, timeline: null, clock: await readClock(session, asked) };
 }
 
 interface ArchiveRow {

@@ -50,12 +50,12 @@ export function parseState(text: string): CanaryState | undefined {
     return undefined;
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  const { cluster, acknowledged, quiet_until: quiet, interval_seconds: interval } = value as Partial<CanaryState>;
-  if (typeof cluster !== 'string' || !Array.isArray(acknowledged) || typeof interval !== 'number') return undefined;
-  if (quiet !== null && typeof quiet !== 'string') return undefined;
+  const { cluster, acknowledged, quiet_until, seen_at, lost_at, interval_seconds } = value as Partial<CanaryState>;
+  if (typeof cluster !== 'string' || !Array.isArray(acknowledged) || typeof interval_seconds !== 'number') return undefined;
   const list: readonly unknown[] = acknowledged;
-  if (!list.every(isAcknowledged)) return undefined;
-  return { cluster, acknowledged: list, quiet_until: quiet, interval_seconds: interval };
+  if (!list.every(isAcknowledged) || !isTimeOrNull(quiet_until)) return undefined;
+  if (!isTimeOrNull(seen_at) || !isTimeOrNull(lost_at)) return undefined;
+  return { cluster, acknowledged: list, quiet_until, seen_at, lost_at, interval_seconds };
 }
 
 export function isAcknowledged(value: unknown): value is Acknowledged {
@@ -70,4 +70,6 @@ export function isAcknowledged(value: unknown): value is Acknowledged {
   );
 }
 
-const isTime = (text: unknown): boolean => typeof text === 'string' && !Number.isNaN(Date.parse(text));
+const isTimeOrNull = (text: unknown): text is string | null => text === null || isTime(text);
+
+const isTime = (text: unknown): text is string => typeof text === 'string' && !Number.isNaN(Date.parse(text));

@@ -143,6 +143,11 @@ export async function readMoment(session: Session, options: Asked = {}): Promise
   return row;
 }
 
+export async function readClock(session: Session, options: Asked = {}): Promise<string> {
+  const [row] = await session.query<{ readonly clock: string }>(`SELECT ${asTime('clock_timestamp()')} AS clock`, [], options);
+  return row?.clock ?? '';
+}
+
 /** Committed when it returns; undefined where the row was deleted, which it then makes anew. */
 export async function writeRow(session: Session, options: Asked = {}): Promise<CanaryRow | undefined> {
   const [row] = await session.query<{ readonly sequence: string; readonly written_at: string }>(

@@ -8,7 +8,7 @@
 // 1. Every `intervalMs` it looks whether anybody wrote since the last canary. Where nobody did, nothing can be lost and
 //    nothing is written, except now and then, so that an idle cluster does not fill its repository with canaries.
 // 2. A canary counts when its commit was answered. It is noted in the state file at once, and in the repository about once
-//    a minute.
+//    a minute. When the source is found not to answer any more, that is noted too: what was acknowledged lies before it.
 // 3. Nothing of it reaches whoever it runs beside: each failure is told once, and waits are bounded.
 
 import { setTimeout as wait } from 'node:timers/promises';
@@ -60,6 +60,8 @@ export class Canary {
   readonly #told = new Set<string>();
   #acknowledged: readonly Acknowledged[] = [];
   #quietUntil: string | null = null;
+  #seenAt: string | null = null;
+  #lostAt: string | null = null;
   #snapshot = '';
   #writtenAt = Number.NEGATIVE_INFINITY;
   #recordedAt = Number.NEGATIVE_INFINITY;
@@ -107,6 +109,7 @@ export class Canary {
       } catch (error) {
         if (signal.aborted) break;
         if (!isSpillwayError(error)) throw error;
+        if (error.code === 'SPW_POSTGRES_UNREACHABLE') await this.noteLost();
         const why = error.why === undefined ? '' : `: ${error.why}`;
         this.#warn(`${error.code}${error.why}`, `No canary is written now, and it is tried again: ${error.message}${why}.`);
       }
@@ -115,6 +118,13 @@ export class Canary {
       pauseMs = Math.min(PAUSE_MS_MAX, pauseMs * 2);
     }
     return 'stopped';
+  }
+
+  /** The source does not answer any more. The first word of it counts, until it answers again. */
+  async noteLost(): Promise<void> {
+    if (this.#lostAt !== null || this.newest === undefined) return;
+    this.#lostAt = new Date().toISOString();
+    await this.#note();
   }
 
   /** The last word for the repository; gives up soon where that does not answer. */
@@ -130,7 +140,11 @@ export class Canary {
     if (stateFile === undefined) return;
     try {
       const state = await readStateFile(stateFile);
-      if (state?.cluster === cluster) this.#acknowledged = state.acknowledged;
+      if (state?.cluster !== cluster) return;
+      this.#acknowledged = state.acknowledged;
+      this.#quietUntil = state.quiet_until;
+      this.#seenAt = state.seen_at;
+      this.#lostAt = state.lost_at;
     } catch (error) {
       if (!isSpillwayError(error)) throw error;
       this.#warn('state', `What an earlier canary noted is left aside: ${error.message}${error.why === undefined ? '' : `: ${error.why}`}.`);
@@ -159,11 +173,13 @@ export class Canary {
   }
 
   async #writeOn(session: Session, signal: AbortSignal): Promise<void> {
-    const { intervalMs } = this.#options;
+    const { intervalMs, recordMs = RECORD_MS } = this.#options;
+    const lost = new AbortController();
+    session.onLost((error) => lost.abort(error));
     while (!signal.aborted) {
       await this.#beat(session, { signal, timeoutMs: TIMEOUT_MS });
-      if (performance.now() - this.#recordedAt >= (this.#options.recordMs ?? RECORD_MS)) await this.#record(signal);
-      await rest(intervalMs, signal);
+      if (performance.now() - this.#recordedAt >= recordMs) await this.#record(signal);
+      await rest(intervalMs, AbortSignal.any([signal, lost.signal]));
     }
   }
 
@@ -185,6 +201,8 @@ export class Canary {
       this.#writtenAt = performance.now();
       this.written++;
     }
+    this.#seenAt = new Date().toISOString();
+    this.#lostAt = null;
     await this.#note();
   }
 
@@ -204,6 +222,8 @@ export class Canary {
       cluster: this.#options.cluster,
       acknowledged: this.#acknowledged,
       quiet_until: this.#quietUntil,
+      seen_at: this.#seenAt,
+      lost_at: this.#lostAt,
       interval_seconds: this.#options.intervalMs / 1000,
     };
   }

@@ -130,6 +130,7 @@ export async function receiveWal(options: ReceiveOptions): Promise<ReceiveSummar
         ? connected
         : (receiver.streamed || options.wait === true) && isLocked(error);
       if (!mends || !isSpillwayError(error)) throw error;
+      if (error.code === 'SPW_POSTGRES_UNREACHABLE') await receiver.canary?.noteLost();
       if (receiver.totals.bytes > before) pauseMs = PAUSE_MS_MIN;
       report({
         type: 'notice',
