@@ -1,0 +1,299 @@
+// Objectives on a real cluster: signs of an attack, the canary of a role that may little, and the source killed at a random
+// moment under load, with the loss that is reported held against the rows that were really lost.
+
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import type {
+  AnomaliesDocument,
+  BackupsDocument,
+  EvidenceListDocument,
+  OperationEvent,
+  RestoreDocument,
+  StatusDocument,
+} from '@spillway/contract';
+import { commandDocuments } from '@spillway/contract/schemas';
+import { canaryFile, openRepository, readCanaryAt, readStateFile, receiveWal, type Repository, runCanary } from '@spillway/engine';
+import { freePort, type LabCluster, seededRandom, startCluster } from '@spillway/lab';
+import { makeWorkplace, type Workplace } from './spawned.ts';
+
+const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
+const random = seededRandom(seed);
+const passphrase = randomBytes(33).toString('base64url');
+let place: Workplace;
+let cluster: LabCluster;
+let repository: Repository;
+
+const yaml = (extra = ''): string => `repository:
+  path: repository
+  passphrase: { file: passphrase }
+clusters:
+  main:
+    connection: { host: 127.0.0.1, port: ${cluster.port}, user: ${cluster.user}, password: { file: password } }
+    bin_directory: ${cluster.installation.binDirectory}
+    canary: { interval: 1s, state_directory: state }
+    wal: { flush_interval: 100ms }
+${extra}`;
+
+const configure = (extra = ''): Promise<void> => writeFile(join(place.folder, 'spillway.yaml'), yaml(extra), { mode: 0o600 });
+
+before(async () => {
+  cluster = await startCluster({ walSegmentMegabytes: 1, settings: { max_slot_wal_keep_size: '1GB', wal_level: 'logical' } });
+  place = await makeWorkplace({ passphrase: `${passphrase}\n`, password: `${cluster.password}\n` });
+  // The server's account must get through to what is restored in here.
+  await chmod(place.folder, 0o755);
+  await configure();
+  await run('init', [0]);
+  const location = { kind: 'filesystem', path: join(place.folder, 'repository') } as const;
+  repository = await openRepository({ location, secret: { kind: 'passphrase', passphrase } });
+});
+after(async () => {
+  await place[Symbol.asyncDispose]();
+  await cluster.destroy();
+});
+
+async function run<Document>(command: string, codes: readonly number[], ...rest: readonly string[]): Promise<Document> {
+  const { code, stdout, stderr } = await place.run([...command.split(' '), ...rest, '--json']);
+  assert.ok(codes.includes(code ?? -1), `${command}: ${code} ${stderr}${stdout}`);
+  const document: unknown = JSON.parse(stdout);
+  commandDocuments.get(command)?.parse(document);
+  return document as Document;
+}
+
+const anomalies = (codes: readonly number[], ...words: readonly string[]): Promise<AnomaliesDocument> =>
+  run('anomalies', codes, ...words);
+
+const openRules = ({ findings }: AnomaliesDocument): readonly string[] =>
+  findings.filter(({ accepted }) => !accepted).map(({ rule }) => rule);
+
+async function until(what: string, done: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 30_000;
+  while (!(await done())) {
+    assert.ok(performance.now() < deadline, `waited in vain for ${what} (seed ${seed})`);
+    await wait(10);
+  }
+}
+
+/** Some of them hold what compresses well, until `encrypt` writes over it. */
+const sensible = `CREATE TABLE ledger (id int PRIMARY KEY, body bytea STORAGE EXTERNAL);
+  INSERT INTO ledger SELECT n, convert_to(repeat('the meter of house ' || n || ' says ', 32), 'UTF8') FROM generate_series(1, 12000) n`;
+const encrypt = `UPDATE ledger SET body =
+  (SELECT string_agg(sha512(convert_to(id || ' ' || part, 'UTF8')), '') FROM generate_series(1, 14) part)`;
+
+test('encryption in place, and protection that is weakened, are raised until somebody accepts them', async () => {
+  await cluster.query(sensible);
+  await run('backup', [0]);
+  for (const id of [1, 2]) {
+    await cluster.query(`UPDATE ledger SET body = body WHERE id = ${id}`);
+    await run('backup', [0], '--type', 'incremental');
+  }
+  const quiet = await anomalies([0]);
+  assert.deepEqual(quiet.findings, []);
+  assert.equal(quiet.baseline, null);
+  assert.ok(quiet.evidence !== null);
+  assert.equal((await anomalies([0])).evidence, null, 'nothing changed: no second record');
+
+  await cluster.query(encrypt);
+  await run('backup', [0], '--type', 'incremental');
+  const struck = await anomalies([13]);
+  assert.deepEqual(openRules(struck), ['encrypted']);
+  const [sign] = struck.findings;
+  const { backups } = await run<BackupsDocument>('backups', [0]);
+  assert.equal(sign?.subject, backups.at(-1)?.id);
+  assert.ok(Number(sign?.figures['stored_ratio']) > 0.9, JSON.stringify(sign));
+  assert.match((await place.run(['anomalies'])).stdout, /^ALARM backup .* encrypted in place\n +new_share /);
+  const told = await run<StatusDocument>('status', [0]);
+  assert.match(told.findings[0]?.message ?? '', /signs of destruction/);
+  assert.deepEqual(openRules(await anomalies([0], '--accept')), []);
+
+  await configure('    retention: { keep_count: 1 }\n');
+  assert.deepEqual(openRules(await anomalies([13], '--no-source')), ['weakened']);
+  await configure();
+  assert.deepEqual(openRules(await anomalies([0])), []);
+  const { records } = await run<EvidenceListDocument>('evidence list', [0]);
+  assert.deepEqual(
+    records.filter(({ kind }) => kind === 'anomaly').map(({ result }) => result),
+    ['passed', 'failed', 'passed', 'failed', 'passed'],
+  );
+});
+
+test('a role that may not make the table gets one warning and no canary, and with the grants of the page it may', async () => {
+  await cluster.query(`CREATE ROLE spillway LOGIN REPLICATION PASSWORD 'little'`);
+  const connection = { ...cluster.connection, user: 'spillway', password: 'little' };
+  const warnings: string[] = [];
+  const report = (event: OperationEvent): void => void (event.type === 'notice' && warnings.push(event.message));
+  const stateFile = join(place.folder, 'little', 'canary.json');
+  const options = { repository, cluster: 'main', connection, stateFile, intervalMs: 5, quietMs: 0, recordMs: 100, report };
+  await assert.rejects(runCanary({ ...options, signal: AbortSignal.timeout(30_000) }), { code: 'SPW_POSTGRES_UNSUITABLE' });
+  assert.equal(warnings.length, 1, warnings.join('\n'));
+  assert.match(warnings[0] ?? '', /may not make spillway\.canary .* GRANT CREATE ON DATABASE postgres TO spillway/);
+
+  // A receiver goes on without it.
+  const beside = new AbortController();
+  let position = '';
+  const receiving = receiveWal({
+    repository,
+    cluster: { name: 'main', connection },
+    slot: 'little',
+    flushIntervalMs: 50,
+    canary: { intervalMs: 5, stateFile },
+    signal: beside.signal,
+    report,
+    onPosition: ({ durable_lsn: durable }) => (position = durable),
+  });
+  await until('the stream', () => position !== '' && warnings.length === 2);
+  beside.abort();
+  await receiving;
+  await cluster.query(`SELECT pg_drop_replication_slot('little')`);
+
+  const page = await readFile(join(import.meta.dirname, '../../../docs/objectives.md'), 'utf8');
+  const [, sql] = /```sql\n(CREATE SCHEMA spillway;[^`]*)```/.exec(page) ?? [];
+  assert.ok(sql !== undefined, 'the page has the statements');
+  await cluster.query(sql);
+  const stopping = new AbortController();
+  const writing = runCanary({ ...options, signal: stopping.signal });
+  await until('four hundred canaries', async () => ((await readStateFile(stateFile))?.acknowledged.at(-1)?.sequence ?? 0) >= 400);
+  stopping.abort();
+  const { written, newest } = await writing;
+  const row = await readCanaryAt(cluster.connection);
+  assert.equal(row?.sequence, newest?.sequence);
+  assert.equal(newest?.sequence, written);
+  const [table] = await cluster.query<{ bytes: string }>(`SELECT pg_relation_size('spillway.canary')::text AS bytes`);
+  assert.equal(table?.bytes, '8192', 'it never grows');
+  assert.equal(warnings.length, 2, 'nothing more to say');
+});
+
+interface Row {
+  readonly id: number;
+  /** The server's clock when it was written. */
+  readonly at: number;
+}
+
+test('the loss that a restore reports is what was really lost', async () => {
+  await cluster.query('CREATE TABLE note (id int PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp())');
+  const stateFile = canaryFile(join(place.folder, 'state'), repository.id, 'main');
+  const [streaming, writing] = [new AbortController(), new AbortController()];
+  const quiet = (): void => undefined;
+  let durable = '';
+  const receiving = receiveWal({
+    repository,
+    cluster: { name: 'main', connection: cluster.connection },
+    slot: 'spillway_main',
+    flushIntervalMs: 50,
+    signal: streaming.signal,
+    report: quiet,
+    onPosition: ({ durable_lsn: at }) => (durable = at),
+  });
+  const beating = runCanary({
+    repository,
+    cluster: 'main',
+    connection: cluster.connection,
+    stateFile,
+    intervalMs: 25,
+    signal: writing.signal,
+    report: quiet,
+  });
+  const acknowledged: Row[] = [];
+  const load = Promise.all(
+    [0, 1].map(async (client) => {
+      const session = await cluster.connect();
+      try {
+        for (let id = client; ; id += 2) {
+          const { rows } = await session.query<{ at: Date }>('INSERT INTO note VALUES ($1) RETURNING at', [id]);
+          acknowledged.push({ id, at: rows[0]?.at.getTime() ?? Number.NaN });
+        }
+      } catch {
+        // The source is gone.
+      }
+      await session.end().catch(quiet);
+    }),
+  );
+  await until('the load', () => acknowledged.length > 100 && durable !== '');
+  await run('backup', [0], '--type', 'incremental');
+
+  const well = await run<StatusDocument>('status', [0]);
+  assert.equal(well.rpo.state, 'met');
+  assert.ok((well.rpo.seconds ?? 99) < 5, JSON.stringify(well.rpo));
+  assert.equal(well.canary.known_by, 'source');
+  assert.ok((well.rpo.places[0]?.canary ?? 0) > 400, 'a canary is durable');
+  assert.deepEqual(
+    well.rto.scenarios.map(({ basis }) => basis),
+    ['guess', 'guess', 'guess'],
+  );
+  const plugin = await place.run(['status', '--format', 'nagios']);
+  assert.match(plugin.stdout, /^SPILLWAY (?:OK|WARNING) - main can be recovered to .* \| rpo=[\d.]+s;450;900 rto=\d+s;2880;3600 wal_since=\d+B\n$/);
+  assert.ok((await place.run(['status'])).stdout.trim().split('\n').length <= 10);
+
+  // The receiver goes first, the source a while later; the canary sees it go.
+  await wait(random.between(50, 400));
+  streaming.abort();
+  await receiving;
+  await wait(random.between(100, 900));
+  await cluster.kill();
+  await load;
+  await until('the canary to miss the source', async () => ((await readStateFile(stateFile))?.lost_at ?? null) !== null);
+  writing.abort();
+  const { newest } = await beating;
+
+  const port = await freePort();
+  const restored = await run<RestoreDocument>('restore', [0], '--into', 'restored', '--start', '--isolated', '--port', String(port));
+  const { loss } = restored;
+  const { folder } = place;
+  const { user, password } = cluster.connection;
+  const { adoptCluster } = await import('@spillway/lab');
+  await using server = await adoptCluster({
+    dataDirectory: join(folder, 'restored'),
+    binDirectory: cluster.installation.binDirectory,
+    port,
+    user,
+    password,
+  });
+  const there = new Set((await server.query<{ id: number }>('SELECT id FROM note')).map(({ id }) => id));
+  const lost = acknowledged.filter(({ id }) => !there.has(id));
+  const kept = acknowledged.filter(({ id }) => there.has(id));
+  const found = loss?.newest_found;
+  const last = loss?.newest_acknowledged;
+  assert.ok(loss !== null && found !== null && found !== undefined && last !== null && last !== undefined, JSON.stringify(loss));
+  const said = `seed ${seed}, ${lost.length} of ${acknowledged.length} rows lost: ${JSON.stringify(loss)}`;
+  assert.equal(loss.certainty, 'exact', said);
+  assert.equal(last.sequence, newest?.sequence, said);
+  assert.ok(lost.length > 0 && loss.canaries !== null && loss.canaries > 0, said);
+  // Every row from before the newest canary that was found is there, and every row that is lost came after it.
+  const foundAt = Date.parse(found.written_at);
+  assert.ok(lost.every(({ at }) => at >= foundAt - 1), said);
+  // In time: from the newest row that was kept to the newest that was acknowledged, to within what is said, and the distance
+  // to the next canary on either side.
+  const ends = (rows: readonly Row[]): number => Math.max(...rows.map(({ at }) => at));
+  const really = (ends(lost) - ends(kept)) / 1000;
+  const next = (await readStateFile(stateFile))?.acknowledged.find(({ sequence }) => sequence > found.sequence);
+  const spacing = next === undefined ? 0 : (Date.parse(next.written_at) - foundAt) / 1000;
+  const within = (loss.within_seconds ?? 0) + 0.05;
+  assert.ok(really >= (loss.seconds ?? 0) - spacing - 0.05 && really <= (loss.seconds ?? 0) + within, `${really} s really; ${said}`);
+
+  const { records } = await run<EvidenceListDocument>('evidence list', [0]);
+  const record = records.findLast(({ kind }) => kind === 'restore');
+  assert.equal(record?.details['rpo_seconds'], loss.seconds);
+  assert.deepEqual((record?.details['canary'] as { newest_found: unknown }).newest_found, found);
+  const text = (await place.run(['restore', '--into', 'again', '--dry-run'])).stdout;
+  assert.match(text, /again/);
+
+  // The source is gone, and a recovery was measured now.
+  await configure('    objectives: { rpo: 1s, rto: 1h }\n');
+  const gone = await run<StatusDocument>('status', [14]);
+  assert.equal(gone.source, null);
+  assert.deepEqual(
+    gone.rto.scenarios.map(({ basis, state }) => [basis, state]),
+    [
+      ['measured', 'met'],
+      ['measured', 'met'],
+      ['guess', 'unproven'],
+    ],
+  );
+  assert.equal(gone.rto.scenarios[0]?.proof?.evidence, record?.id);
+  const critical = await place.run(['status', '--format', 'nagios']);
+  assert.equal(critical.code, 2);
+  assert.match(critical.stdout, /^SPILLWAY CRITICAL - /);
+});
