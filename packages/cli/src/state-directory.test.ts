@@ -19,7 +19,12 @@ function loaded(canary: object | undefined): LoadedConfiguration {
 }
 
 test('state is where the configuration says, else where the user keeps state, else where a service does', () => {
-  const cases: readonly (readonly [canary: object | undefined, environment: Record<string, string>, isRoot: boolean, found: string])[] = [
+  const cases: readonly (readonly [
+    canary: object | undefined,
+    environment: Record<string, string>,
+    isRoot: boolean,
+    found: string,
+  ])[] = [
     [{ state_directory: 'here' }, { XDG_STATE_HOME: '/x' }, false, '/etc/here'],
     [{}, { XDG_STATE_HOME: '/x', HOME: '/h' }, true, '/x/spillway'],
     [undefined, { HOME: '/h' }, false, '/h/.local/state/spillway'],

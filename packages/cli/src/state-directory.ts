@@ -16,7 +16,8 @@ export function stateDirectory(
 ): string {
   const { clusters } = loaded.configuration;
   const configured = Object.hasOwn(clusters, cluster) ? clusters[cluster]?.canary?.state_directory : undefined;
-  if (configured !== undefined) return loaded.resolvePath(['clusters', cluster, 'canary', 'state_directory'], configured);
+  if (configured !== undefined)
+    return loaded.resolvePath(['clusters', cluster, 'canary', 'state_directory'], configured);
   const { XDG_STATE_HOME: state, HOME: home } = environment;
   if (state !== undefined && state.startsWith('/')) return join(state, 'spillway');
   return isRoot || home === undefined || home === '' ? SYSTEM : join(home, '.local', 'state', 'spillway');

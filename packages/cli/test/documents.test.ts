@@ -19,7 +19,7 @@ import { checkExportedEvidence } from '@spillway/engine';
 import { freePort, type LabCluster, startCluster } from '@spillway/lab';
 import { type Ended, makeWorkplace, type Workplace } from './spawned.ts';
 
-/** Not run here: they want client programs, a policy or a second key; `dump` has a test beside this one. */
+/** Not run here: they want client programs, a policy, a second key, or a story of their own in a test beside this one. */
 const elsewhere: ReadonlySet<string> = new Set([
   'dump show',
   'dump verify',
@@ -36,6 +36,9 @@ const elsewhere: ReadonlySet<string> = new Set([
   'storage recover',
   'storage seal',
   'storage tier',
+  'status',
+  'canary',
+  'anomalies',
   'gc',
 ]);
 

@@ -25,6 +25,7 @@ test('the shortest configuration gets every default', () => {
           wal: { slot: 'spillway_main', flush_interval: 5000 },
           backup: { source: 'local', compression_level: 3, wal_timeout: 600_000 },
           retention: { minimum_proven: 1, grace: 86_400_000 },
+          objectives: { rpo: 900_000, rto: 3_600_000 },
         },
       },
     },

@@ -7,7 +7,15 @@ import * as engine from '@spillway/engine';
 import type { Command, Context } from '../context.ts';
 import type { LoadedConfiguration } from '../configuration/load.ts';
 import { locationOf } from '../location.ts';
-import { clusterConfiguration, clusterName, clusterSource, loadFor, openConfigured, policyOf, retentionAt } from '../session.ts';
+import {
+  clusterConfiguration,
+  clusterName,
+  clusterSource,
+  loadFor,
+  openConfigured,
+  policyOf,
+  retentionAt,
+} from '../session.ts';
 import type { Colours } from '../ui/colour.ts';
 import { formatCount } from '../ui/format.ts';
 

@@ -53,7 +53,12 @@ export function renderEvidence({ cluster, records }: EvidenceListDocument, colou
     records.map(({ id, kind, finished_at: at, backup, level, result, details }) => [
       id,
       formatTime(new Date(at)),
-      backup ?? (kind === 'anomaly' ? 'anomalies' : kind === 'key-check' && typeof details['slot_kind'] === 'string' ? details['slot_kind'] : ''),
+      backup ??
+        (kind === 'anomaly'
+          ? 'anomalies'
+          : kind === 'key-check' && typeof details['slot_kind'] === 'string'
+            ? details['slot_kind']
+            : ''),
       level,
       result === 'passed' ? colours.green('passed') : colours.red('FAILED'),
     ]),

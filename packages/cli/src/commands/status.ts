@@ -26,7 +26,10 @@ export const status: Command<StatusOptions> = async (context, { format }) => {
     if (!(error instanceof SpillwayError) || error.code === 'SPW_INTERRUPTED') throw error;
     // A plugin says on stdout what it cannot tell.
     const told = { code: error.code, message: error.message, why: error.why ?? null };
-    context.output.result(told, () => `SPILLWAY UNKNOWN - ${`${error.message}: ${error.why ?? ''}`.replaceAll(/[|\n]/g, ' ')}`);
+    context.output.result(
+      told,
+      () => `SPILLWAY UNKNOWN - ${`${error.message}: ${error.why ?? ''}`.replaceAll(/[|\n]/g, ' ')}`,
+    );
     return 3;
   }
 };
@@ -43,7 +46,9 @@ async function look(context: Context): Promise<StatusDocument> {
     open: () => openConfigured(context, loaded, named ?? FIRST_PLACE),
   };
   // One that is mounted for a copy alone is behind as it should be.
-  const copies = Object.entries(named === undefined ? configuration.copies : {}).filter(([, copy]) => copy.mounted === 'always');
+  const copies = Object.entries(named === undefined ? configuration.copies : {}).filter(
+    ([, copy]) => copy.mounted === 'always',
+  );
   return readStatus({
     cluster,
     places: [

@@ -4,9 +4,17 @@ import { Option } from 'commander';
 import { add, type Branch } from './tree.ts';
 
 export const objectiveCommands: Branch = (program, call) => {
-  add(program, 'status', 'tell whether it can be recovered, to when, how fast, and since when that is proven', 'spillway status')
+  add(
+    program,
+    'status',
+    'tell whether it can be recovered, to when, how fast, and since when that is proven',
+    'spillway status',
+  )
     .addOption(
-      new Option('--format <format>', 'nagios: one line and the exit codes of a plugin: 0 ok, 1 warning, 2 critical, 3 unknown')
+      new Option(
+        '--format <format>',
+        'nagios: one line and the exit codes of a plugin: 0 ok, 1 warning, 2 critical, 3 unknown',
+      )
         .choices(['text', 'nagios'])
         .default('text'),
     )

@@ -122,7 +122,8 @@ export function renderLoss({
 }: NonNullable<RestoreDocument['loss']>): string {
   if (certainty === 'unknown' || seconds === null || canaries === null) return `Lost: unknown; ${why}.`;
   const least = certainty === 'at-least' ? 'at least ' : '';
-  const what = canaries === 0 ? 'no canary' : `${formatCount(canaries, 'canary', 'canaries')}, ${formatDuration(seconds)}`;
+  const what =
+    canaries === 0 ? 'no canary' : `${formatCount(canaries, 'canary', 'canaries')}, ${formatDuration(seconds)}`;
   const exact = within === null || certainty !== 'exact' ? '' : `, to within ${formatDuration(within)}`;
   return `${chosen ? 'Given up by the choice of the target' : 'Lost'}: ${least}${what}${exact}; ${why}.`;
 }

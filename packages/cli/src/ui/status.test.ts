@@ -24,13 +24,31 @@ const document: StatusDocument = {
   at: NOW.toISOString(),
   verdict: 'met',
   recoverable_to: ago(2),
-  recovery_window: { earliest_at: ago(90_000), latest_at: ago(2), earliest_lsn: '0/1', latest_lsn: '0/2', latest_timeline: 1, gaps: [] },
+  recovery_window: {
+    earliest_at: ago(90_000),
+    latest_at: ago(2),
+    earliest_lsn: '0/1',
+    latest_lsn: '0/2',
+    latest_timeline: 1,
+    gaps: [],
+  },
   rpo: {
     objective_seconds: 900,
     seconds: 2,
     state: 'met',
     places: [
-      { place: 'repository', required: true, durable_lsn: '0/2', timeline: 1, durable_at: ago(2), seconds: 2, basis: 'canary', canary: 7, state: 'met', problem: null },
+      {
+        place: 'repository',
+        required: true,
+        durable_lsn: '0/2',
+        timeline: 1,
+        durable_at: ago(2),
+        seconds: 2,
+        basis: 'canary',
+        canary: 7,
+        state: 'met',
+        problem: null,
+      },
     ],
   },
   canary: { configured: true, newest: { sequence: 7, written_at: ago(2) }, known_by: 'source', quiet_until: null },
@@ -38,7 +56,13 @@ const document: StatusDocument = {
     in_recovery: false,
     flushed_lsn: '0/2',
     timeline: 1,
-    slot: { name: 'spillway_water', wal_status: 'reserved', held_bytes: 2 ** 24, safe_bytes: 2 ** 32, limit_bytes: 2 ** 33 },
+    slot: {
+      name: 'spillway_water',
+      wal_status: 'reserved',
+      held_bytes: 2 ** 24,
+      safe_bytes: 2 ** 32,
+      limit_bytes: 2 ** 33,
+    },
     replication: [],
     archive: { mode: 'off', last_archived_wal: null, last_archived_at: null, last_failed_at: null, failed_count: 0 },
   },
@@ -52,7 +76,11 @@ const document: StatusDocument = {
   findings: [],
 };
 
-const finding = (n: number): StatusDocument['findings'][number] => ({ severity: 'warning', message: `finding\n${n}`, hint: 'do\nthis' });
+const finding = (n: number): StatusDocument['findings'][number] => ({
+  severity: 'warning',
+  message: `finding\n${n}`,
+  hint: 'do\nthis',
+});
 const plain = coloursFor(false);
 
 test('however much was found, it is told in ten lines at most', () => {
@@ -67,7 +95,10 @@ test('however much was found, it is told in ten lines at most', () => {
 });
 
 test('the first line answers whether, and to when', () => {
-  assert.match(renderStatus(document, NOW, plain), /^OK {2}water can be recovered to .* \(just now\), and to any moment since /);
+  assert.match(
+    renderStatus(document, NOW, plain),
+    /^OK {2}water can be recovered to .* \(just now\), and to any moment since /,
+  );
   const lost = { ...document, verdict: 'missed', recoverable_to: null } as const;
   assert.match(renderStatus(lost, NOW, plain), /^MISSED {2}water cannot be recovered\.\n/);
 });
@@ -79,6 +110,11 @@ test('a monitoring plugin gets one line with its numbers', () => {
   );
   const risky = { ...document, verdict: 'at-risk', findings: [{ ...finding(1), message: 'a|b' }] } as const;
   assert.match(nagiosStatus(risky), /^SPILLWAY WARNING - .*, but a b \| rpo=/);
-  const blind = { ...document, verdict: 'missed', recoverable_to: null, rpo: { ...document.rpo, seconds: null } } as const;
+  const blind = {
+    ...document,
+    verdict: 'missed',
+    recoverable_to: null,
+    rpo: { ...document.rpo, seconds: null },
+  } as const;
   assert.match(nagiosStatus(blind), /^SPILLWAY CRITICAL - water cannot be recovered \| rpo=U;450;900 /);
 });

@@ -39,14 +39,19 @@ function verdictLine(
   now: Date,
   colours: Colours,
 ): string {
-  const word = { met: colours.green('OK'), 'at-risk': colours.yellow('AT RISK'), missed: colours.red('MISSED') }[verdict];
+  const word = { met: colours.green('OK'), 'at-risk': colours.yellow('AT RISK'), missed: colours.red('MISSED') }[
+    verdict
+  ];
   if (to === null) return `${word}  ${cluster} cannot be recovered.`;
-  const from = window.earliest_at === null ? '' : `, and to any moment since ${formatTime(new Date(window.earliest_at))}`;
+  const from =
+    window.earliest_at === null ? '' : `, and to any moment since ${formatTime(new Date(window.earliest_at))}`;
   return `${word}  ${cluster} can be recovered to ${formatTime(new Date(to))} (${formatRelative(new Date(to), now)})${from}.`;
 }
 
 function places(all: readonly Place[]): string {
-  const shown = all.slice(0, PLACES_MAX).map(({ place, seconds, problem }) => `${place} ${problem === null ? risk(seconds) : 'not seen'}`);
+  const shown = all
+    .slice(0, PLACES_MAX)
+    .map(({ place, seconds, problem }) => `${place} ${problem === null ? risk(seconds) : 'not seen'}`);
   return [...shown, ...(all.length > PLACES_MAX ? [`${all.length - PLACES_MAX} more`] : [])].join(', ');
 }
 
@@ -60,7 +65,10 @@ function canary({ canary: { configured, newest }, rpo }: StatusDocument, now: Da
   return `; canary ${newest.sequence} ${formatRelative(new Date(newest.written_at), now)}${where}`;
 }
 
-function proofLine({ rto: { scenarios, newest_backup_bytes: bytes, wal_since_bytes: wal } }: StatusDocument, now: Date): string {
+function proofLine(
+  { rto: { scenarios, newest_backup_bytes: bytes, wal_since_bytes: wal } }: StatusDocument,
+  now: Date,
+): string {
   const proof = scenarios[0]?.proof ?? null;
   const size = `${formatBytes(bytes)} and ${formatBytes(wal)} of WAL to bring back`;
   return proof === null
@@ -71,10 +79,12 @@ function proofLine({ rto: { scenarios, newest_backup_bytes: bytes, wal_since_byt
 function walLine({ source }: StatusDocument): string {
   if (source === null) return 'WAL  the source does not answer.';
   const { slot, replication, archive } = source;
-  const left = slot?.safe_bytes === null || slot === null ? '' : `, ${formatBytes(Math.max(0, slot.safe_bytes))} until it is lost`;
+  const left =
+    slot?.safe_bytes === null || slot === null ? '' : `, ${formatBytes(Math.max(0, slot.safe_bytes))} until it is lost`;
   const held = slot === null ? 'no slot' : `slot ${slot.name} holds back ${formatBytes(slot.held_bytes)}${left}`;
   const behind = Math.max(0, ...replication.map(({ behind_bytes: bytes }) => bytes ?? 0));
-  const streams = replication.length === 0 ? 'nobody streams' : `${replication.length} stream, ${formatBytes(behind)} behind`;
+  const streams =
+    replication.length === 0 ? 'nobody streams' : `${replication.length} stream, ${formatBytes(behind)} behind`;
   const archived =
     archive.mode === 'off' ? 'no archive' : `archived up to ${archive.last_archived_wal ?? 'nothing yet'}`;
   return `WAL  ${held}; ${streams}; ${archived}.`;

@@ -27,9 +27,7 @@ export const lossDocument = z.object({
 export const canaryDocument = z.object({
   cluster: z.string(),
   written: count,
-  newest: z
-    .object({ sequence, written_at: time, acknowledged_at: time, timeline: z.int().positive(), lsn })
-    .nullable(),
+  newest: z.object({ sequence, written_at: time, acknowledged_at: time, timeline: z.int().positive(), lsn }).nullable(),
   state_file: z.string(),
 });
 

@@ -30,6 +30,7 @@ test('what a backup stored, against the median of those before it', () => {
     ['a bulk load of text', backup('e', 0.6, 0.3), ['new-chunks warning']],
     ['photographs', backup('e', 0.1, 0.98), ['incompressible warning']],
     ['encrypted in place', backup('e', 0.9, 1.01), ['encrypted alarm']],
+    ['encrypted, and the rows before it still there', backup('e', 0.5, 0.6), ['encrypted alarm']],
     ['a third of the bytes', backup('e', 0.05, 0.3, 35 * MIB), ['smaller warning']],
     ['a tenth of the bytes', backup('e', 0.05, 0.3, 10 * MIB), ['smaller alarm']],
     ['another system under the old name', { ...backup('e', 1, 1), system_identifier: '2' }, []],
@@ -53,8 +54,15 @@ test('the first backups have nothing to be held against', () => {
 });
 
 test('a small change of a small cluster is left alone', () => {
-  const small = usual.map((each) => ({ ...each, new_chunks: 2, new_bytes: 2 * CHUNK }));
-  const last = { ...backup('e', 0, 0), new_chunks: 20, new_bytes: 3 * MIB, stored_bytes: 3 * MIB, chunks: 40 };
+  const small = usual.map((each) => ({ ...each, bytes: 10 * MIB, new_chunks: 2, new_bytes: 2 * CHUNK }));
+  const last = {
+    ...backup('e', 0, 0),
+    new_chunks: 20,
+    new_bytes: 3 * MIB,
+    stored_bytes: 3 * MIB,
+    chunks: 40,
+    bytes: 10 * MIB,
+  };
   assert.deepEqual(signsOfBackups([...small, last]), []);
 });
 

@@ -1,8 +1,10 @@
 // Signs in what each backup stored, against the median of those before it.
 //
-//   new-chunks       much of the cluster is new to the repository: over a fifth, and over five times the usual share
+//   new-chunks       much of the cluster is new to the repository: over a fifth of its bytes, and over five times the usual share
 //   incompressible   what is new hardly compresses, where it used to
-//   encrypted        both at once: what encryption in place looks like, and an alarm
+//   encrypted        much is new, and it compresses worse than usual: what encryption in place looks like, and an alarm. The
+//                    rows it replaced are still in the files, and new as well as their pages were touched: so half of what is
+//                    new may compress as ever
 //   smaller          a backup with less than half of the usual bytes; an alarm below a quarter
 //
 // A backup is held against at most seven before it of the same system, and against none unless there are two that had a
@@ -17,8 +19,8 @@ const NEW_SHARE_MIN = 0.2;
 const NEW_TIMES = 5;
 const NEW_CHUNKS_MIN = 32;
 const NEW_BYTES_MIN = 4 * 2 ** 20;
-const RATIO_MIN = 0.8;
-const RATIO_ABOVE = 0.3;
+const DENSE = { least: 0.8, above: 0.3 };
+const DENSE_AMONG_MUCH = { least: 0.4, above: 0.2 };
 const SMALLER = 0.5;
 const MUCH_SMALLER = 0.25;
 const BYTES_MIN = 16 * 2 ** 20;
@@ -40,7 +42,7 @@ function signsOf(backup: BackupFigures, before: readonly BackupFigures[]): reado
   const compared = before.slice(1).slice(-WINDOW);
   if (compared.length < COMPARED_MIN) return [];
   const many = newChunks(backup, compared);
-  const dense = incompressible(backup, before.slice(-WINDOW));
+  const dense = incompressible(backup, before.slice(-WINDOW), many === undefined ? DENSE : DENSE_AMONG_MUCH);
   const smaller = shrunk(backup, before.slice(-WINDOW));
   const stored =
     many !== undefined && dense !== undefined
@@ -49,7 +51,7 @@ function signsOf(backup: BackupFigures, before: readonly BackupFigures[]): reado
             'encrypted',
             'alarm',
             backup.id,
-            `backup ${backup.id} is new in large part, and what is new does not compress: it looks as if data was encrypted in place`,
+            `backup ${backup.id} is new in large part, and what is new compresses worse than it used to: it looks as if data was encrypted in place`,
             { ...many.figures, ...dense.figures },
           ),
         ]
@@ -71,12 +73,16 @@ function newChunks(backup: BackupFigures, compared: readonly BackupFigures[]): S
   });
 }
 
-function incompressible(backup: BackupFigures, before: readonly BackupFigures[]): Sign | undefined {
+function incompressible(
+  backup: BackupFigures,
+  before: readonly BackupFigures[],
+  { least, above }: typeof DENSE,
+): Sign | undefined {
   const telling = before.filter(({ new_bytes: bytes }) => bytes >= NEW_BYTES_MIN);
   const usual = median(telling.map(ratioOf));
   if (usual === undefined || backup.new_bytes < NEW_BYTES_MIN) return undefined;
   const ratio = ratioOf(backup);
-  if (ratio < RATIO_MIN || ratio <= usual + RATIO_ABOVE) return undefined;
+  if (ratio < least || ratio <= usual + above) return undefined;
   const message = `what was new in backup ${backup.id} took ${percent(ratio)} of its size when compressed; usual are ${percent(usual)}`;
   return sign('incompressible', 'warning', backup.id, message, {
     stored_ratio: rounded(ratio),
@@ -97,6 +103,8 @@ function shrunk(backup: BackupFigures, before: readonly BackupFigures[]): Sign |
   });
 }
 
-const shareOf = ({ new_chunks: fresh, chunks }: BackupFigures): number => (chunks === 0 ? 0 : fresh / chunks);
-const ratioOf = ({ stored_bytes: stored, new_bytes: bytes }: BackupFigures): number => (bytes === 0 ? 0 : stored / bytes);
+/** By bytes: a cluster has a thousand small files, and each is a chunk. */
+const shareOf = ({ new_bytes: fresh, bytes }: BackupFigures): number => (bytes === 0 ? 0 : fresh / bytes);
+const ratioOf = ({ stored_bytes: stored, new_bytes: bytes }: BackupFigures): number =>
+  bytes === 0 ? 0 : stored / bytes;
 const percent = (part: number): string => `${Math.round(part * 1000) / 10} %`;

@@ -40,7 +40,10 @@ export function signsOfDeletion(looks: readonly DeletionLook[]): readonly Sign[]
   ];
 }
 
-function stepOf(before: DeletionLook, after: DeletionLook): { readonly rows: number; readonly rate: number } | undefined {
+function stepOf(
+  before: DeletionLook,
+  after: DeletionLook,
+): { readonly rows: number; readonly rate: number } | undefined {
   const rows = after.deleted_rows - before.deleted_rows;
   if (rows < 0 || before.statistics_since !== after.statistics_since) return undefined;
   const apart = Math.max(APART_MS_MIN, Date.parse(after.at) - Date.parse(before.at));

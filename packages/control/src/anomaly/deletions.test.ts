@@ -18,7 +18,11 @@ test('rows deleted an hour, against the looks before', () => {
   const cases: readonly (readonly [name: string, looks: readonly DeletionLook[], signs: number])[] = [
     ['as usual', [...steady, look(96, 100_000)], 0],
     ['a mass deletion', [...steady, look(73, 575_000)], 1],
-    ['few rows in an hour where there are none else', [look(0, 0), look(1, 0), look(2, 0), look(3, 0), look(4, 9_000)], 0],
+    [
+      'few rows in an hour where there are none else',
+      [look(0, 0), look(1, 0), look(2, 0), look(3, 0), look(4, 9_000)],
+      0,
+    ],
     ['many where there are none else', [look(0, 0), look(1, 0), look(2, 0), look(3, 0), look(4, 20_000)], 1],
     ['too few looks', [look(0, 0), look(24, 24_000), look(25, 900_000)], 0],
     ['the counters began anew', [...steady, look(73, 900_000, '2026-11-23T00:00:00.000Z')], 0],
@@ -31,10 +35,16 @@ test('rows deleted an hour, against the looks before', () => {
 test('steady deletion raises nothing, however often it is looked at', () => {
   fc.assert(
     fc.property(
-      fc.array(fc.record({ hours: fc.double({ min: 0.1, max: 48, noNaN: true }), swing: fc.double({ min: 1, max: 5, noNaN: true }) }), {
-        minLength: 2,
-        maxLength: 20,
-      }),
+      fc.array(
+        fc.record({
+          hours: fc.double({ min: 0.1, max: 48, noNaN: true }),
+          swing: fc.double({ min: 1, max: 5, noNaN: true }),
+        }),
+        {
+          minLength: 2,
+          maxLength: 20,
+        },
+      ),
       fc.integer({ min: 0, max: 1e7 }),
       (steps, rate) => {
         let [hour, deleted] = [0, 0];
@@ -63,7 +73,13 @@ const file = (path: string, mebibytes: number, tablespace?: number): Entry => ({
 });
 
 test('the files of a database that became much smaller, whatever they are called now', () => {
-  const before = [file('base/5/100', 60), file('base/5/100.1', 30), file('PG_18_202506291/5/7', 10, 16_400), file('base/6/1', 50), file('pg_wal/x', 900)];
+  const before = [
+    file('base/5/100', 60),
+    file('base/5/100.1', 30),
+    file('PG_18_202506291/5/7', 10, 16_400),
+    file('base/6/1', 50),
+    file('pg_wal/x', 900),
+  ];
   const cases: readonly (readonly [name: string, after: readonly Entry[], signs: readonly string[]])[] = [
     ['nothing', before, []],
     ['rewritten under another name', [file('base/5/900', 95), file('base/6/1', 50)], []],

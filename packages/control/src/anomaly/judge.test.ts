@@ -21,21 +21,56 @@ const place = (change: Partial<PlaceProtection> = {}): PlaceProtection => ({
 });
 
 test('a setting that protects less than before is told, and one that protects more is not', () => {
-  const cases: readonly (readonly [name: string, before: PlaceProtection[], after: PlaceProtection[], settings: readonly string[]])[] = [
+  const cases: readonly (readonly [
+    name: string,
+    before: PlaceProtection[],
+    after: PlaceProtection[],
+    settings: readonly string[],
+  ])[] = [
     ['nothing changed', [place()], [place()], []],
     ['fewer days', [place()], [place({ retention: retention({ keepDays: 2 }) })], ['keep_days']],
     ['more days', [place()], [place({ retention: retention({ keepDays: 60 }) })], []],
     ['one rule more', [place()], [place({ retention: retention({ keepCount: 5 }) })], []],
-    ['the rules are gone: everything is kept', [place()], [place({ retention: retention({ keepDays: undefined }) })], []],
-    ['rules where everything was kept', [place({ retention: retention({ keepDays: undefined }) })], [place()], ['what is kept']],
+    [
+      'the rules are gone: everything is kept',
+      [place()],
+      [place({ retention: retention({ keepDays: undefined }) })],
+      [],
+    ],
+    [
+      'rules where everything was kept',
+      [place({ retention: retention({ keepDays: undefined }) })],
+      [place()],
+      ['what is kept'],
+    ],
     ['a shorter window', [place()], [place({ retention: retention({ pointInTimeMs: DAY }) })], ['point_in_time']],
-    ['a window where every moment was kept', [place({ retention: retention({ pointInTimeMs: undefined }) })], [place()], ['point_in_time']],
+    [
+      'a window where every moment was kept',
+      [place({ retention: retention({ pointInTimeMs: undefined }) })],
+      [place()],
+      ['point_in_time'],
+    ],
     ['no grace', [place()], [place({ retention: retention({ graceMs: 0 }) })], ['grace']],
-    ['governance in place of compliance', [place()], [place({ lock: { mode: 'governance', forMs: 30 * DAY } })], ['object lock mode']],
+    [
+      'governance in place of compliance',
+      [place()],
+      [place({ lock: { mode: 'governance', forMs: 30 * DAY } })],
+      ['object lock mode'],
+    ],
     ['a shorter lock', [place()], [place({ lock: { mode: 'compliance', forMs: DAY } })], ['object lock']],
     ['no lock', [place()], [place({ lock: undefined })], ['object lock mode', 'object lock']],
-    ['versioning off', [place()], [place({ bucket: [{ aspect: 'versioning', severity: 'failed', found: 'off', state: 'differs' }] })], ['bucket versioning']],
-    ['a setting that may not be read', [place()], [place({ bucket: [{ aspect: 'versioning', severity: 'warning', found: '?', state: 'unknown' }] })], []],
+    [
+      'versioning off',
+      [place()],
+      [place({ bucket: [{ aspect: 'versioning', severity: 'failed', found: 'off', state: 'differs' }] })],
+      ['bucket versioning'],
+    ],
+    [
+      'a setting that may not be read',
+      [place()],
+      [place({ bucket: [{ aspect: 'versioning', severity: 'warning', found: '?', state: 'unknown' }] })],
+      [],
+    ],
     ['a bucket that does not answer', [place()], [place({ bucket: undefined })], []],
     ['a copy that is gone', [place(), place({ name: 'nas' })], [place()], ['place']],
     ['a new copy', [place()], [place(), place({ name: 'nas' })], []],
@@ -53,7 +88,13 @@ test('a setting that protects less than before is told, and one that protects mo
 test('of two settings at most one way is a weakening, and none leads from a setting to itself', () => {
   const some = fc.option(fc.integer({ min: 0, max: 50 }), { nil: undefined });
   const any = fc
-    .record({ keepCount: some, keepDays: some, pointInTimeMs: some, graceMs: fc.nat(), minimumProven: fc.integer({ min: 1, max: 9 }) })
+    .record({
+      keepCount: some,
+      keepDays: some,
+      pointInTimeMs: some,
+      graceMs: fc.nat(),
+      minimumProven: fc.integer({ min: 1, max: 9 }),
+    })
     .map((given) => protectionOf([place({ retention: given })]));
   fc.assert(
     fc.property(any, any, (one, other) => {
@@ -90,7 +131,9 @@ const recorded = (id: string, look: AnomaliesGiven): EarlierLook => {
     id,
     finished_at: look.now.toISOString(),
     result: openOf(findings).length === 0 ? 'passed' : 'failed',
-    details: JSON.parse(JSON.stringify({ findings, accepted, protection: look.protection, deletion: look.deletion ?? null })) as Record<string, unknown>,
+    details: JSON.parse(
+      JSON.stringify({ findings, accepted, protection: look.protection, deletion: look.deletion ?? null }),
+    ) as Record<string, unknown>,
   });
 };
 
@@ -110,11 +153,23 @@ test('a weakened setting is told until it is mended or accepted', () => {
   const accepted = [...earlier, recorded('3', accepting)];
   assert.equal(openOf(judgeAnomalies(given({ earlier: accepted, protection: weak })).findings).length, 0);
   const weaker = protectionOf([place({ retention: retention({ keepDays: 1 }) })]);
-  assert.equal(openOf(judgeAnomalies(given({ earlier: accepted, protection: weaker })).findings).length, 1, 'but not what came after');
+  assert.equal(
+    openOf(judgeAnomalies(given({ earlier: accepted, protection: weaker })).findings).length,
+    1,
+    'but not what came after',
+  );
 });
 
 test('what happened between two looks stays open in the looks after it', () => {
-  const hold = { id: 'h', action: 'release', cluster: 'water', backup: 'b', reason: 'closed', by: 'eve@host', at: NOW.toISOString() } as const;
+  const hold = {
+    id: 'h',
+    action: 'release',
+    cluster: 'water',
+    backup: 'b',
+    reason: 'closed',
+    by: 'eve@host',
+    at: NOW.toISOString(),
+  } as const;
   const before = recorded('1', given({ now: new Date(NOW.getTime() - DAY) }));
   const found = given({ earlier: [before], holds: [hold] });
   assert.match(openOf(judgeAnomalies(found).findings)[0]?.message ?? '', /ended by eve@host: closed/);

@@ -74,7 +74,8 @@ export function judgeAnomalies(given: AnomaliesGiven): Judged {
   const findings = unique.map((each) => ({ ...each, accepted: accepted.includes(each.key) }));
   return {
     findings: findings.toSorted(
-      (a, b) => Number(a.accepted) - Number(b.accepted) || Number(b.severity === 'alarm') - Number(a.severity === 'alarm'),
+      (a, b) =>
+        Number(a.accepted) - Number(b.accepted) || Number(b.severity === 'alarm') - Number(a.severity === 'alarm'),
     ),
     accepted,
     baseline: baseline?.id ?? null,
@@ -101,7 +102,8 @@ export function isWorthARecord(
 ): boolean {
   const last = given.earlier.at(-1);
   if (last === undefined || given.accept) return true;
-  const same = (a: readonly string[], b: readonly string[]): boolean => a.toSorted().join('\n') === b.toSorted().join('\n');
+  const same = (a: readonly string[], b: readonly string[]): boolean =>
+    a.toSorted().join('\n') === b.toSorted().join('\n');
   return (
     given.now.getTime() - Date.parse(last.at) > RECORD_EVERY_MS ||
     !same(
@@ -133,7 +135,9 @@ export function earlierLook(record: {
     findings: list(findings).filter(isSign),
     accepted: list(accepted).filter((key): key is string => typeof key === 'string'),
     protection: Object.fromEntries(
-      Object.entries(isRecord(protection) ? protection : {}).filter((entry): entry is [string, Strength] => isStrength(entry[1])),
+      Object.entries(isRecord(protection) ? protection : {}).filter((entry): entry is [string, Strength] =>
+        isStrength(entry[1]),
+      ),
     ),
     deletion: isDeletion(deletion) ? deletion : undefined,
     newestBackup: typeof newest === 'string' ? newest : undefined,

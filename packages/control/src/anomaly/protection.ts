@@ -36,7 +36,12 @@ export interface PlaceProtection {
   readonly lock: { readonly mode: string; readonly forMs: number } | undefined;
   /** Undefined where it is no bucket, or could not be read. */
   readonly bucket:
-    | readonly { readonly aspect: string; readonly severity: 'ok' | 'warning' | 'failed'; readonly found: string; readonly state: string }[]
+    | readonly {
+        readonly aspect: string;
+        readonly severity: 'ok' | 'warning' | 'failed';
+        readonly found: string;
+        readonly state: string;
+      }[]
     | undefined;
 }
 

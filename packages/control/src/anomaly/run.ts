@@ -98,7 +98,7 @@ export async function findAnomalies(options: AnomaliesOptions): Promise<Anomalie
             details: {
               backups: backups.length,
               newest_backup: backups.at(-1)?.id ?? null,
-              findings: judged.findings.slice(0, FINDINGS_RECORDED_MAX).map(({ accepted: _, ...sign }) => sign),
+              findings: judged.findings.slice(0, FINDINGS_RECORDED_MAX),
               findings_total: judged.findings.length,
               accepted: judged.accepted,
               protection,

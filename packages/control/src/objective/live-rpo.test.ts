@@ -3,7 +3,12 @@ import { test } from 'node:test';
 import { type LiveRpo, liveRpo, type RpoGiven, rpoOfPlaces, standingOf } from './live-rpo.ts';
 
 const at = (second: number): string => new Date(Date.UTC(2026, 10, 28, 14, 0, second)).toISOString();
-const mark = (sequence: number, second: number, lsn: string, timeline = 1) => ({ sequence, written_at: at(second), timeline, lsn });
+const mark = (sequence: number, second: number, lsn: string, timeline = 1) => ({
+  sequence,
+  written_at: at(second),
+  timeline,
+  lsn,
+});
 
 /** 14:00:00 and a hundred seconds. */
 const base: RpoGiven = {
@@ -30,7 +35,12 @@ test('the age of the newest durable moment, by whatever shows it', () => {
     ],
     [
       'nothing was written behind the newest canary until a moment ago',
-      { source: undefined, canaries: [mark(2, 20, '0/5000')], durable: { lsn: '0/5000', timeline: 1, at: at(21) }, quietUntil: at(98) },
+      {
+        source: undefined,
+        canaries: [mark(2, 20, '0/5000')],
+        durable: { lsn: '0/5000', timeline: 1, at: at(21) },
+        quietUntil: at(98),
+      },
       { seconds: 2, basis: 'quiet', canary: 2 },
     ],
     [
@@ -50,7 +60,10 @@ test('the age of the newest durable moment, by whatever shows it', () => {
     ],
     [
       'a canary of the timeline before is durable, one of the next is not',
-      { durable: { lsn: '0/5000', timeline: 2, at: null }, canaries: [mark(1, 70, '0/9000', 1), mark(2, 99, '0/1000', 3)] },
+      {
+        durable: { lsn: '0/5000', timeline: 2, at: null },
+        canaries: [mark(1, 70, '0/9000', 1), mark(2, 99, '0/1000', 3)],
+      },
       { seconds: 30, basis: 'canary', canary: 1 },
     ],
     [

@@ -101,6 +101,9 @@ export function rpoOfPlaces(
     .map(({ seconds }) => seconds ?? Number.POSITIVE_INFINITY)
     .toSorted((a, b) => a - b);
   const wanted = policy === 'all' ? ages.length : Math.floor(ages.length / 2) + 1;
-  const worst = Math.max(ages[wanted - 1] ?? Number.POSITIVE_INFINITY, policy === 'quorum' ? (first.seconds ?? Number.POSITIVE_INFINITY) : 0);
+  const worst = Math.max(
+    ages[wanted - 1] ?? Number.POSITIVE_INFINITY,
+    policy === 'quorum' ? (first.seconds ?? Number.POSITIVE_INFINITY) : 0,
+  );
   return Number.isFinite(worst) ? worst : null;
 }

@@ -28,7 +28,14 @@ const given = (change: Partial<RtoGiven> = {}): RtoGiven => ({
 });
 
 test('a recovery is stretched to today, and is never expected to be faster than it was', () => {
-  const cases: readonly (readonly [name: string, sample: Sample, bytes: number, wal: number, seconds: number, guessed: boolean])[] = [
+  const cases: readonly (readonly [
+    name: string,
+    sample: Sample,
+    bytes: number,
+    wal: number,
+    seconds: number,
+    guessed: boolean,
+  ])[] = [
     ['the same', sample(), 10 * GIB, GIB, 160, false],
     ['less', sample(), GIB, MIB, 160, false],
     ['twice the files', sample(), 20 * GIB, GIB, 260, false],
@@ -74,12 +81,16 @@ test('what was never measured is a guess that is called one, and misses nothing'
 
 test('of the newest recoveries the slowest counts, and the newest is the proof', () => {
   const old = sample({ evidence: 'old', at: '2026-01-01T00:00:00.000Z', seconds: 9000 });
-  const recent = [1, 2, 3, 4, 5].map((n) => sample({ evidence: `e${n}`, at: `2026-11-2${n}T00:00:00.000Z`, seconds: n === 2 ? 400 : 160 }));
+  const recent = [1, 2, 3, 4, 5].map((n) =>
+    sample({ evidence: `e${n}`, at: `2026-11-2${n}T00:00:00.000Z`, seconds: n === 2 ? 400 : 160 }),
+  );
   const [lost] = scenarios(given({ samples: [old, ...recent] }));
   assert.equal(lost?.expected_seconds, 400);
   assert.match(lost?.from ?? '', /e2, the slowest of the newest 5/);
   assert.equal(lost?.proof?.evidence, 'e5');
-  const states = [3600, 450, 399].map((objectiveSeconds) => scenarios(given({ samples: recent, objectiveSeconds }))[0]?.state);
+  const states = [3600, 450, 399].map(
+    (objectiveSeconds) => scenarios(given({ samples: recent, objectiveSeconds }))[0]?.state,
+  );
   assert.deepEqual(states, ['met', 'at-risk', 'missed']);
 });
 
@@ -127,4 +138,7 @@ test('only records that passed and tell their phases are measured by', () => {
     ],
   );
   assert.equal(table.length, 1);
+  const plain = samplesOf([record('table-restore', { details: { how: 'beside' } })]).table;
+  const [, , one] = scenarios(given({ samples: whole, tableSamples: plain }));
+  assert.deepEqual([one?.basis, one?.expected_seconds], ['measured', 180]);
 });

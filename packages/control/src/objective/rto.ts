@@ -14,7 +14,12 @@ const SAMPLES = 5;
 const LAY_BYTES_MIN = 64 * 2 ** 20;
 const WAL_BYTES_MIN = 64 * 2 ** 20;
 /** Deliberately slow. */
-export const GUESS = { layBytesPerSecond: 50e6, replayBytesPerSecond: 50e6, startSeconds: 10, tableSeconds: 60 } as const;
+export const GUESS = {
+  layBytesPerSecond: 50e6,
+  replayBytesPerSecond: 50e6,
+  startSeconds: 10,
+  tableSeconds: 60,
+} as const;
 
 export interface EvidenceSeen {
   readonly id: string;
@@ -69,7 +74,12 @@ export interface Scenario {
   readonly objective_seconds: number;
   /** `unproven`: within the objective, as far as a guess can say. */
   readonly state: 'met' | 'at-risk' | 'missed' | 'unproven';
-  readonly proof: { readonly evidence: string; readonly kind: string; readonly at: string; readonly seconds: number } | null;
+  readonly proof: {
+    readonly evidence: string;
+    readonly kind: string;
+    readonly at: string;
+    readonly seconds: number;
+  } | null;
 }
 
 const AT_RISK = 0.8;
@@ -82,7 +92,13 @@ export function scenarios(given: RtoGiven): readonly Scenario[] {
   const table = estimate(tableSamples, bytes, worst, given);
   return [
     judge('whole cluster lost', 'the newest backup and all WAL since', lost, samples, given),
-    judge('data corrupted', 'to the moment before, with the most WAL that lies between two backups', corrupted, samples, given),
+    judge(
+      'data corrupted',
+      'to the moment before, with the most WAL that lies between two backups',
+      corrupted,
+      samples,
+      given,
+    ),
     judge(
       'one table',
       'a scratch cluster at the moment before, and the table out of it',
@@ -160,7 +176,10 @@ function judge(
   samples: readonly Sample[],
   { objectiveSeconds }: RtoGiven,
 ): Scenario {
-  const newest = samples.reduce<Sample | undefined>((last, each) => (last === undefined || each.at > last.at ? each : last), undefined);
+  const newest = samples.reduce<Sample | undefined>(
+    (last, each) => (last === undefined || each.at > last.at ? each : last),
+    undefined,
+  );
   const state =
     basis === 'guess'
       ? seconds > objectiveSeconds
@@ -195,7 +214,10 @@ export function samplesOf(records: readonly EvidenceSeen[]): {
   const table: Sample[] = [];
   for (const record of records) {
     const isTable = record.kind === 'table-restore';
-    const isWhole = record.kind === 'restore' || record.kind === 'drill' || (record.kind === 'verification' && record.level === 'restore');
+    const isWhole =
+      record.kind === 'restore' ||
+      record.kind === 'drill' ||
+      (record.kind === 'verification' && record.level === 'restore');
     if ((!isTable && !isWhole) || record.result !== 'passed') continue;
     const sample = sampleOf(record);
     if (sample !== undefined) (isTable ? table : whole).push(sample);
@@ -210,10 +232,14 @@ function sampleOf({ id, kind, started_at: from, finished_at: to, details }: Evid
   const phases: readonly unknown[] = Array.isArray(details['phases']) ? details['phases'] : [];
   const lay = sumOf(phases, LAY);
   const recover = sumOf(phases, RECOVER);
-  // Without them nobody could say what would be longer with more bytes.
-  if (lay === undefined || recover === undefined) return undefined;
   const told = details['rto_seconds'];
   const seconds = typeof told === 'number' && told >= 0 ? told : (Date.parse(to) - Date.parse(from)) / 1000;
+  if (lay === undefined || recover === undefined) {
+    // Without them nobody could say what would be longer with more bytes; a table's way depends on more than those.
+    if (kind !== 'table-restore' || !(seconds > 0)) return undefined;
+    const asMeasured = { seconds: 0, bytes: Number.POSITIVE_INFINITY };
+    return { evidence: id, kind, at: to, lay: { ...asMeasured, seconds }, recover: asMeasured, seconds };
+  }
   const wal = details['wal_bytes'];
   return {
     evidence: id,

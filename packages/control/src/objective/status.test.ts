@@ -60,7 +60,13 @@ const proof = {
   result: 'passed',
   started_at: ago(3700),
   finished_at: ago(3600),
-  details: { phases: [{ name: 'lay', seconds: 60, bytes: 10e9 }, { name: 'recover', seconds: 30, bytes: 1e9 }], rto_seconds: 100 },
+  details: {
+    phases: [
+      { name: 'lay', seconds: 60, bytes: 10e9 },
+      { name: 'recover', seconds: 30, bytes: 1e9 },
+    ],
+    rto_seconds: 100,
+  },
 };
 
 const given = (change: Partial<StatusGiven> = {}): StatusGiven => ({
@@ -77,7 +83,9 @@ const given = (change: Partial<StatusGiven> = {}): StatusGiven => ({
     gaps: [],
   },
   backups: [backup()],
-  places: [{ name: 'repository', required: true, durable: { lsn: '0/20000000', timeline: 1, at: ago(2) }, problem: null }],
+  places: [
+    { name: 'repository', required: true, durable: { lsn: '0/20000000', timeline: 1, at: ago(2) }, problem: null },
+  ],
   source,
   sourceProblem: null,
   slot: 'spillway_water',
@@ -94,56 +102,107 @@ const behind = (seconds: number): StatusGiven['places'] => [
 
 test('whether the objectives are met, and what leads away from them', () => {
   type Verdict = StatusDocument['verdict'];
-  const cases: readonly (readonly [name: string, change: Partial<StatusGiven>, verdict: Verdict, finding?: RegExp])[] = [
-    ['all is well', {}, 'met'],
-    ['half of the RPO', { places: behind(500) }, 'at-risk'],
-    ['more than the RPO', { places: behind(901) }, 'missed'],
-    ['nothing is durable', { places: [{ name: 'repository', required: true, durable: undefined, problem: 'down' }] }, 'missed', /not looked at: down/],
+  const cases: readonly (readonly [name: string, change: Partial<StatusGiven>, verdict: Verdict, finding?: RegExp])[] =
     [
-      'an optional place that is down',
-      {
-        copyPolicy: 'all',
-        places: [...given().places, { name: 'nas', required: false, durable: undefined, problem: 'not mounted' }],
-      },
-      'met',
-      /nas was not looked at/,
-    ],
-    ['no backup', { backups: [], window: { ...given().window, earliest_at: null, latest_at: null, latest_lsn: null } }, 'missed', /cannot be recovered/],
-    ['WAL is missing', { window: { ...given().window, gaps: [{ timeline: 1, from_lsn: '0/1', to_lsn: '0/2' }] } }, 'at-risk', /WAL is missing/],
-    ['a recovery took too long', { objectives: { rpoSeconds: 900, rtoSeconds: 90 } }, 'missed'],
-    ['never measured', { evidence: [] }, 'met', /no recovery was ever measured/],
-    ['a guess beyond the objective', { evidence: [], objectives: { rpoSeconds: 900, rtoSeconds: 60 } }, 'at-risk'],
-    ['measured long ago', { evidence: [{ ...proof, finished_at: ago(40 * 86_400) }] }, 'met', /more than 35 days ago/],
-    ['the source is down', { source: undefined, sourceProblem: 'no answer', places: behind(30) }, 'met', /not asked: no answer/],
-    ['the slot is nearly lost', { source: { ...source, slot: { walStatus: 'extended', safeBytes: 100, limitBytes: 1000, heldBytes: 9 } } }, 'at-risk', /10 % of max_slot/],
-    ['the slot is lost', { source: { ...source, slot: { walStatus: 'lost', safeBytes: undefined, limitBytes: 1000, heldBytes: 9 } } }, 'at-risk', /is lost/],
-    ['nobody takes WAL', { source: { ...source, slot: undefined } }, 'at-risk', /nobody takes WAL/],
-    [
-      'the archive fails',
-      { source: { ...source, archive: { ...source.archive, mode: 'on', last_archived_at: ago(900), last_failed_at: ago(9) } } },
-      'at-risk',
-      /was not archived/,
-    ],
-    ['the canary is silent', { source: { ...source, canary: { sequence: 7, written_at: ago(900) } } }, 'met', /canary is silent/],
-    ['no canary is wanted', { canaryIntervalSeconds: null, source: { ...source, canary: undefined } }, 'met'],
-    [
-      'signs of destruction are open',
-      { evidence: [proof, { ...proof, id: 'sign', kind: 'anomaly', result: 'failed' }] },
-      'at-risk',
-      /signs of destruction were found \(sign\)/,
-    ],
-    [
-      'signs that were accepted since',
-      {
-        evidence: [
-          proof,
-          { ...proof, id: 'sign', kind: 'anomaly', result: 'failed' },
-          { ...proof, id: 'accepted', kind: 'anomaly', finished_at: ago(1) },
-        ],
-      },
-      'met',
-    ],
-  ];
+      ['all is well', {}, 'met'],
+      ['half of the RPO', { places: behind(500) }, 'at-risk'],
+      ['more than the RPO', { places: behind(901) }, 'missed'],
+      [
+        'nothing is durable',
+        { places: [{ name: 'repository', required: true, durable: undefined, problem: 'down' }] },
+        'missed',
+        /not looked at: down/,
+      ],
+      [
+        'an optional place that is down',
+        {
+          copyPolicy: 'all',
+          places: [...given().places, { name: 'nas', required: false, durable: undefined, problem: 'not mounted' }],
+        },
+        'met',
+        /nas was not looked at/,
+      ],
+      [
+        'no backup',
+        { backups: [], window: { ...given().window, earliest_at: null, latest_at: null, latest_lsn: null } },
+        'missed',
+        /cannot be recovered/,
+      ],
+      [
+        'WAL is missing',
+        { window: { ...given().window, gaps: [{ timeline: 1, from_lsn: '0/1', to_lsn: '0/2' }] } },
+        'at-risk',
+        /WAL is missing/,
+      ],
+      ['a recovery took too long', { objectives: { rpoSeconds: 900, rtoSeconds: 90 } }, 'missed'],
+      ['never measured', { evidence: [] }, 'met', /no recovery was ever measured/],
+      [
+        'a guess beyond the objective',
+        { evidence: [], objectives: { rpoSeconds: 900, rtoSeconds: 60 } },
+        'at-risk',
+        /no recovery was ever measured/,
+      ],
+      [
+        'measured long ago',
+        { evidence: [{ ...proof, finished_at: ago(40 * 86_400) }] },
+        'met',
+        /more than 35 days ago/,
+      ],
+      [
+        'the source is down',
+        { source: undefined, sourceProblem: 'no answer', places: behind(30) },
+        'met',
+        /not asked: no answer/,
+      ],
+      [
+        'the slot is nearly lost',
+        { source: { ...source, slot: { walStatus: 'extended', safeBytes: 100, limitBytes: 1000, heldBytes: 9 } } },
+        'at-risk',
+        /10 % of max_slot/,
+      ],
+      [
+        'the slot is lost',
+        { source: { ...source, slot: { walStatus: 'lost', safeBytes: undefined, limitBytes: 1000, heldBytes: 9 } } },
+        'at-risk',
+        /is lost/,
+      ],
+      ['nobody takes WAL', { source: { ...source, slot: undefined } }, 'at-risk', /nobody takes WAL/],
+      [
+        'the archive fails',
+        {
+          source: {
+            ...source,
+            archive: { ...source.archive, mode: 'on', last_archived_at: ago(900), last_failed_at: ago(9) },
+          },
+        },
+        'at-risk',
+        /was not archived/,
+      ],
+      [
+        'the canary is silent',
+        { source: { ...source, canary: { sequence: 7, written_at: ago(900) } } },
+        'met',
+        /canary is silent/,
+      ],
+      ['no canary is wanted', { canaryIntervalSeconds: null, source: { ...source, canary: undefined } }, 'met'],
+      [
+        'signs of destruction are open',
+        { evidence: [proof, { ...proof, id: 'sign', kind: 'anomaly', result: 'failed' }] },
+        'at-risk',
+        /signs of destruction were found \(sign\)/,
+      ],
+      [
+        'signs that were accepted since',
+        {
+          evidence: [
+            proof,
+            { ...proof, id: 'sign', kind: 'anomaly', result: 'failed' },
+            { ...proof, id: 'accepted', kind: 'anomaly', finished_at: ago(1) },
+          ],
+        },
+        'met',
+      ],
+    ];
   for (const [name, change, verdict, finding] of cases) {
     const document = judgeStatus(given(change));
     const told = document.findings.map(({ message }) => message).join('\n');
@@ -154,14 +213,32 @@ test('whether the objectives are met, and what leads away from them', () => {
 });
 
 test('an idle primary has nothing at risk, and can be recovered to now', () => {
-  const idle = judgeStatus(given({ places: [{ name: 'repository', required: true, durable: { lsn: '0/20000000', timeline: 1, at: ago(90_000) }, problem: null }] }));
+  const idle = judgeStatus(
+    given({
+      places: [
+        {
+          name: 'repository',
+          required: true,
+          durable: { lsn: '0/20000000', timeline: 1, at: ago(90_000) },
+          problem: null,
+        },
+      ],
+    }),
+  );
   assert.equal(idle.rpo.seconds, 0);
   assert.equal(idle.recoverable_to, NOW.toISOString());
 });
 
 test('the newest canary is known by the source, else by the state file, else by the record', () => {
   const acknowledged = { sequence: 5, written_at: ago(9), timeline: 1, lsn: '0/1', acknowledged_at: ago(9) };
-  const state = { cluster: 'water', acknowledged: [acknowledged], quiet_until: null, seen_at: null, lost_at: null, interval_seconds: 5 };
+  const state = {
+    cluster: 'water',
+    acknowledged: [acknowledged],
+    quiet_until: null,
+    seen_at: null,
+    lost_at: null,
+    interval_seconds: 5,
+  };
   const record = { acknowledged: { ...acknowledged, sequence: 3 }, interval_seconds: 5 };
   const known = (change: Partial<StatusGiven>) => {
     const { newest, known_by: by } = judgeStatus(given({ state, record, ...change })).canary;

@@ -131,7 +131,8 @@ export function mostBetween(
   let most = 0;
   for (const [at, backup] of backups.entries()) {
     const next = backups[at + 1];
-    if (next === undefined || next.system_identifier !== backup.system_identifier || next.timeline !== backup.timeline) continue;
+    if (next === undefined || next.system_identifier !== backup.system_identifier || next.timeline !== backup.timeline)
+      continue;
     most = Math.max(most, between(backup.start_lsn, next.stop_lsn));
   }
   return most;
@@ -183,12 +184,7 @@ function describeSource(source: SourceFacts, slot: string): NonNullable<StatusDo
   };
 }
 
-function findingsOf(
-  given: StatusGiven,
-  clock: Date,
-  recoverable: boolean,
-  all: readonly Scenario[],
-): Finding[] {
+function findingsOf(given: StatusGiven, clock: Date, recoverable: boolean, all: readonly Scenario[]): Finding[] {
   const { window, places, source, sourceProblem } = given;
   const findings: Finding[] = [];
   const say = (severity: Finding['severity'], message: string, hint: string | null): void =>
@@ -202,12 +198,20 @@ function findingsOf(
   }
   if (sourceProblem !== null) say('warning', `the source was not asked: ${sourceProblem}`, 'spillway check');
   if (source !== undefined) findings.push(...findingsOfSource(given, source, clock));
-  const open = given.evidence.filter(({ kind }) => kind === 'anomaly').toSorted((a, b) => (a.finished_at < b.finished_at ? 1 : -1))[0];
+  const open = given.evidence
+    .filter(({ kind }) => kind === 'anomaly')
+    .toSorted((a, b) => (a.finished_at < b.finished_at ? 1 : -1))[0];
   if (open?.result === 'failed') say('failed', `signs of destruction were found (${open.id})`, 'spillway anomalies');
   const proof = all.find(({ name }) => name === 'whole cluster lost')?.proof ?? null;
   const old = proof !== null && clock.getTime() - Date.parse(proof.at) > PROOF_DAYS * DAY_MS;
-  if (recoverable && proof === null) say('warning', 'no recovery was ever measured', 'spillway restore --start, or a drill');
-  if (old) say('warning', `the last recovery was measured more than ${PROOF_DAYS} days ago`, 'spillway restore --start, or a drill');
+  if (recoverable && proof === null)
+    say('warning', 'no recovery was ever measured', 'spillway restore --start, or a drill');
+  if (old)
+    say(
+      'warning',
+      `the last recovery was measured more than ${PROOF_DAYS} days ago`,
+      'spillway restore --start, or a drill',
+    );
   return findings.toSorted((a, b) => Number(b.severity === 'failed') - Number(a.severity === 'failed'));
 }
 
@@ -238,7 +242,11 @@ function findingsOfSource(given: StatusGiven, source: SourceFacts, clock: Date):
   }
   const { last_failed_at: failedAt, last_archived_at: archivedAt } = archive;
   if (archive.mode !== 'off' && failedAt !== null && (archivedAt === null || failedAt > archivedAt)) {
-    findings.push({ severity: 'failed', message: 'the last file of WAL was not archived', hint: "read the server's log" });
+    findings.push({
+      severity: 'failed',
+      message: 'the last file of WAL was not archived',
+      hint: "read the server's log",
+    });
   }
   for (const { name, behind_seconds: behind, behind_bytes: bytes } of replication) {
     if (behind !== null && bytes !== null && bytes > 0 && behind > objectives.rpoSeconds * RPO_WARN) {
@@ -246,7 +254,9 @@ function findingsOfSource(given: StatusGiven, source: SourceFacts, clock: Date):
     }
   }
   if (canaryIntervalSeconds !== null && !source.inRecovery) {
-    const seen = [source.canary?.written_at, state?.quiet_until].flatMap((at) => (at === null || at === undefined ? [] : [Date.parse(at)]));
+    const seen = [source.canary?.written_at, state?.quiet_until].flatMap((at) =>
+      at === null || at === undefined ? [] : [Date.parse(at)],
+    );
     const newest = Math.max(...seen);
     const silent = clock.getTime() - newest > Math.max(SILENT_MS_MIN, SILENT_TIMES * canaryIntervalSeconds * 1000);
     if (seen.length === 0 || silent) {

@@ -51,7 +51,8 @@ export function parseState(text: string): CanaryState | undefined {
   }
   if (typeof value !== 'object' || value === null) return undefined;
   const { cluster, acknowledged, quiet_until, seen_at, lost_at, interval_seconds } = value as Partial<CanaryState>;
-  if (typeof cluster !== 'string' || !Array.isArray(acknowledged) || typeof interval_seconds !== 'number') return undefined;
+  if (typeof cluster !== 'string' || !Array.isArray(acknowledged) || typeof interval_seconds !== 'number')
+    return undefined;
   const list: readonly unknown[] = acknowledged;
   if (!list.every(isAcknowledged) || !isTimeOrNull(quiet_until)) return undefined;
   if (!isTimeOrNull(seen_at) || !isTimeOrNull(lost_at)) return undefined;

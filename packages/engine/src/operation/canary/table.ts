@@ -144,7 +144,11 @@ export async function readMoment(session: Session, options: Asked = {}): Promise
 }
 
 export async function readClock(session: Session, options: Asked = {}): Promise<string> {
-  const [row] = await session.query<{ readonly clock: string }>(`SELECT ${asTime('clock_timestamp()')} AS clock`, [], options);
+  const [row] = await session.query<{ readonly clock: string }>(
+    `SELECT ${asTime('clock_timestamp()')} AS clock`,
+    [],
+    options,
+  );
   return row?.clock ?? '';
 }
 

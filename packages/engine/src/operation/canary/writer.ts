@@ -111,7 +111,10 @@ export class Canary {
         if (!isSpillwayError(error)) throw error;
         if (error.code === 'SPW_POSTGRES_UNREACHABLE') await this.noteLost();
         const why = error.why === undefined ? '' : `: ${error.why}`;
-        this.#warn(`${error.code}${error.why}`, `No canary is written now, and it is tried again: ${error.message}${why}.`);
+        this.#warn(
+          `${error.code}${error.why}`,
+          `No canary is written now, and it is tried again: ${error.message}${why}.`,
+        );
       }
       if (this.written > before) waitMs = pauseMs = PAUSE_MS_MIN;
       await rest(waitMs * (0.5 + Math.random() / 2), signal);
@@ -147,7 +150,10 @@ export class Canary {
       this.#lostAt = state.lost_at;
     } catch (error) {
       if (!isSpillwayError(error)) throw error;
-      this.#warn('state', `What an earlier canary noted is left aside: ${error.message}${error.why === undefined ? '' : `: ${error.why}`}.`);
+      this.#warn(
+        'state',
+        `What an earlier canary noted is left aside: ${error.message}${error.why === undefined ? '' : `: ${error.why}`}.`,
+      );
     }
   }
 
@@ -157,10 +163,16 @@ export class Canary {
     const verdict = judgeTable(facts);
     switch (verdict.kind) {
       case 'refused':
-        this.#warn('refused', `No canary is written: ${verdict.why}. RPO is then told by clocks alone. Next: ${verdict.hint}`);
+        this.#warn(
+          'refused',
+          `No canary is written: ${verdict.why}. RPO is then told by clocks alone. Next: ${verdict.hint}`,
+        );
         return 'refused';
       case 'standby':
-        this.#warn('standby', 'No canary is written: the server is a standby. It is looked at again, for it may be promoted.');
+        this.#warn(
+          'standby',
+          'No canary is written: the server is a standby. It is looked at again, for it may be promoted.',
+        );
         return 'standby';
       case 'make':
         await makeTable(session, facts.schemaThere, asked);
@@ -234,7 +246,12 @@ export class Canary {
     if (newest === undefined || newest === this.#recorded) return;
     const { repository, cluster, intervalMs } = this.#options;
     try {
-      await writeCanaryRecord(repository, cluster, { acknowledged: newest, interval_seconds: intervalMs / 1000 }, signal);
+      await writeCanaryRecord(
+        repository,
+        cluster,
+        { acknowledged: newest, interval_seconds: intervalMs / 1000 },
+        signal,
+      );
       this.#recorded = newest;
     } catch (error) {
       if (signal.aborted) return;
