@@ -99,5 +99,6 @@ Examples:
 
 Exit codes: 0 done, 1 failed, 2 wrong words or configuration, 3 done with
 warnings, 10 no repository, 11 locked, 12 wrong key, 13 damage or an alarm,
-14 objective missed, 15 refused for safety, 20 PostgreSQL unreachable, 21 storage unreachable, 130 and 143 stopped.
-Take any other code for a failure. wal fetch: 1 not there, above 125 a failure.`;
+14 objective missed, 15 refused for safety, 20 PostgreSQL unreachable,
+21 storage unreachable, 130 and 143 stopped. Take any other code for a failure.
+wal fetch: 1 not there, above 125 a failure.`;

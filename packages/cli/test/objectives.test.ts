@@ -7,7 +7,13 @@ import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { AnomaliesDocument, OperationEvent, RestoreDocument, StatusDocument } from '@spillway/contract';
+import type {
+  AnomaliesDocument,
+  CanaryDocument,
+  OperationEvent,
+  RestoreDocument,
+  StatusDocument,
+} from '@spillway/contract';
 import { commandDocuments } from '@spillway/contract/schemas';
 import {
   backup,

@@ -87,7 +87,7 @@ test('a setting that protects less than before is told, and one that protects mo
 
 test('of two settings at most one way is a weakening, and none leads from a setting to itself', () => {
   const some = fc.option(fc.integer({ min: 0, max: 50 }), { nil: undefined });
-  const any = fc
+  const settings = fc
     .record({
       keepCount: some,
       keepDays: some,
@@ -97,7 +97,7 @@ test('of two settings at most one way is a weakening, and none leads from a sett
     })
     .map((given) => protectionOf([place({ retention: given })]));
   fc.assert(
-    fc.property(any, any, (one, other) => {
+    fc.property(settings, settings, (one, other) => {
       assert.deepEqual(signsOfWeakening(one, one), []);
       const subjects = (before: typeof one, after: typeof one): readonly string[] =>
         signsOfWeakening(before, after).map(({ subject }) => subject.split(' = ')[0] ?? '');

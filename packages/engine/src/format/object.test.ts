@@ -59,6 +59,7 @@ test('kinds keep their numbers', () => {
     keyRing: 17,
     legalHold: 18,
     retained: 19,
+    canary: 20,
   });
 });
 
