@@ -49,6 +49,13 @@ test('what a backup stored, against the median of those before it', () => {
   }
 });
 
+test('where much is new every time, the compression alone tells', () => {
+  const busy = [backup('a', 1, 0.3), backup('b', 0.4, 0.3), backup('c', 0.5, 0.3)];
+  const rules = (last: BackupFigures) => signsOfBackups([...busy, last]).map(({ rule }) => rule);
+  assert.deepEqual(rules(backup('e', 0.9, 0.3)), []);
+  assert.deepEqual(rules(backup('e', 0.5, 0.65)), ['encrypted']);
+});
+
 test('the first backups have nothing to be held against', () => {
   assert.deepEqual(signsOfBackups([backup('a', 1, 0.3), backup('b', 0.01, 0.3), backup('c', 0.9, 1)]), []);
 });

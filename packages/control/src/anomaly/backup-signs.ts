@@ -2,7 +2,7 @@
 //
 //   new-chunks       much of the cluster is new to the repository: over a fifth of its bytes, and over five times the usual share
 //   incompressible   what is new hardly compresses, where it used to
-//   encrypted        much is new, and it compresses worse than usual: what encryption in place looks like, and an alarm. The
+//   encrypted        over a fifth is new, and it compresses worse than usual: what encryption in place looks like, and an alarm. The
 //                    rows it replaced are still in the files, and new as well as their pages were touched: so half of what is
 //                    new may compress as ever
 //   smaller          a backup with less than half of the usual bytes; an alarm below a quarter
@@ -20,7 +20,7 @@ const NEW_TIMES = 5;
 const NEW_CHUNKS_MIN = 32;
 const NEW_BYTES_MIN = 4 * 2 ** 20;
 const DENSE = { least: 0.8, above: 0.3 };
-const DENSE_AMONG_MUCH = { least: 0.4, above: 0.2 };
+const DENSE_AMONG_MUCH = { least: 0.3, above: 0.25 };
 const SMALLER = 0.5;
 const MUCH_SMALLER = 0.25;
 const BYTES_MIN = 16 * 2 ** 20;
@@ -41,37 +41,43 @@ export function signsOfBackups(backups: readonly BackupFigures[]): readonly Sign
 function signsOf(backup: BackupFigures, before: readonly BackupFigures[]): readonly Sign[] {
   const compared = before.slice(1).slice(-WINDOW);
   if (compared.length < COMPARED_MIN) return [];
-  const many = newChunks(backup, compared);
-  const dense = incompressible(backup, before.slice(-WINDOW), many === undefined ? DENSE : DENSE_AMONG_MUCH);
+  const much = isMuch(backup);
+  const many = much ? newChunks(backup, compared) : undefined;
+  const dense = incompressible(backup, before.slice(-WINDOW), much ? DENSE_AMONG_MUCH : DENSE);
   const smaller = shrunk(backup, before.slice(-WINDOW));
   const stored =
-    many !== undefined && dense !== undefined
+    much && dense !== undefined
       ? [
           sign(
             'encrypted',
             'alarm',
             backup.id,
             `backup ${backup.id} is new in large part, and what is new compresses worse than it used to: it looks as if data was encrypted in place`,
-            { ...many.figures, ...dense.figures },
+            { ...shares(backup, compared), ...dense.figures },
           ),
         ]
       : [many, dense].flatMap((each) => each ?? []);
   return [...stored, ...(smaller === undefined ? [] : [smaller])];
 }
 
+const isMuch = (backup: BackupFigures): boolean =>
+  backup.new_chunks >= NEW_CHUNKS_MIN && shareOf(backup) >= NEW_SHARE_MIN;
+
 function newChunks(backup: BackupFigures, compared: readonly BackupFigures[]): Sign | undefined {
   const share = shareOf(backup);
   const usual = median(compared.map(shareOf)) ?? 0;
-  if (backup.new_chunks < NEW_CHUNKS_MIN || share < NEW_SHARE_MIN || share <= NEW_TIMES * usual) return undefined;
+  if (share <= NEW_TIMES * usual) return undefined;
   const message = `${percent(share)} of backup ${backup.id} was new to the repository; usual are ${percent(usual)}`;
-  return sign('new-chunks', 'warning', backup.id, message, {
-    new_share: rounded(share),
-    median_new_share: rounded(usual),
-    new_chunks: backup.new_chunks,
-    chunks: backup.chunks,
-    compared_backups: compared.length,
-  });
+  return sign('new-chunks', 'warning', backup.id, message, shares(backup, compared));
 }
+
+const shares = (backup: BackupFigures, compared: readonly BackupFigures[]): Sign['figures'] => ({
+  new_share: rounded(shareOf(backup)),
+  median_new_share: rounded(median(compared.map(shareOf)) ?? 0),
+  new_chunks: backup.new_chunks,
+  chunks: backup.chunks,
+  compared_backups: compared.length,
+});
 
 function incompressible(
   backup: BackupFigures,

@@ -105,7 +105,9 @@ export async function gatherWitnesses(options: {
   const kept = valueOf<CanaryRecord | undefined>(record);
   const newest = noted?.cluster === cluster ? noted.acknowledged.at(-1) : undefined;
   return [
-    ...(row === undefined ? [] : [{ ...row, by: 'source' as const, lsn: null, withinSeconds: secondsBehind(row) }]),
+    ...(row === undefined
+      ? []
+      : [{ ...row, by: 'source' as const, lsn: null, withinSeconds: secondsBehind(row, noted) }]),
     ...(noted === undefined || newest === undefined
       ? []
       : [{ ...newest, by: 'state-file' as const, withinSeconds: secondsUnseen(noted) }]),
@@ -113,9 +115,18 @@ export async function gatherWitnesses(options: {
   ];
 }
 
-/** What was committed behind the row is younger than it. */
-const secondsBehind = ({ clock, written_at: at }: { readonly clock: string; readonly written_at: string }): number =>
-  Math.max(0, Date.parse(clock) - Date.parse(at)) / 1000;
+/** What was committed behind the row is younger than it, and than the moment until when it was quiet behind it. */
+function secondsBehind(
+  {
+    sequence,
+    clock,
+    written_at: at,
+  }: { readonly sequence: number; readonly clock: string; readonly written_at: string },
+  noted: CanaryState | undefined,
+): number {
+  const quiet = noted?.acknowledged.at(-1)?.sequence === sequence ? noted.quiet_until : null;
+  return Math.max(0, Date.parse(clock) - Math.max(Date.parse(at), quiet === null ? 0 : Date.parse(quiet))) / 1000;
+}
 
 /** From the last moment up to which all commits are known until the source was found gone; null where that was not seen. */
 function secondsUnseen({ acknowledged, quiet_until: quiet, seen_at: seen, lost_at: lost }: CanaryState): number | null {
