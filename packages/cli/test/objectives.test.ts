@@ -36,6 +36,9 @@ const passphrase = randomBytes(33).toString('base64url');
 let place: Workplace;
 let cluster: LabCluster;
 let repository: Repository;
+/** Ends what a test that failed left running. */
+const over = new AbortController();
+const untilOver = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal, over.signal]);
 
 const yaml = (extra = ''): string => `repository:
   path: repository
@@ -65,6 +68,7 @@ before(async () => {
   repository = await openRepository({ location, secret: { kind: 'passphrase', passphrase } });
 });
 after(async () => {
+  over.abort();
   await place[Symbol.asyncDispose]();
   await cluster.destroy();
 });
@@ -174,7 +178,7 @@ test('a role that may not make the table gets one warning and no canary, and wit
     slot: 'little',
     flushIntervalMs: 50,
     canary: { intervalMs: 5, stateFile },
-    signal: beside.signal,
+    signal: untilOver(beside.signal),
     report,
     onPosition: ({ durable_lsn: durable }) => (position = durable),
   });
@@ -188,7 +192,7 @@ test('a role that may not make the table gets one warning and no canary, and wit
   assert.ok(sql !== undefined, 'the page has the statements');
   await cluster.query(sql);
   const stopping = new AbortController();
-  const writing = runCanary({ ...options, signal: stopping.signal });
+  const writing = runCanary({ ...options, signal: untilOver(stopping.signal) });
   await until(
     'two hundred canaries',
     async () => ((await readStateFile(stateFile))?.acknowledged.at(-1)?.sequence ?? 0) >= 200,
@@ -233,7 +237,7 @@ test('the loss that a restore reports is what was really lost', async () => {
     cluster: { name: 'main', connection: cluster.connection },
     slot: 'spillway_main',
     flushIntervalMs: 50,
-    signal: streaming.signal,
+    signal: untilOver(streaming.signal),
     report: quiet,
     onPosition: ({ durable_lsn: at }) => (durable = at),
   });
@@ -243,7 +247,7 @@ test('the loss that a restore reports is what was really lost', async () => {
     connection: cluster.connection,
     stateFile,
     intervalMs: 25,
-    signal: writing.signal,
+    signal: untilOver(writing.signal),
     report: quiet,
   });
   const acknowledged: Row[] = [];

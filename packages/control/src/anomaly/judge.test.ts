@@ -152,6 +152,11 @@ test('a weakened setting is told until it is mended or accepted', () => {
   const accepting = given({ earlier, protection: weak, accept: true });
   const accepted = [...earlier, recorded('3', accepting)];
   assert.equal(openOf(judgeAnomalies(given({ earlier: accepted, protection: weak })).findings).length, 0);
+  assert.equal(
+    judgeAnomalies(given({ earlier: accepted, protection: weak })).baseline,
+    '3',
+    'which is the baseline now',
+  );
   const weaker = protectionOf([place({ retention: retention({ keepDays: 1 }) })]);
   assert.equal(
     openOf(judgeAnomalies(given({ earlier: accepted, protection: weaker })).findings).length,
