@@ -137,7 +137,7 @@ for (const major of majors) {
             }
           },
         ),
-        { numRuns: 3000 },
+        { numRuns: 1000 },
       );
     });
   });
