@@ -176,10 +176,13 @@ suite('an investigation', () => {
     const archive = new WalArchive(stage.repository, stage.name, system.system_identifier, size);
     const taken = await archive.find(timelineId(1), segmentStart(position, size));
     for (const { name } of taken) await rm(join(stage.repositoryPath, name));
-    const seen = await look({ to: undefined });
-    assert.equal(seen.breaks.length, 1);
-    assert.ok(seen.found.some((each) => digest(each) === 'truncated public.reading (?)' && !each.whole));
-    assert.ok(seen.found.every((each) => each.xid !== xid));
+    // Once it begins behind the gap, and once it comes to it.
+    for (const begin of [from, new Date(0)]) {
+      const seen = await look({ from: begin, to: undefined });
+      assert.equal(seen.breaks.length, 1);
+      assert.ok(seen.found.some((each) => digest(each) === 'truncated public.reading (?)' && !each.whole));
+      assert.ok(seen.found.every((each) => each.xid !== xid));
+    }
   });
 
   test('says that there is nothing to look into', async () => {

@@ -70,6 +70,8 @@ function formOf(record: WalRecord): string | undefined {
         ...(subtransactions.length > 0 ? ['subtransactions'] : []),
         ...(removedFiles.length > 0 ? ['removed files'] : []),
         ...(redefined.length > 0 ? ['redefined'] : []),
+        // Bit 8 of xinfo, where there is one: statistics that are dropped stand between the two.
+        ...((record.info & 0x80) !== 0 && ((record.data[9] ?? 0) & 1) !== 0 ? ['statistics'] : []),
       ];
       return `${outcome}${prepared ? ' prepared' : ''}${has.length === 0 ? '' : `, ${has.join(', ')}`}`;
     }

@@ -39,7 +39,7 @@ const cases: readonly (readonly [form: string, expected: Partial<WalChange>])[] 
   ['checkpoint', { kind: 'checkpoint' }],
   ['commit', { kind: 'ended', outcome: 'commit', prepared: false, subtransactions: [], removedFiles: [] }],
   ['commit, redefined', { kind: 'ended', outcome: 'commit' }],
-  ['commit, removed files, redefined', { kind: 'ended', outcome: 'commit' }],
+  ['commit, removed files, redefined, statistics', { kind: 'ended', outcome: 'commit' }],
   ['commit, subtransactions', { kind: 'ended', outcome: 'commit' }],
   ['commit prepared', { kind: 'ended', outcome: 'commit', prepared: true }],
   ['abort', { kind: 'ended', outcome: 'abort', prepared: false }],
@@ -71,11 +71,17 @@ for (const major of majors) {
         assert.ok(change !== undefined, form);
         return change;
       };
-      const commit = one('commit, removed files, redefined');
+      const commit = one('commit, removed files, redefined, statistics');
       assert.ok(commit.kind === 'ended');
       for (const { tablespace, database, number } of commit.removedFiles) {
         assert.equal(tablespace, 1663);
         assert.ok(database < 20_000 && number >= 16_384 && number < 20_000);
+      }
+      // They stand behind the statistics that are dropped, whose items are longer with 18.
+      assert.ok(commit.redefined.length > 0);
+      for (const { database, relation } of commit.redefined) {
+        assert.ok(database === 0 || database === commit.removedFiles[0]?.database, `database ${database}`);
+        assert.ok(relation > 0 && relation < 20_000, `relation ${relation}`);
       }
       const year = new Date(Number(commit.atMicros / 1000n)).getUTCFullYear();
       assert.ok(year >= 2026 && year < 2100, `${year}`);
@@ -112,7 +118,10 @@ for (const major of majors) {
           const view = new DataView(page.buffer);
           assert.equal(view.getUint16(18, true), 8192 + 4, form);
           assert.ok(image.holeLength === 0 || view.getUint16(12, true) === image.holeOffset, form);
-          if (form.includes('insert')) assert.ok([...rowsOnPage(page)].length > 0, form);
+          if (form.includes('insert')) {
+            const heads = [...rowsOnPage(page)].map(({ row }) => row[22] ?? 0);
+            assert.ok(heads.length > 0 && heads.every((bytes) => bytes >= 24 && bytes % 8 === 0), form);
+          }
         }
       }
     });
@@ -137,7 +146,7 @@ for (const major of majors) {
             }
           },
         ),
-        { numRuns: 3000 },
+        { numRuns: 1000 },
       );
     });
   });
