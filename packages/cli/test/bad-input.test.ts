@@ -50,6 +50,27 @@ suite('bad input', () => {
       2,
       /'differential' is invalid\n {2}Allowed choices are full, incremental\.\n.*how it is called: spillway backup --help/,
     ],
+    [
+      'a window that is no number of days',
+      ['verify', '--sample', '36h'],
+      undefined,
+      2,
+      /--sample 36h is not understood\n {2}it must be a number of whole days/,
+    ],
+    [
+      'words that go with a restore alone',
+      ['verify', '--seed', 'x', '--check', 'SELECT true'],
+      undefined,
+      2,
+      /--seed and --check go with --level restore alone/,
+    ],
+    [
+      'two backups to restore and look into',
+      ['verify', '--level', 'restore', '1a', '2b'],
+      undefined,
+      2,
+      /--level restore looks at one backup/,
+    ],
     ['a wrong choice of a word', ['completion', 'csh'], undefined, 2, /argument 'shell'\n {2}Allowed choices are bash/],
     ['a wrong number', ['backup', '--workers', 'many'], undefined, 2, /whole number from 1 to 64/],
     [

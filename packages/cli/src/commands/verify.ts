@@ -29,6 +29,7 @@ export interface VerifyCommandOptions extends StatsOptions, TargetOptions {
 
 export const verify: Command<VerifyCommandOptions> = async (context, options, ...ids) => {
   refuseStray(options, ids);
+  if (options.sample !== undefined) parseWindow(options.sample);
   const loaded = await loadFor(context);
   const cluster = clusterName(context, loaded.configuration);
   const repository = await openConfigured(context, loaded);

@@ -10,7 +10,7 @@ export const verifyCommands: Branch = (program, call) => {
     program,
     'verify [backup-ids...]',
     'verify the newest backup, those named, or with --all the whole repository of the cluster',
-    "spillway verify --level restore --check 'SELECT count(*) > 0 FROM public.sensor'",
+    "spillway verify --level restore --check 'SELECT count(*) > 0 FROM sensor'",
   )
     .option('--all', 'every backup and dump, all WAL, and the packs themselves')
     .addOption(
