@@ -1,6 +1,6 @@
 // Exchanges the rows of live tables for those of the moment. The tables themselves stay: so do their oid and all that hangs on
 // it, foreign keys that point at them, views, grants, policies, triggers, statistics, publications, their place in a partition
-// tree (decision 19 tells why, and why not by renaming). Only rows that differ are touched.
+// tree (decision 21 tells why, and why not by renaming). Only rows that differ are touched.
 //
 //   1  stage      the rows of the moment into a temporary table, one for each table
 //   2  compare    in one snapshot, without a lock; the difference is shown, and whoever asked confirms it
