@@ -26,6 +26,7 @@ test('the story ends well, its last line is the figures, and nothing of it stays
     }
     assert.ok(typeof outcome['rpo_seconds'] === 'number' && typeof outcome['lost_commits'] === 'number');
     assert.deepEqual([outcome['ok'], outcome['undo_rows_equal'], outcome['history_rows_equal']], [true, true, true]);
+    assert.match(String(outcome['drill_record']), /^clusters\/water\/evidence\/\d{12}$/);
     // Told to a file, the story has no colours.
     assert.equal((await stderr).includes(String.fromCharCode(27)), false);
     assert.deepEqual(await leftIn(folder), []);

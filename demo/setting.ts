@@ -71,6 +71,7 @@ clusters:
       user: ${cluster.user}
       password: { file: ${path('password')} }
     bin_directory: ${JSON.stringify(cluster.installation.binDirectory)}
+    scratch_directory: ${path('scratch')}
     wal:
       flush_interval: ${FLUSH_INTERVAL_SECONDS}s
 `,

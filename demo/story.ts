@@ -4,13 +4,14 @@
 // 1. A cluster is filled. 2. Spillway protects it. 3. A full and 4. an incremental backup are made while clients write.
 // 5. The server is killed and its data directory removed. 6. It is restored elsewhere; the clock of RTO runs from the
 // first client that notices to the first write that succeeds. 7. The commits acknowledged are counted against those
-// found. 8. A wrong DELETE is undone (undo.ts).
+// found. 8. A wrong DELETE is undone (undo.ts). 9. The plan's monthly drill is held and signed (drill.ts).
 // Invariant: no figure comes from anywhere but a clock, a query or a document of the command line.
 
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { BackupSummary, RestoreDocument } from '@spillway/contract';
 import { adoptCluster, destroyDataDirectory, freePort, type LabCluster, momentNow, seededRandom } from '@spillway/lab';
+import { holdDrill } from './drill.ts';
 import { Ledger, type Loss, measureLoss, SOURCE } from './ledger.ts';
 import { loadNetwork } from './load.ts';
 import { formatBytes, formatCount, formatSeconds, type Narrative } from './narrative.ts';
@@ -65,6 +66,9 @@ export interface Outcome {
   readonly undo_rows_deleted: number;
   readonly undo_rows_equal: boolean;
   readonly history_rows_equal: boolean;
+  readonly drill_seconds: number;
+  /** Name of the signed record in the repository. */
+  readonly drill_record: string;
   readonly postgres_version: string;
   readonly scale: string;
   readonly storage: StorageKind;
@@ -134,22 +138,30 @@ export async function tellStory(options: StoryOptions): Promise<Outcome> {
   tellLoss(narrative, loss, historyEqual, history);
 
   narrative.step('A wrong DELETE, and the way back');
+  const configAfter = await writeConfiguration(setting, 'spillway-restored.yaml', replacement);
+  const receiverAfter = stack.use(new RunningCommand(configAfter, ['--cluster', CLUSTER_NAME, 'wal', 'receive']));
+  await untilStreaming(replacement, receiverAfter, signal);
   const undo = await undoDelete({
     cluster: replacement,
-    config: await writeConfiguration(setting, 'spillway-restored.yaml', replacement),
+    config: configAfter,
     folder: join(folder, 'undone'),
     writers,
     narrative,
-    stack,
+    receiver: receiverAfter,
     signal,
     pauseMs: scale.writeMs / 4,
     adopt: (document) => adopt(options, setting, document),
   });
 
+  narrative.step('The monthly drill, beside the live server');
+  const drill = await holdDrill(configAfter, narrative, signal);
+  await receiverAfter.stop();
+
   const objectives = objectivesFor({ rtoSeconds, rpoSeconds: loss.rpo_seconds, undoSeconds: undo.seconds });
   narrative.table(['OBJECTIVE OF THE PLAN', 'AT MOST', 'MEASURED', ''], objectiveRows(objectives));
   const failures = [
     ...objectives.filter((objective) => !isMet(objective)).map(({ name }) => `objective missed: ${name}`),
+    ...drill.failures,
     ...(undo.rowsEqual ? [] : ['the rows brought back are not those that were deleted']),
     ...(historyEqual ? [] : ['rows of the history are missing after the restore']),
     ...unexplainedLoss(loss),
@@ -174,6 +186,8 @@ export async function tellStory(options: StoryOptions): Promise<Outcome> {
     undo_rows_deleted: undo.rowsDeleted,
     undo_rows_equal: undo.rowsEqual,
     history_rows_equal: historyEqual,
+    drill_seconds: rounded((Date.parse(drill.finished_at) - Date.parse(drill.started_at)) / 1000),
+    drill_record: drill.object,
     postgres_version: primary.installation.version,
     scale: scale.name,
     storage: options.storage,

@@ -1,6 +1,6 @@
 // The second disaster: a tired person's DELETE, undone by a restore to the moment before it.
 //
-// 1. WAL of the restored server (a new timeline) is received into the same repository, and the clients work again.
+// 1. WAL of the restored server (a new timeline) is received into the same repository by now, and the clients work again.
 // 2. At night, when they rest, every table is fingerprinted and the time taken; then two DELETEs go wrong.
 // 3. The clients go on, not knowing. When the WAL of all that is durable, the cluster is restored to the noted time
 //    into another folder, beside the live one, and every table is compared with its fingerprint.
@@ -9,8 +9,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { RestoreDocument } from '@spillway/contract';
 import { differences, fingerprint, freePort, type LabCluster } from '@spillway/lab';
 import { formatCount, formatSeconds, type Narrative } from './narrative.ts';
-import { CLUSTER_NAME, DATABASE, restoreWords, untilDurable, untilStreaming, water } from './setting.ts';
-import { RunningCommand, spillway } from './spillway.ts';
+import { DATABASE, restoreWords, untilDurable, water } from './setting.ts';
+import { type RunningCommand, spillway } from './spillway.ts';
 import type { Writers } from './writers.ts';
 
 export interface UndoOptions {
@@ -22,7 +22,8 @@ export interface UndoOptions {
   readonly folder: string;
   readonly writers: Writers;
   readonly narrative: Narrative;
-  readonly stack: AsyncDisposableStack;
+  /** Of its WAL. */
+  readonly receiver: RunningCommand;
   readonly signal: AbortSignal;
   readonly pauseMs: number;
   readonly adopt: (document: RestoreDocument) => Promise<LabCluster>;
@@ -36,9 +37,7 @@ export interface Undone {
 }
 
 export async function undoDelete(options: UndoOptions): Promise<Undone> {
-  const { cluster, config, narrative, stack, signal } = options;
-  const receiver = stack.use(new RunningCommand(config, ['--cluster', CLUSTER_NAME, 'wal', 'receive']));
-  await untilStreaming(cluster, receiver, signal);
+  const { cluster, config, narrative, receiver, signal } = options;
   await work(options);
   narrative.line('the clients work on the restored server; its WAL goes into the same repository');
 
@@ -72,7 +71,6 @@ export async function undoDelete(options: UndoOptions): Promise<Undone> {
       ? `all ${total} rows of ${rows.length} tables are equal, row for row, to those before the DELETE`
       : `these tables differ from what they were before the DELETE: ${different.join(', ')}`,
   );
-  await receiver.stop();
   return { seconds, rowsDeleted, rowsEqual: different.length === 0 };
 }
 

@@ -147,7 +147,7 @@ function tell({ output }: Context, record: engine.EvidenceRecord, details: Drill
     cluster: record.cluster,
     result: record.result,
     evidence: record.id,
-    object: engine.evidenceName(record.cluster, record.id),
+    object: engine.evidenceObjectName(record),
     started_at: record.started_at,
     finished_at: record.finished_at,
     failures: failuresOf(details),
