@@ -9,6 +9,15 @@ import { readScratchMarkers, type ScratchMarker, type ScratchPlace, writeScratch
 
 const SECOND = 1000;
 
+/** It looks now and then whether there is still something to end, so that it does not outlast what was ended before its time. */
+const SLEEPER = `left=$1
+while [ "$left" -gt 0 ] && [ -e "$6" ]; do
+  nap=$(( left < 10 ? left : 10 ))
+  sleep "$nap"
+  left=$(( left - nap ))
+done
+[ -e "$6" ] && exec "$2" "$3" "$4" "$5"`;
+
 /** Another end for what is kept already. Throws SPW_USAGE where there is none of that id. */
 export async function keepScratch(folder: string, id: string, until: Date): Promise<void> {
   const one = (await readScratchMarkers(folder)).found.find(({ place }) => place.id === id);
@@ -32,16 +41,7 @@ export async function keepPlace(
   const program = fileURLToPath(new URL('./expire-worker.ts', import.meta.url));
   spawn(
     '/bin/sh',
-    [
-      '-c',
-      'sleep "$1"; exec "$2" "$3" "$4" "$5"',
-      'spillway',
-      String(seconds),
-      process.execPath,
-      program,
-      folder,
-      place.id,
-    ],
+    ['-c', SLEEPER, 'spillway', String(seconds), process.execPath, program, folder, place.id, place.marker],
     { cwd: '/', env: { PATH: '/usr/local/bin:/usr/bin:/bin' }, detached: true, stdio: 'ignore' },
   )
     // Then the next who opens a scratch cluster there ends it.
