@@ -9,7 +9,7 @@ export const reportCommands: Branch = (program, call) => {
     report,
     'compliance',
     'objectives against what was measured, drills held and missed, findings, and what that shows of NIST SP 800-34, ISO 22301 and SOC 2',
-    'spillway report compliance --month 2026-11 --html report.html --pdf report.pdf',
+    'spillway report compliance --month 2026-11 --html report.html',
   )
     .requiredOption('--month <year-month>', 'the month, in UTC', month)
     .option('--html <file>', 'write the report as one HTML file that needs nothing else')

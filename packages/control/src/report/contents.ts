@@ -112,11 +112,11 @@ function objectives(report: ComplianceReport): readonly Block[] {
       columns: [
         { title: 'Objective', share: 24 },
         { title: 'Set at', share: 12, align: 'right' },
-        { title: 'Measured', share: 11, align: 'right' },
+        { title: 'Measured', share: 13, align: 'right' },
         { title: 'Worst', share: 12, align: 'right' },
         { title: 'Median', share: 12, align: 'right' },
         { title: 'Result', share: 11 },
-        { title: 'Why', share: 24 },
+        { title: 'Why', share: 23 },
       ],
       rows: report.objectives.map((each) => [
         cell(names[each.objective]),
@@ -154,11 +154,11 @@ function drills({ drills: { due, state, held } }: ComplianceReport): readonly Bl
       caption: 'Every drill of the month',
       columns: [
         { title: 'Record', share: 9 },
-        { title: 'Drill', share: 17 },
+        { title: 'Drill', share: 12 },
         { title: 'Begun', share: 20 },
         { title: 'Result', share: 10 },
-        { title: 'RTO', share: 13, align: 'right' },
-        { title: 'RPO', share: 13, align: 'right' },
+        { title: 'RTO', share: 17, align: 'right' },
+        { title: 'RPO', share: 15, align: 'right' },
         { title: 'Checks', share: 18 },
       ],
       rows: held.map((drill) => [
