@@ -83,7 +83,7 @@ await copyFile(join(CLI, 'bin', 'spillway.js'), join(folder, 'bin', 'spillway.js
 await chmod(join(folder, 'bin', 'spillway.js'), 0o755);
 for (const name of ['README.md', 'LICENSE', 'CHANGELOG.md']) await copyFile(join(ROOT, name), join(folder, name));
 const manifests = await Promise.all(
-  ['cli', 'engine', 'control', 'lab'].map(
+  ['cli', 'engine', 'control', 'daemon', 'lab'].map(
     async (name): Promise<Manifest> =>
       JSON.parse(await readFile(join(ROOT, 'packages', name, 'package.json'), 'utf8')) as Manifest,
   ),

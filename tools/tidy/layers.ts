@@ -1,6 +1,6 @@
 // Who may know whom. Tests may reach further than what they test: they start servers and break storage.
 //
-// 1. contract <- engine <- control <- cli; lab knows the contract alone; demo, bench and tests know all.
+// 1. contract <- engine <- control <- daemon <- cli; lab knows the contract alone; demo, bench and tests know all.
 // 2. A package is entered by its name, so through src/index.ts, never by a path into it. The contract has one more entry,
 //    `@spillway/contract/schemas`, which loads zod: the engine, and with it every worker thread, does without.
 // 3. In the engine: format and codec do no I/O, storage knows no repository, repository no PostgreSQL, postgres no
@@ -14,6 +14,7 @@ const packageNames: Readonly<Record<string, string>> = {
   '@spillway/contract': 'contract',
   '@spillway/engine': 'engine',
   '@spillway/control': 'control',
+  '@spillway/daemon': 'daemon',
   '@spillway/lab': 'lab',
 };
 
@@ -25,7 +26,8 @@ const mayKnow: Readonly<Record<string, readonly string[]>> = {
   engine: ['contract'],
   lab: ['contract'],
   control: ['contract', 'engine'],
-  cli: ['contract', 'engine', 'control'],
+  daemon: ['contract', 'engine', 'control'],
+  cli: ['contract', 'engine', 'control', 'daemon'],
   monitor: [],
 };
 

@@ -19,6 +19,7 @@ import { labCommands } from './program/lab.ts';
 import { referenceCommands } from './program/reference.ts';
 import { repositoryCommands } from './program/repository.ts';
 import { restoreCommands } from './program/restore.ts';
+import { serviceCommands } from './program/service.ts';
 import type { Branch } from './program/tree.ts';
 import { storageCommands } from './program/storage.ts';
 import { verifyCommands } from './program/verify.ts';
@@ -37,6 +38,7 @@ const branches: readonly Branch[] = [
   holdCommands,
   storageCommands,
   copyCommands,
+  serviceCommands,
   labCommands,
   configurationCommands,
   explainCommands,

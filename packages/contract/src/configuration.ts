@@ -9,10 +9,13 @@
 import { z } from 'zod';
 import { s3, type S3Configuration } from './bucket-settings.ts';
 import { isS3Url, parseS3Url } from './s3.ts';
+import { schedules } from './schedule-settings.ts';
+import { service } from './service-settings.ts';
 import { duration, milliseconds, MINUTE, secret, text, wholeNumber, yesOrNo } from './setting-forms.ts';
 import { nearest } from './spelling.ts';
 
 export type { S3Configuration } from './bucket-settings.ts';
+export { parseSchedule, type ScheduleKind, scheduleKinds, type SchedulePattern } from './schedule-settings.ts';
 export type { SecretSource } from './setting-forms.ts';
 
 export interface ConfigurationProblem {
@@ -105,6 +108,7 @@ const cluster = z.strictObject({
   wal: wal.prefault({}),
   backup: backup.prefault({}),
   retention: retention.prefault({}),
+  schedules: schedules.prefault({}),
 });
 
 const clusterNameForm = /^[a-z0-9][a-z0-9_-]{0,39}$/;
@@ -181,6 +185,7 @@ const configuration = z
       .enum(['all', 'quorum', 'best-effort'], { error: 'must be all, quorum or best-effort' })
       .default('all'),
     clusters: z.record(z.string().regex(clusterNameForm), cluster).default({}),
+    service: service.prefault({}),
   })
   .transform((given) => ({
     ...given,
@@ -196,6 +201,8 @@ const configuration = z
 export type Configuration = z.output<typeof configuration>;
 export type CopyConfiguration = Configuration['copies'][string];
 export type ClusterConfiguration = Configuration['clusters'][string];
+export type ServiceConfiguration = Configuration['service'];
+export type SchedulesConfiguration = ClusterConfiguration['schedules'];
 
 /** The replication slot of a cluster for which none is configured. */
 export const defaultSlot = (clusterName: string): string => `spillway_${clusterName.replaceAll('-', '_')}`;

@@ -369,6 +369,13 @@ export const errorTable = {
     'A rewind was begun and did not finish; the data directory cannot be started as a server.',
     'restore over it with: spillway restore --delta --standby; what it had alone was kept aside',
   ),
+  // The service
+  SPW_SERVICE_STATE: entry(
+    exitCodes.failed,
+    false,
+    'The state of the service could not be opened or written.',
+    'check the folder and its space; it may be deleted: schedules find their last successes in the repository, tokens are made anew',
+  ),
   // The process itself
   SPW_INTERRUPTED: entry(exitCodes.interrupted, true, 'The command was interrupted.', 'run it again to go on'),
   SPW_LAB: entry(exitCodes.failed, false, 'The lab could not do that.', 'spillway lab down, then up again'),

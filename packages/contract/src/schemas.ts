@@ -3,3 +3,4 @@
 
 export * from './configuration.ts';
 export * from './documents/index.ts';
+export * from './service/index.ts';

@@ -1,8 +1,8 @@
 // `spillway backups`: what there is to restore from, and from when to when.
 
 import type { BackupsDocument, RecoveryWindow, ShownBackup } from '@spillway/contract';
+import { describeBackups } from '@spillway/control';
 import type { Command } from '../context.ts';
-import * as engine from '@spillway/engine';
 import { clusterName, loadFor, openConfigured } from '../session.ts';
 import type { Colours } from '../ui/colour.ts';
 import { formatBytes, formatDuration, formatRelative, formatTime, shortId } from '../ui/format.ts';
@@ -12,27 +12,7 @@ export const backups: Command<object> = async (context) => {
   const loaded = await loadFor(context);
   const cluster = clusterName(context, loaded.configuration);
   const repository = await openConfigured(context, loaded);
-  const asked = { repository, cluster, signal: context.signal };
-  const list = await engine.listBackups(asked);
-  const read = { backups: list, readWal: engine.walReader(asked) };
-  const [window, wal, evidence, holds] = await Promise.all([
-    engine.recoveryWindow({ ...asked, ...read }),
-    engine.checkWal({ ...asked, ...read }),
-    engine.listEvidence(repository, cluster, context.signal),
-    engine.listLegalHolds(repository, cluster, context.signal),
-  ]);
-  const verdicts = engine.verdicts(evidence.records);
-  const { active } = holds;
-  const without = new Set(wal.backups_without_wal);
-  const document: BackupsDocument = {
-    cluster,
-    recovery_window: window,
-    backups: list.map((summary) => ({
-      ...summary,
-      wal_complete: !without.has(summary.id),
-      ...provenance(verdicts.get(summary.id), active.get(summary.id)),
-    })),
-  };
+  const document = await describeBackups({ repository, cluster, signal: context.signal });
   context.output.result(document, (colours) => renderBackups(document, new Date(), colours));
   return 0;
 };
@@ -70,16 +50,6 @@ export function renderBackups(
   );
   return `${describeWindow(cluster, window, now)}\n\n${table}`;
 }
-
-/** As fields of documents. */
-export const provenance = (
-  verdict: engine.Verdict | undefined,
-  holds: readonly engine.LegalHold[] | undefined,
-): Pick<ShownBackup, 'proven_at' | 'verification' | 'legal_hold'> => ({
-  legal_hold: holds?.map(({ reason }) => reason).join('; ') ?? null,
-  proven_at: verdict?.provenAt ?? null,
-  verification: verdict?.result ?? null,
-});
 
 export function renderProof(
   { proven_at: at, verification }: Pick<ShownBackup, 'proven_at' | 'verification'>,

@@ -1,7 +1,7 @@
 // `spillway config check`, `config show` and `config schema`: is the configuration right, and what is in force, from where.
 // Secrets are never fetched here: what is shown is where each would come from.
 
-import type { ConfigCheckDocument, ConfigShowDocument, S3Configuration, SecretSource } from '@spillway/contract';
+import type { ConfigCheckDocument, ConfigShowDocument, Milliseconds, S3Configuration, SecretSource } from '@spillway/contract';
 import { formatDurationSetting } from '@spillway/contract';
 import { configurationSchema } from '@spillway/contract/schemas';
 import type { LoadedConfiguration } from '../configuration/load.ts';
@@ -22,15 +22,7 @@ export const check: Command<object> = async (context) => {
 };
 
 export const show: Command<object> = async (context) => {
-  const loaded = await loadFor(context);
-  const document: ConfigShowDocument = {
-    file: loaded.file,
-    settings: [...settingsOf(loaded)].map(({ path, value }) => ({
-      path: path.join('.'),
-      value,
-      origin: loaded.originOf(path),
-    })),
-  };
+  const document = settingsShown(await loadFor(context));
   context.output.result(document, () =>
     renderTable(
       [{ title: 'SETTING' }, { title: 'VALUE' }, { title: 'FROM' }],
@@ -39,6 +31,16 @@ export const show: Command<object> = async (context) => {
   );
   return 0;
 };
+
+/** Every setting in force, without secrets. */
+export const settingsShown = (loaded: LoadedConfiguration): ConfigShowDocument => ({
+  file: loaded.file,
+  settings: [...settingsOf(loaded)].map(({ path, value }) => ({
+    path: path.join('.'),
+    value,
+    origin: loaded.originOf(path),
+  })),
+});
 
 /** For an editor: `# yaml-language-server: $schema=spillway.schema.json` at the head of the file. */
 export const schema: Command<object> = async ({ output }) => {
@@ -79,8 +81,9 @@ function* settingsOf(loaded: LoadedConfiguration): Generator<Setting> {
       if (value !== undefined) yield { path: [...at, 'retention', rule], value: formatDurationSetting(value) };
     }
   }
+  yield* serviceSettings(loaded);
   for (const [name, cluster] of Object.entries(clusters)) {
-    const { connection, data_directory: data, bin_directory: bin, scratch_directory: scratch, wal, backup } = cluster;
+    const { connection, data_directory: data, bin_directory: bin, scratch_directory: scratch, wal, backup, schedules } = cluster;
     const at = ['clusters', name];
     const { password, ssl_root_certificate_file: certificate, ...plain } = connection;
     for (const [key, value] of Object.entries(plain)) yield { path: [...at, 'connection', key], value };
@@ -100,7 +103,26 @@ function* settingsOf(loaded: LoadedConfiguration): Generator<Setting> {
     yield { path: [...at, 'backup', 'source'], value: backup.source };
     yield { path: [...at, 'backup', 'compression_level'], value: backup.compression_level };
     yield { path: [...at, 'backup', 'wal_timeout'], value: formatDurationSetting(backup.wal_timeout) };
+    for (const [key, value] of Object.entries(schedules)) {
+      if (value === undefined) continue;
+      const told = SCHEDULE_DURATIONS.has(key) ? formatDurationSetting(value as Milliseconds) : String(value ?? 'never');
+      yield { path: [...at, 'schedules', key], value: told };
+    }
   }
+}
+
+const SCHEDULE_DURATIONS = new Set(['jitter', 'timeout', 'backoff']);
+
+function* serviceSettings({ configuration: { service } }: LoadedConfiguration): Generator<Setting> {
+  const { tls, file_directories: folders, approval_within, keep_jobs, session, ...plain } = service;
+  for (const [key, value] of Object.entries(plain)) {
+    if (value !== undefined) yield { path: ['service', key], value: String(value) };
+  }
+  for (const [key, value] of Object.entries({ approval_within, keep_jobs, session })) {
+    yield { path: ['service', key], value: formatDurationSetting(value) };
+  }
+  for (const [key, value] of Object.entries(tls ?? {})) yield { path: ['service', 'tls', key], value };
+  if (folders.length > 0) yield { path: ['service', 'file_directories'], value: folders.join(', ') };
 }
 
 function* bucketSettings(at: readonly string[], s3: S3Configuration | undefined): Generator<Setting> {

@@ -1,12 +1,13 @@
 // `spillway show <backup-id>`: all that is known of one backup.
 
 import type { ShownBackup } from '@spillway/contract';
+import { provenance } from '@spillway/control';
 import type { Command } from '../context.ts';
 import * as engine from '@spillway/engine';
 import { clusterName, loadFor, openConfigured } from '../session.ts';
 import { formatBytes, formatCount, formatDuration, formatRelative, formatTime, formatVersion } from '../ui/format.ts';
 import type { Colours } from '../ui/colour.ts';
-import { provenance, renderProof } from './backups.ts';
+import { renderProof } from './backups.ts';
 import { renderPairs } from '../ui/table.ts';
 
 export const show: Command<object> = async (context, _options, id = '') => {

@@ -11,6 +11,7 @@ export const commandGroups: readonly (readonly [heading: string, commands: reado
   ['Recover:', ['backups', 'show', 'restore', 'rewind', 'dump']],
   ['Prove:', ['doctor', 'verify', 'evidence']],
   ['Keep:', ['expire', 'hold', 'storage', 'copy', 'repair']],
+  ['Serve:', ['serve', 'token']],
   ['More:', ['lab', 'explain', 'schema', 'completion', 'man']],
 ];
 

@@ -5,11 +5,11 @@ import { type Immutable, time } from './form.ts';
 
 export const evidenceRecordDocument = z.object({
   id: z.string(),
-  kind: z.enum(['verification', 'restore', 'key-check', 'drill', 'table-restore']),
+  kind: z.enum(['verification', 'restore', 'key-check', 'drill', 'table-restore', 'action']),
   cluster: z.string(),
   /** Backup or dump that it is about; null where it is about none. */
   backup: z.string().nullable(),
-  level: z.enum(['structure', 'data', 'wal', 'dump', 'restore', 'keys']),
+  level: z.enum(['structure', 'data', 'wal', 'dump', 'restore', 'keys', 'action']),
   result: z.enum(['passed', 'failed']),
   started_at: time,
   finished_at: time,

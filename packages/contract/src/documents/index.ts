@@ -25,6 +25,7 @@ export * from './repair.ts';
 export * from './repository.ts';
 export * from './restore.ts';
 export * from './rewind.ts';
+export * from './serve.ts';
 export * from './storage.ts';
 export * from './verification.ts';
 export * from './wal.ts';

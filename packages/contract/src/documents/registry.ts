@@ -39,6 +39,8 @@ import { sealDocument } from './seal.ts';
 import { tierDocument } from './tier.ts';
 import { withStorageStats } from './storage.ts';
 import { verifyDocument } from './verification.ts';
+import { createdTokenDocument, tokenDocument, tokensDocument } from '../service/documents.ts';
+import { serveDocument } from './serve.ts';
 import { receiveDocument, walFetchDocument, walPushDocument, walReportDocument } from './wal.ts';
 
 /** By the command's words, in the order of the help. `error` is what any command prints when it fails. */
@@ -97,6 +99,10 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
   ['wal push', walPushDocument],
   ['wal fetch', walFetchDocument],
   ['wal check', walReportDocument],
+  ['serve', serveDocument],
+  ['token create', createdTokenDocument],
+  ['token list', tokensDocument],
+  ['token revoke', tokenDocument],
   ['lab up', labDocument],
   ['lab down', labDocument],
   ['lab list', labsDocument],

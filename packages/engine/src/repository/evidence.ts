@@ -19,11 +19,11 @@ const READS_AT_ONCE = 8;
 export interface EvidenceRecord {
   /** `20261123T181500123Z-1a2b3c4d`: when it was finished, to the millisecond, and eight random hexadecimal digits. */
   readonly id: string;
-  readonly kind: 'verification' | 'restore' | 'key-check' | 'drill' | 'table-restore';
+  readonly kind: 'verification' | 'restore' | 'key-check' | 'drill' | 'table-restore' | 'action';
   readonly cluster: string;
   /** The backup it is about; null where it is about none. */
   readonly backup: string | null;
-  readonly level: 'structure' | 'data' | 'wal' | 'dump' | 'restore' | 'keys';
+  readonly level: 'structure' | 'data' | 'wal' | 'dump' | 'restore' | 'keys' | 'action';
   readonly result: 'passed' | 'failed';
   readonly started_at: string;
   readonly finished_at: string;

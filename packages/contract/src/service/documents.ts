@@ -1,0 +1,254 @@
+// What the service's API answers with. Times are RFC 3339 in UTC, names snake_case; new fields may be added to any of them.
+
+import { z } from 'zod';
+import { count, type Immutable, time } from '../documents/form.ts';
+import { jobStates, lanes, receiverStates, roles } from './words.ts';
+
+/** RFC 9457, as application/problem+json. */
+export const problemDocument = z
+  .object({
+    status: z.int(),
+    code: z.string(),
+    title: z.string(),
+    detail: z.string().describe('what happened, and what to do next'),
+  })
+  .meta({ id: 'Problem' });
+
+export const jobErrorDocument = z.object({
+  code: z.string(),
+  message: z.string(),
+  why: z.string().nullable(),
+  hint: z.string(),
+});
+
+export const jobDocument = z
+  .object({
+    id: z.string(),
+    cluster: z.string(),
+    command: z.string(),
+    /** What was asked for, without its confirmation. */
+    request: z.record(z.string(), z.unknown()),
+    lane: z.enum(lanes),
+    /** The kind of schedule it is of; null where somebody asked for it. */
+    schedule: z.string().nullable(),
+    /** The moment of the schedule that it is for. */
+    due_at: time.nullable(),
+    /** Moments before that for which nothing ran. */
+    missed: count,
+    state: z.enum(jobStates),
+    /** Which attempt this is, from 1 on, and how many there may be. */
+    attempt: count,
+    attempts_max: count,
+    requested_by: z.string().describe('the name of a token, or schedule'),
+    requested_at: time,
+    /** When it is tried again, where it waits for that. */
+    retry_at: time.nullable(),
+    started_at: time.nullable(),
+    finished_at: time.nullable(),
+    duration_seconds: z.number().nonnegative().nullable(),
+    exit_code: z.int().nullable(),
+    error: jobErrorDocument.nullable(),
+    /** The document that the command printed; null before its end, and where it was too long to keep. */
+    result: z.unknown(),
+    progress: z
+      .object({
+        at: time,
+        phase: z.string(),
+        done_bytes: count,
+        total_bytes: count.nullable(),
+        detail: z.string().nullable(),
+      })
+      .nullable(),
+    approvals: z.array(z.object({ by: z.string(), at: time })),
+    approvals_needed: count,
+  })
+  .meta({ id: 'Job' });
+
+export const jobPageDocument = z
+  .object({ jobs: z.array(jobDocument), next_cursor: z.string().nullable() })
+  .meta({ id: 'JobPage' });
+
+export const jobLogDocument = z
+  .object({
+    lines: z.array(
+      z.object({ line: count, at: time, level: z.enum(['info', 'warning', 'error', 'output']), message: z.string() }),
+    ),
+    /** Lines that were not kept, because the job said more than is kept of one. */
+    left_out: count,
+  })
+  .meta({ id: 'JobLog' });
+
+export const scheduleDocument = z
+  .object({
+    cluster: z.string(),
+    kind: z.string(),
+    /** Null where it never runs. */
+    pattern: z.string().nullable(),
+    time_zone: z.string(),
+    next_at: time.nullable(),
+    /** The newest moment that a run was begun for. */
+    handled_up_to: time.nullable(),
+    last_success_at: time.nullable(),
+    last_job: z.string().nullable(),
+    last_state: z.enum(jobStates).nullable(),
+    /** Why it does not run, where it has nothing to do. */
+    idle_because: z.string().nullable(),
+  })
+  .meta({ id: 'Schedule' });
+
+export const receiverDocument = z
+  .object({
+    state: z.enum(receiverStates),
+    since: time,
+    restarts: count,
+    error: jobErrorDocument.nullable(),
+    /** What it last said it does. */
+    detail: z.string().nullable(),
+  })
+  .meta({ id: 'Receiver' });
+
+export const clusterDocument = z
+  .object({
+    name: z.string(),
+    host: z.string(),
+    port: z.int(),
+    /** Null where the service runs none for it. */
+    receiver: receiverDocument.nullable(),
+    schedules: z.array(scheduleDocument),
+    /** Jobs that have not ended. */
+    jobs: z.array(jobDocument),
+  })
+  .meta({ id: 'Cluster' });
+
+export const clusterOverviewDocument = z.object({
+  name: z.string(),
+  /** Whether it can be recovered at all; null where the repository could not be asked. */
+  recoverable: z.boolean().nullable(),
+  earliest_at: time.nullable(),
+  latest_at: time.nullable(),
+  gaps: count.nullable(),
+  backups: count.nullable(),
+  last_backup_at: time.nullable(),
+  last_backup_proven_at: time.nullable(),
+  receiver: z.enum(receiverStates).nullable(),
+  running: z.array(z.string()),
+  next: z.object({ kind: z.string(), at: time }).nullable(),
+  /** What is wrong, in sentences; the worst first. */
+  problems: z.array(z.string()),
+  /** Why the repository could not be asked; null where it was. */
+  repository_error: z.string().nullable(),
+});
+
+export const overviewDocument = z
+  .object({ at: time, version: z.string(), started_at: time, clusters: z.array(clusterOverviewDocument) })
+  .meta({ id: 'Overview' });
+
+export const clustersDocument = z.object({ clusters: z.array(clusterDocument) }).meta({ id: 'Clusters' });
+export const schedulesDocument = z.object({ schedules: z.array(scheduleDocument) }).meta({ id: 'Schedules' });
+
+export const liveDocument = z.object({ alive: z.literal(true) });
+export const readyDocument = z.object({ ready: z.boolean(), why: z.string().nullable() });
+export const sessionEnded = z.object({ ended: z.literal(true) });
+export const openApiDocument = z.record(z.string(), z.unknown());
+export const eventStreamDocument = z.string().describe('text/event-stream');
+
+/** `POST /api/v1/clusters/{cluster}/restore-plan`. */
+export const plannedRestoreDocument = z
+  .object({ job: jobDocument, plan: z.unknown().describe('as spillway restore --dry-run') })
+  .meta({ id: 'PlannedRestore' });
+
+export const tokenDocument = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    role: z.enum(roles),
+    created_at: time,
+    created_by: z.string(),
+    expires_at: time.nullable(),
+    last_used_at: time.nullable(),
+    revoked_at: time.nullable(),
+  })
+  .meta({ id: 'Token' });
+
+export const tokensDocument = z.object({ tokens: z.array(tokenDocument) }).meta({ id: 'Tokens' });
+
+export const createdTokenDocument = tokenDocument
+  .extend({ token: z.string().describe('shown this one time') })
+  .meta({ id: 'CreatedToken' });
+
+export const tokenRequest = z
+  .strictObject({
+    name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9 ._@-]{0,63}$/),
+    role: z.enum(roles),
+    /** Without it, it stays until it is revoked. */
+    expires_at: time.optional(),
+  })
+  .meta({ id: 'TokenRequest' });
+
+export const sessionDocument = z
+  .object({
+    name: z.string(),
+    role: z.enum(roles),
+    expires_at: time,
+    /** To be sent back as `x-spillway-csrf` with whatever changes something. */
+    csrf_token: z.string(),
+  })
+  .meta({ id: 'Session' });
+
+export const auditEntryDocument = z.object({
+  id: count,
+  at: time,
+  who: z.string(),
+  role: z.string(),
+  action: z.string(),
+  cluster: z.string().nullable(),
+  /** The job, token or session that it was about. */
+  subject: z.string().nullable(),
+  details: z.record(z.string(), z.unknown()),
+  address: z.string(),
+  /** The record in the repository; null as long as it is not written. */
+  evidence: z.string().nullable(),
+});
+
+export const auditPageDocument = z
+  .object({ entries: z.array(auditEntryDocument), next_cursor: z.string().nullable() })
+  .meta({ id: 'AuditPage' });
+
+/** `GET /api/v1/events`, one a `data` field; `event` is its type. */
+export const serviceEvent = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('job'), cluster: z.string(), job: jobDocument }),
+  z.object({
+    type: z.literal('progress'),
+    cluster: z.string(),
+    job: z.string(),
+    at: time,
+    phase: z.string(),
+    done_bytes: count,
+    total_bytes: count.nullable(),
+    detail: z.string().nullable(),
+  }),
+  z.object({
+    type: z.literal('log'),
+    cluster: z.string(),
+    job: z.string(),
+    line: count,
+    at: time,
+    level: z.enum(['info', 'warning', 'error', 'output']),
+    message: z.string(),
+  }),
+  z.object({ type: z.literal('receiver'), cluster: z.string(), receiver: receiverDocument }),
+]);
+
+export type ProblemDocument = Immutable<z.infer<typeof problemDocument>>;
+export type JobErrorDocument = Immutable<z.infer<typeof jobErrorDocument>>;
+export type JobDocument = Immutable<z.infer<typeof jobDocument>>;
+export type ScheduleDocument = Immutable<z.infer<typeof scheduleDocument>>;
+export type ReceiverDocument = Immutable<z.infer<typeof receiverDocument>>;
+export type ClusterDocument = Immutable<z.infer<typeof clusterDocument>>;
+export type ClusterOverviewDocument = Immutable<z.infer<typeof clusterOverviewDocument>>;
+export type OverviewDocument = Immutable<z.infer<typeof overviewDocument>>;
+export type TokenDocument = Immutable<z.infer<typeof tokenDocument>>;
+export type TokensDocument = Immutable<z.infer<typeof tokensDocument>>;
+export type CreatedTokenDocument = Immutable<z.infer<typeof createdTokenDocument>>;
+export type AuditEntryDocument = Immutable<z.infer<typeof auditEntryDocument>>;
+export type ServiceEvent = Immutable<z.infer<typeof serviceEvent>>;

@@ -1,0 +1,34 @@
+// When each kind of a schedule last succeeded, as the repository tells it: manifests and signed records. So the service's
+// own memory can be lost. What leaves no trace there (expire, copy) is not told.
+
+import type { ScheduleKind } from '@spillway/contract';
+import type { BackupSummary, DumpSummary, EvidenceRecord } from '@spillway/engine';
+
+export interface Traces {
+  readonly backups: readonly Pick<BackupSummary, 'type' | 'finished_at'>[];
+  readonly dumps: readonly Pick<DumpSummary, 'source' | 'finished_at'>[];
+  readonly evidence: readonly Pick<EvidenceRecord, 'kind' | 'level' | 'result' | 'finished_at'>[];
+}
+
+/** Milliseconds, by kind. A full backup counts as an incremental one too, and a reading of the data as a look at the structure. */
+export function lastSuccesses({ backups, dumps, evidence }: Traces): ReadonlyMap<ScheduleKind, number> {
+  const last = new Map<ScheduleKind, number>();
+  const saw = (kind: ScheduleKind, finishedAt: string): void => {
+    const at = Date.parse(finishedAt);
+    if (Number.isFinite(at)) last.set(kind, Math.max(at, last.get(kind) ?? Number.NEGATIVE_INFINITY));
+  };
+  for (const { type, finished_at: at } of backups) {
+    saw('incremental', at);
+    if (type === 'full') saw('full', at);
+  }
+  for (const { source, finished_at: at } of dumps) {
+    saw('schema', at);
+    if (source === 'logical') saw('logical', at);
+  }
+  for (const { kind, level, result, finished_at: at } of evidence) {
+    if (kind !== 'verification' || result !== 'passed') continue;
+    if (level === 'structure' || level === 'data') saw('verify_structure', at);
+    if (level === 'data') saw('verify_data', at);
+  }
+  return last;
+}

@@ -1,0 +1,176 @@
+// What there is: clusters, how they are, their backups, WAL, evidence and schedules.
+
+import { SpillwayError } from '@spillway/contract';
+import {
+  backupsDocument,
+  clusterDocument,
+  clusterParameter,
+  clustersDocument,
+  evidenceListDocument,
+  evidenceQuery,
+  overviewDocument,
+  schedulesDocument,
+  walReportDocument,
+} from '@spillway/contract/schemas';
+import { iso } from '../../clock.ts';
+import { overviewOf } from '../../overview.ts';
+import type { Parts } from '../../parts.ts';
+import { needCluster } from '../act.ts';
+import type { Api } from '../server.ts';
+import { problems, secured } from './shapes.ts';
+
+export function clusterRoutes(app: Api, parts: Parts): void {
+  const { readings, dispatcher, jobs, runner, receivers, configuration, clock } = parts;
+  const names = Object.keys(configuration.clusters);
+  const viewer = { role: 'viewer' } as const;
+
+  const openJobs = (cluster: string) =>
+    jobs
+      .open()
+      .filter((job) => job.cluster === cluster)
+      .map((job) => ({ ...runner.documentOf(job), result: null }));
+
+  const describe = (name: string) => {
+    const { host, port } = configuration.clusters[name]?.connection ?? { host: '', port: 0 };
+    return {
+      name,
+      host,
+      port,
+      receiver: receivers.get(name)?.document ?? null,
+      schedules: [...dispatcher.documents(name)],
+      jobs: openJobs(name),
+    };
+  };
+
+  app.get(
+    '/api/v1/overview',
+    {
+      config: viewer,
+      schema: {
+        summary: 'Whether each cluster can be recovered, to when, and what is wrong',
+        tags: ['clusters'],
+        security: secured,
+        response: { 200: overviewDocument, ...problems },
+      },
+    },
+    async () => ({
+      at: iso(clock.now()),
+      version: parts.version,
+      started_at: iso(parts.startedAt),
+      clusters: await Promise.all(
+        names.map(async (name) => {
+          const read = await readings.backups(name).catch((error: unknown) => {
+            if (error instanceof SpillwayError) return error;
+            throw error;
+          });
+          const failed = read instanceof SpillwayError;
+          return overviewOf({
+            name,
+            backups: failed ? null : read,
+            repositoryError: failed ? read.message : null,
+            receiver: receivers.get(name)?.document ?? null,
+            schedules: dispatcher.documents(name),
+            jobs: openJobs(name),
+          });
+        }),
+      ),
+    }),
+  );
+
+  app.get(
+    '/api/v1/clusters',
+    {
+      config: viewer,
+      schema: {
+        summary: 'The clusters, their schedules, receivers and jobs',
+        tags: ['clusters'],
+        security: secured,
+        response: { 200: clustersDocument, ...problems },
+      },
+    },
+    async () => ({ clusters: names.map((name) => describe(name)) }),
+  );
+
+  app.get(
+    '/api/v1/clusters/:cluster',
+    {
+      config: viewer,
+      schema: {
+        summary: 'One cluster',
+        tags: ['clusters'],
+        security: secured,
+        params: clusterParameter,
+        response: { 200: clusterDocument, ...problems },
+      },
+    },
+    async ({ params }) => describe(needCluster(parts, params.cluster)),
+  );
+
+  app.get(
+    '/api/v1/clusters/:cluster/backups',
+    {
+      config: viewer,
+      schema: {
+        summary: 'Its backups and its recovery window; as spillway backups',
+        tags: ['clusters'],
+        security: secured,
+        params: clusterParameter,
+        response: { 200: backupsDocument, ...problems },
+      },
+    },
+    async ({ params }) => readings.backups(needCluster(parts, params.cluster)),
+  );
+
+  app.get(
+    '/api/v1/clusters/:cluster/wal',
+    {
+      config: viewer,
+      schema: {
+        summary: 'Its WAL in the repository, and the gaps in it; as spillway wal check',
+        tags: ['clusters'],
+        security: secured,
+        params: clusterParameter,
+        response: { 200: walReportDocument, ...problems },
+      },
+    },
+    async ({ params }) => readings.wal(needCluster(parts, params.cluster)),
+  );
+
+  app.get(
+    '/api/v1/clusters/:cluster/evidence',
+    {
+      config: viewer,
+      schema: {
+        summary: 'Signed records of verifications, restores, drills and actions; kind=drill gives the drills alone',
+        tags: ['clusters'],
+        security: secured,
+        params: clusterParameter,
+        querystring: evidenceQuery,
+        response: { 200: evidenceListDocument, ...problems },
+      },
+    },
+    async ({ params, query }) => {
+      const cluster = needCluster(parts, params.cluster);
+      const { records, unreadable } = await readings.evidence(cluster);
+      return {
+        cluster,
+        records: records.filter(({ kind }) => query.kind === undefined || kind === query.kind),
+        unreadable,
+      };
+    },
+  );
+
+  app.get(
+    '/api/v1/schedules',
+    {
+      config: viewer,
+      schema: {
+        summary: 'What runs by itself, and when',
+        tags: ['clusters'],
+        security: secured,
+        response: { 200: schedulesDocument, ...problems },
+      },
+    },
+    async () => ({ schedules: [...dispatcher.documents()] }),
+  );
+}

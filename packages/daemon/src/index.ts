@@ -1,0 +1,7 @@
+// The service: schedules, jobs and receivers, and the API over them. It reads no configuration file and no environment: the
+// command line hands in both.
+
+export type { Clock } from './clock.ts';
+export type { Launch } from './job/child.ts';
+export { type Service, type ServiceOptions, startService } from './service.ts';
+export { type OfflineTokens, openTokens } from './tokens.ts';

@@ -1,0 +1,74 @@
+// The first thing that somebody wants to know of a cluster: can it be recovered, to when, and what is wrong.
+
+import type {
+  BackupsDocument,
+  ClusterOverviewDocument,
+  JobDocument,
+  ReceiverDocument,
+  ScheduleDocument,
+} from '@spillway/contract';
+
+export interface OverviewFacts {
+  readonly name: string;
+  /** Null where the repository could not be asked. */
+  readonly backups: BackupsDocument | null;
+  readonly repositoryError: string | null;
+  readonly receiver: ReceiverDocument | null;
+  readonly schedules: readonly ScheduleDocument[];
+  /** That have not ended. */
+  readonly jobs: readonly Pick<JobDocument, 'command' | 'state'>[];
+}
+
+const FAILED = new Set(['failed', 'timed-out', 'aborted']);
+
+export function overviewOf(facts: OverviewFacts): ClusterOverviewDocument {
+  const { backups, receiver, schedules, jobs } = facts;
+  const last = backups?.backups.at(-1);
+  const window = backups?.recovery_window;
+  const next = schedules
+    .flatMap(({ kind, next_at: at }) => (at === null ? [] : [{ kind, at }]))
+    .toSorted((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))[0];
+  return {
+    name: facts.name,
+    recoverable: backups === null ? null : window?.latest_at !== null && window?.latest_at !== undefined,
+    earliest_at: window?.earliest_at ?? null,
+    latest_at: window?.latest_at ?? null,
+    gaps: window === undefined ? null : window.gaps.length,
+    backups: backups === null ? null : backups.backups.length,
+    last_backup_at: last?.finished_at ?? null,
+    last_backup_proven_at: last?.proven_at ?? null,
+    receiver: receiver?.state ?? null,
+    running: jobs.filter(({ state }) => state === 'running').map(({ command }) => command),
+    next: next ?? null,
+    problems: problemsOf(facts),
+    repository_error: facts.repositoryError,
+  };
+}
+
+/** In sentences, what keeps it from being recovered first. */
+function problemsOf({ backups, repositoryError, receiver, schedules, jobs }: OverviewFacts): readonly string[] {
+  const problems: string[] = [];
+  if (repositoryError !== null) problems.push(`The repository cannot be read: ${repositoryError}.`);
+  if (backups !== null) {
+    const { backups: list, recovery_window: window } = backups;
+    if (list.length === 0) problems.push('There is no backup yet.');
+    else if (window.latest_at === null) problems.push('It cannot be recovered: no backup has the WAL it needs.');
+    for (const gap of window.gaps) {
+      problems.push(`WAL of timeline ${gap.timeline} is missing from ${gap.from_lsn} to ${gap.to_lsn}.`);
+    }
+    const failed = list.filter(({ verification }) => verification === 'failed').length;
+    if (failed > 0) problems.push(`${failed} of ${list.length} backups failed their verification.`);
+    const damaged = list.at(-1)?.damaged_page_count ?? 0;
+    if (damaged > 0) problems.push(`The newest backup has ${damaged} damaged pages of the cluster.`);
+  }
+  if (receiver?.state === 'resting') {
+    problems.push(`WAL is not being received: ${receiver.error?.message ?? 'the receiver ended'}.`);
+  }
+  for (const { kind, last_state: state } of schedules) {
+    if (state !== null && FAILED.has(state)) problems.push(`The last ${kind.replaceAll('_', ' ')} by schedule is ${state}.`);
+    if (state === 'waiting') problems.push(`The last ${kind.replaceAll('_', ' ')} by schedule failed, and is tried again.`);
+  }
+  const awaiting = jobs.filter(({ state }) => state === 'awaiting-approval').length;
+  if (awaiting > 0) problems.push(`${awaiting} of its jobs wait for a second person.`);
+  return problems;
+}

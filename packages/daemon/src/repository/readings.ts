@@ -1,0 +1,106 @@
+// What the repository says, for whoever asks the API: read in this process, each answer kept for a moment.
+//
+// 1. The repository is opened when it is first needed and stays open; after a failure it is opened anew, so that a rotated
+//    key or a storage that came back is no reason to start the service again.
+// 2. Whoever asks for what is being read already gets the same answer. A failure is kept too, for less long: a storage that
+//    does not answer is not asked by everybody at once.
+// 3. What a job did is seen at once: its end forgets what is kept of its cluster.
+
+import { type BackupsDocument, SpillwayError, type WalReport } from '@spillway/contract';
+import { describeBackups, lastSuccesses } from '@spillway/control';
+import { checkWal, type EvidenceList, listBackups, listDumps, listEvidence, type Repository } from '@spillway/engine';
+import type { Clock } from '../clock.ts';
+
+interface Kept {
+  readonly until: number;
+  readonly answer: Promise<unknown>;
+}
+
+const KEPT_MS = 10_000;
+const FAILURE_KEPT_MS = 2000;
+const READ_MS_MAX = 60_000;
+
+export class Readings {
+  readonly #open: (signal: AbortSignal) => Promise<Repository>;
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal;
+  readonly #kept = new Map<string, Kept>();
+  #repository: Promise<Repository> | undefined;
+
+  constructor(parts: {
+    readonly open: (signal: AbortSignal) => Promise<Repository>;
+    readonly clock: Clock;
+    readonly signal: AbortSignal;
+  }) {
+    this.#open = parts.open;
+    this.#clock = parts.clock;
+    this.#signal = parts.signal;
+  }
+
+  backups(cluster: string): Promise<BackupsDocument> {
+    return this.#ask(`${cluster} backups`, (repository, signal) => describeBackups({ repository, cluster, signal }));
+  }
+
+  wal(cluster: string): Promise<WalReport> {
+    return this.#ask(`${cluster} wal`, (repository, signal) => checkWal({ repository, cluster, signal }));
+  }
+
+  evidence(cluster: string): Promise<EvidenceList> {
+    return this.#ask(`${cluster} evidence`, (repository, signal) => listEvidence(repository, cluster, signal));
+  }
+
+  successes(cluster: string): Promise<ReturnType<typeof lastSuccesses>> {
+    return this.#ask(`${cluster} successes`, async (repository, signal) => {
+      const asked = { repository, cluster, signal };
+      const [backups, dumps, evidence] = await Promise.all([
+        listBackups(asked),
+        listDumps(asked),
+        listEvidence(repository, cluster, signal),
+      ]);
+      return lastSuccesses({ backups, dumps, evidence: evidence.records });
+    });
+  }
+
+  /** Works on the open repository, without keeping an answer. */
+  with<Answer>(work: (repository: Repository, signal: AbortSignal) => Promise<Answer>): Promise<Answer> {
+    return this.#work(work);
+  }
+
+  forget(cluster: string): void {
+    for (const key of this.#kept.keys()) if (key.startsWith(`${cluster} `)) this.#kept.delete(key);
+  }
+
+  #ask<Answer>(
+    key: string,
+    work: (repository: Repository, signal: AbortSignal) => Promise<Answer>,
+  ): Promise<Answer> {
+    const now = this.#clock.now();
+    const kept = this.#kept.get(key);
+    if (kept !== undefined && kept.until > now) return kept.answer as Promise<Answer>;
+    const answer = this.#work(work);
+    this.#kept.set(key, { until: now + KEPT_MS, answer });
+    answer.catch(() => {
+      if (this.#kept.get(key)?.answer === answer) {
+        this.#kept.set(key, { until: this.#clock.now() + FAILURE_KEPT_MS, answer });
+      }
+    });
+    return answer;
+  }
+
+  async #work<Answer>(work: (repository: Repository, signal: AbortSignal) => Promise<Answer>): Promise<Answer> {
+    const limit = AbortSignal.timeout(READ_MS_MAX);
+    const signal = AbortSignal.any([this.#signal, limit]);
+    const opening = (this.#repository ??= this.#open(this.#signal));
+    try {
+      return await work(await opening, signal);
+    } catch (error) {
+      if (this.#repository === opening) this.#repository = undefined;
+      if (limit.aborted && !this.#signal.aborted) {
+        throw new SpillwayError('SPW_STORAGE_UNREACHABLE', `the repository did not answer within ${READ_MS_MAX / 1000} s`, {
+          cause: error,
+        });
+      }
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,120 @@
+// From the configuration to what the service does of itself: for each cluster and kind the rule, and the job it begins.
+
+import {
+  type ClusterConfiguration,
+  type Configuration,
+  type Lane,
+  type ScheduleKind,
+} from '@spillway/contract';
+import { jobCommandOf, scheduleKinds } from '@spillway/contract/schemas';
+import { occurrencesOf, type Rule } from '@spillway/control';
+
+export interface ScheduleRule {
+  readonly cluster: string;
+  readonly kind: ScheduleKind;
+  readonly pattern: string | null;
+  readonly timeZone: string;
+  /** Undefined where it never runs. */
+  readonly rule: Rule | undefined;
+  /** Why it has nothing to do, though it has a pattern. */
+  readonly idleBecause: string | null;
+  readonly timeoutMs: number;
+  readonly attemptsMax: number;
+  readonly backoffMs: number;
+}
+
+const commands: Readonly<Record<ScheduleKind, Readonly<Record<string, unknown>> & { readonly command: string }>> = {
+  full: { command: 'backup', type: 'full' },
+  incremental: { command: 'backup', type: 'incremental' },
+  schema: { command: 'backup', source: 'schema' },
+  logical: { command: 'backup', source: 'logical' },
+  verify_structure: { command: 'verify', all: true, level: 'structure' },
+  verify_data: { command: 'verify', level: 'data' },
+  expire: { command: 'expire' },
+  copy: { command: 'copy' },
+};
+
+/** The request that a run of that kind is. */
+export const requestOf = (cluster: string, kind: ScheduleKind): Readonly<Record<string, unknown>> & { readonly command: string } => ({
+  ...commands[kind],
+  cluster,
+});
+
+export const laneOf = (command: string): Lane => {
+  const known = jobCommandOf(command);
+  if (known === undefined) throw new Error(`no job can run ${command}`);
+  return known.lane;
+};
+
+/** Which kinds are done where such a request succeeded, whoever asked for it. */
+export function kindsDone(request: Readonly<Record<string, unknown>> & { readonly command: string }): readonly ScheduleKind[] {
+  const { command, source, type, level, all, dry_run: dry, backup_ids: ids } = request;
+  if (dry === true) return [];
+  switch (command) {
+    case 'backup':
+      if (source === 'schema') return ['schema'];
+      if (source === 'logical') return ['logical', 'schema'];
+      return type === 'full' ? ['full', 'incremental'] : ['incremental'];
+    case 'verify':
+      if (Array.isArray(ids) && ids.length > 0) return [];
+      if (level === 'structure') return all === true ? ['verify_structure'] : [];
+      return all === true ? ['verify_data', 'verify_structure'] : ['verify_data'];
+    case 'expire':
+    case 'copy':
+      return [command];
+    default:
+      return [];
+  }
+}
+
+export function rulesOf(configuration: Configuration, machineZone: string): readonly ScheduleRule[] {
+  return Object.entries(configuration.clusters).flatMap(([cluster, settings]) =>
+    scheduleKinds.map((kind) => ruleOf(configuration, cluster, settings, kind, machineZone)),
+  );
+}
+
+function ruleOf(
+  configuration: Configuration,
+  cluster: string,
+  { schedules, retention }: ClusterConfiguration,
+  kind: ScheduleKind,
+  machineZone: string,
+): ScheduleRule {
+  const pattern = schedules[kind];
+  const timeZone = schedules.time_zone ?? machineZone;
+  const idleBecause = idleReason(configuration, retention, kind);
+  return {
+    cluster,
+    kind,
+    pattern,
+    timeZone,
+    idleBecause: pattern === null ? null : idleBecause,
+    rule:
+      pattern === null || idleBecause !== null
+        ? undefined
+        : {
+            cluster,
+            kind,
+            occurrences: occurrencesOf(pattern, timeZone),
+            jitterMs: schedules.jitter,
+            atOnce: kind === 'full',
+          },
+    timeoutMs: schedules.timeout,
+    attemptsMax: schedules.retries + 1,
+    backoffMs: schedules.backoff,
+  };
+}
+
+function idleReason(
+  { copies }: Configuration,
+  { minimum_proven: _, grace: __, ...rules }: ClusterConfiguration['retention'],
+  kind: ScheduleKind,
+): string | null {
+  if (kind === 'expire' && Object.values(rules).every((rule) => rule === undefined)) {
+    return 'no retention rule is configured, so everything is kept';
+  }
+  if (kind === 'copy' && !Object.values(copies).some(({ mounted }) => mounted === 'always')) {
+    return 'no copy is configured that is always mounted';
+  }
+  return null;
+}
