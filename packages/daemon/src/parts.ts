@@ -12,6 +12,7 @@ import type { Dispatcher } from './schedule/dispatcher.ts';
 import type { AuditStore } from './state/audit.ts';
 import type { Database } from './state/database.ts';
 import type { JobStore } from './state/jobs.ts';
+import type { Marks } from './state/marks.ts';
 import type { TokenStore } from './state/tokens.ts';
 
 export interface Parts {
@@ -25,6 +26,7 @@ export interface Parts {
   readonly clock: Clock;
   readonly database: Database;
   readonly jobs: JobStore;
+  readonly marks: Marks;
   readonly tokens: TokenStore;
   readonly audit: AuditStore;
   readonly trail: AuditTrail;

@@ -151,6 +151,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       clock,
       database,
       jobs,
+      marks,
       tokens,
       audit,
       trail: new AuditTrail({ audit, readings, clusters, clock, log }),

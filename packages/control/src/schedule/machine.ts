@@ -70,10 +70,13 @@ export const begun = (memory: Memory, verdict: Verdict & { readonly kind: 'due' 
 export const isLate = (rule: Rule, occurrence: number, now: number): boolean =>
   now - occurrence > rule.jitterMs + PUNCTUAL_MS;
 
-/** FNV-1a over the rule's name and the moment, as a share of the jitter. */
+/** A hash of the rule's name and the moment (FNV-1a, then mixed as MurmurHash3 does), as a share of the jitter. */
 export function jitterOf({ cluster, kind, jitterMs }: Rule, occurrence: number): number {
   if (jitterMs === 0) return 0;
   let hash = 0x811c9dc5;
   for (const byte of Buffer.from(`${cluster}/${kind}/${occurrence}`)) hash = Math.imul(hash ^ byte, 0x01000193);
-  return Math.floor(((hash >>> 0) / 2 ** 32) * jitterMs);
+  // The last characters alone differ from moment to moment, and FNV leaves them in the low bits.
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return Math.floor((((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32) * jitterMs);
 }

@@ -6,9 +6,9 @@ import type { Caller } from '../state/tokens.ts';
 import { Problem } from './problem.ts';
 
 /** The caller of a route that wants a role. */
-export function callerOf({ caller }: FastifyRequest): Caller {
-  if (caller === null) throw new Problem('unauthorised', 'send a token that the service knows');
-  return caller;
+export function callerOf({ who }: FastifyRequest): Caller {
+  if (who === null) throw new Problem('unauthorised', 'send a token that the service knows');
+  return who;
 }
 
 /** Writes down who did what. In one transaction with what he did, where that is of the state. */

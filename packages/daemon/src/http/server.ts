@@ -14,7 +14,13 @@ import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
 import { mayActAs, type ProblemDocument, type Role, SpillwayError } from '@spillway/contract';
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
+import fastify, {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerOptions,
+  LogController,
+} from 'fastify';
 import {
   createJsonSchemaTransform,
   jsonSchemaTransformObject,
@@ -28,11 +34,12 @@ import { Problem, problemOf } from './problem.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    caller: Caller | null;
+    /** Who calls. */
+    who: Caller | null;
   }
   interface FastifyContextConfig {
     /** Who may call this; `open` for everybody. */
-    readonly role?: Role | 'open';
+    readonly wants?: Role | 'open';
   }
 }
 
@@ -78,7 +85,7 @@ export async function makeHttp(options: HttpOptions) {
     forceCloseConnections: true,
     // Without TLS the factory of node:http is taken; the type of the two servers differs in nothing that is used here.
     ...(tls === undefined ? {} : { https: { ...tls, minVersion: 'TLSv1.2' as const } }),
-  } as Parameters<typeof fastify>[0] & object).withTypeProvider<ZodTypeProvider>();
+  } as FastifyServerOptions).withTypeProvider<ZodTypeProvider>();
   app.server.maxConnections = options.eventClients + CONNECTIONS_BESIDE_STREAMS;
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
@@ -87,11 +94,11 @@ export async function makeHttp(options: HttpOptions) {
   tellProblems(app);
   wantRoles(app);
   await app.register(rateLimit, {
-    max: (request) => (request.caller === null ? Math.ceil(options.requestsPerMinute / 10) : options.requestsPerMinute),
+    max: (request) => (request.who === null ? Math.ceil(options.requestsPerMinute / 10) : options.requestsPerMinute),
     timeWindow: '1 minute',
     // What is remembered of strangers is bounded.
     cache: 10_000,
-    keyGenerator: ({ caller, ip }) => (caller === null ? ip : `token ${caller.token}`),
+    keyGenerator: ({ who, ip }) => (who === null ? ip : `token ${who.token}`),
     errorResponseBuilder: (_request, { after }) => new Problem('too_many_requests', `try again in ${after}`),
   });
   await app.register(helmet, {
@@ -131,15 +138,15 @@ export async function makeHttp(options: HttpOptions) {
 }
 
 function knowCallers(app: FastifyInstance, { tokens, clock }: HttpOptions): void {
-  app.decorateRequest('caller', null);
+  app.decorateRequest('who', null);
   app.addHook('onRequest', async (request) => {
-    request.caller = callerOf(request, tokens, clock.now()) ?? null;
+    request.who = callerOf(request, tokens, clock.now()) ?? null;
   });
   // After the limits of the rate, before the body.
   app.addHook('preParsing', async (request) => {
-    const { role } = request.routeOptions.config;
+    const { wants: role } = request.routeOptions.config;
     if (role === undefined || role === 'open') return;
-    const { caller } = request;
+    const { who: caller } = request;
     if (caller === null) {
       throw new Problem('unauthorised', 'send a token that the service knows: Authorization: Bearer …');
     }
@@ -182,7 +189,7 @@ export function refuseForeignOrigin(request: FastifyRequest): void {
 /** No route without a word on who may call it. */
 function wantRoles(app: FastifyInstance): void {
   app.addHook('onRoute', ({ method, url, config }) => {
-    if (config?.role === undefined) throw new Error(`${String(method)} ${url} does not say who may call it`);
+    if (config?.wants === undefined) throw new Error(`${String(method)} ${url} does not say who may call it`);
   });
 }
 

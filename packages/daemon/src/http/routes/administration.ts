@@ -14,7 +14,7 @@ import type { Parts } from '../../parts.ts';
 import { callerOf, record } from '../act.ts';
 import { Problem } from '../problem.ts';
 import type { Api } from '../server.ts';
-import { problems, secured } from './shapes.ts';
+import { problems, secured, told } from './shapes.ts';
 
 export function administrationRoutes(app: Api, parts: Parts): void {
   const { tokens, audit, clock, database } = parts;
@@ -23,7 +23,7 @@ export function administrationRoutes(app: Api, parts: Parts): void {
   app.get(
     '/api/v1/tokens',
     {
-      config: { role: 'administrator' },
+      config: { wants: 'administrator' },
       schema: { summary: 'Tokens', tags, security: secured, response: { 200: tokensDocument, ...problems } },
     },
     async () => ({ tokens: [...tokens.list()] }),
@@ -32,7 +32,7 @@ export function administrationRoutes(app: Api, parts: Parts): void {
   app.post(
     '/api/v1/tokens',
     {
-      config: { role: 'administrator' },
+      config: { wants: 'administrator' },
       schema: {
         summary: 'Make a token, which is shown this one time',
         tags,
@@ -63,7 +63,7 @@ export function administrationRoutes(app: Api, parts: Parts): void {
   app.delete(
     '/api/v1/tokens/:token',
     {
-      config: { role: 'administrator' },
+      config: { wants: 'administrator' },
       schema: {
         summary: 'Revoke a token, and end its sessions',
         tags,
@@ -86,7 +86,7 @@ export function administrationRoutes(app: Api, parts: Parts): void {
   app.get(
     '/api/v1/audit',
     {
-      config: { role: 'operator' },
+      config: { wants: 'operator' },
       schema: {
         summary: 'Who did what, newest first',
         tags,
@@ -99,14 +99,14 @@ export function administrationRoutes(app: Api, parts: Parts): void {
       if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) throw new Problem('invalid_request', 'there is no such cursor');
       const found = audit.list({ cluster, before: cursor === undefined ? undefined : Number(cursor), limit: limit + 1 });
       const entries = found.slice(0, limit);
-      return { entries, next_cursor: found.length > limit ? String(entries.at(-1)?.id ?? '') : null };
+      return { entries: told(entries), next_cursor: found.length > limit ? String(entries.at(-1)?.id ?? '') : null };
     },
   );
 
   app.get(
     '/api/v1/configuration',
     {
-      config: { role: 'viewer' },
+      config: { wants: 'viewer' },
       schema: {
         summary: 'Every setting in force and where it comes from, without secrets; as spillway config show',
         tags,
@@ -114,6 +114,6 @@ export function administrationRoutes(app: Api, parts: Parts): void {
         response: { 200: configShowDocument, ...problems },
       },
     },
-    async () => parts.shown,
+    async () => told(parts.shown),
   );
 }

@@ -17,12 +17,12 @@ import { overviewOf } from '../../overview.ts';
 import type { Parts } from '../../parts.ts';
 import { needCluster } from '../act.ts';
 import type { Api } from '../server.ts';
-import { problems, secured } from './shapes.ts';
+import { problems, secured, told } from './shapes.ts';
 
 export function clusterRoutes(app: Api, parts: Parts): void {
   const { readings, dispatcher, jobs, runner, receivers, configuration, clock } = parts;
   const names = Object.keys(configuration.clusters);
-  const viewer = { role: 'viewer' } as const;
+  const viewer = { wants: 'viewer' } as const;
 
   const openJobs = (cluster: string) =>
     jobs
@@ -32,14 +32,14 @@ export function clusterRoutes(app: Api, parts: Parts): void {
 
   const describe = (name: string) => {
     const { host, port } = configuration.clusters[name]?.connection ?? { host: '', port: 0 };
-    return {
+    return told({
       name,
       host,
       port,
       receiver: receivers.get(name)?.document ?? null,
-      schedules: [...dispatcher.documents(name)],
+      schedules: dispatcher.documents(name),
       jobs: openJobs(name),
-    };
+    });
   };
 
   app.get(
@@ -64,7 +64,7 @@ export function clusterRoutes(app: Api, parts: Parts): void {
             throw error;
           });
           const failed = read instanceof SpillwayError;
-          return overviewOf({
+          const overview = overviewOf({
             name,
             backups: failed ? null : read,
             repositoryError: failed ? read.message : null,
@@ -72,6 +72,7 @@ export function clusterRoutes(app: Api, parts: Parts): void {
             schedules: dispatcher.documents(name),
             jobs: openJobs(name),
           });
+          return told(overview);
         }),
       ),
     }),
@@ -118,7 +119,7 @@ export function clusterRoutes(app: Api, parts: Parts): void {
         response: { 200: backupsDocument, ...problems },
       },
     },
-    async ({ params }) => readings.backups(needCluster(parts, params.cluster)),
+    async ({ params }) => told(await readings.backups(needCluster(parts, params.cluster))),
   );
 
   app.get(
@@ -133,7 +134,7 @@ export function clusterRoutes(app: Api, parts: Parts): void {
         response: { 200: walReportDocument, ...problems },
       },
     },
-    async ({ params }) => readings.wal(needCluster(parts, params.cluster)),
+    async ({ params }) => told(await readings.wal(needCluster(parts, params.cluster))),
   );
 
   app.get(
@@ -152,11 +153,11 @@ export function clusterRoutes(app: Api, parts: Parts): void {
     async ({ params, query }) => {
       const cluster = needCluster(parts, params.cluster);
       const { records, unreadable } = await readings.evidence(cluster);
-      return {
+      return told({
         cluster,
         records: records.filter(({ kind }) => query.kind === undefined || kind === query.kind),
         unreadable,
-      };
+      });
     },
   );
 

@@ -10,7 +10,7 @@ export function eventRoutes(app: Api, { streams }: Parts): void {
   app.get(
     '/api/v1/events',
     {
-      config: { role: 'viewer' },
+      config: { wants: 'viewer' },
       schema: {
         summary: 'What happens, as server-sent events: jobs, their progress and lines, receivers',
         description: 'Last-Event-ID goes on where a stream broke off; `reset` says that too much happened since.',

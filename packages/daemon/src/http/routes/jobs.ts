@@ -31,7 +31,7 @@ import { callerOf, needCluster, record } from '../act.ts';
 import { refuseOutside } from '../places.ts';
 import { Problem } from '../problem.ts';
 import type { Api } from '../server.ts';
-import { problems, secured } from './shapes.ts';
+import { problems, secured, told } from './shapes.ts';
 
 const PLAN_MS_MAX = 60_000;
 const DAY_MS = 86_400_000;
@@ -41,6 +41,7 @@ type Asked = Readonly<Record<string, unknown>> & { readonly command: string; rea
 export function jobRoutes(app: Api, parts: Parts): void {
   const { jobs, runner, dispatcher } = parts;
   const tags = ['jobs'];
+  const describe = (job: Job) => told(runner.documentOf(job));
   const need = (id: string): Job => {
     const job = jobs.find(id);
     if (job === undefined) throw new Problem('not_found', `there is no job ${id}`);
@@ -50,7 +51,7 @@ export function jobRoutes(app: Api, parts: Parts): void {
   app.get(
     '/api/v1/jobs',
     {
-      config: { role: 'viewer' },
+      config: { wants: 'viewer' },
       schema: {
         summary: 'Jobs, newest first',
         tags,
@@ -64,7 +65,7 @@ export function jobRoutes(app: Api, parts: Parts): void {
       const shown = found.slice(0, limit);
       return {
         // The list tells what is; the results, which may be long, stand at each job.
-        jobs: shown.map((job) => ({ ...runner.documentOf(job), result: null })),
+        jobs: shown.map((job) => ({ ...describe(job), result: null })),
         next_cursor: found.length > limit ? (shown.at(-1)?.id ?? null) : null,
       };
     },
@@ -73,7 +74,7 @@ export function jobRoutes(app: Api, parts: Parts): void {
   app.get(
     '/api/v1/jobs/:job',
     {
-      config: { role: 'viewer' },
+      config: { wants: 'viewer' },
       schema: {
         summary: 'One job, with its result',
         tags,
@@ -82,13 +83,13 @@ export function jobRoutes(app: Api, parts: Parts): void {
         response: { 200: jobDocument, ...problems },
       },
     },
-    async ({ params }) => runner.documentOf(need(params.job)),
+    async ({ params }) => describe(need(params.job)),
   );
 
   app.get(
     '/api/v1/jobs/:job/log',
     {
-      config: { role: 'viewer' },
+      config: { wants: 'viewer' },
       schema: {
         summary: 'What a job said',
         tags,
@@ -108,7 +109,7 @@ export function jobRoutes(app: Api, parts: Parts): void {
     '/api/v1/jobs',
     {
       // The least that any command wants; which one this is, is known with the body.
-      config: { role: 'viewer' },
+      config: { wants: 'viewer' },
       schema: {
         summary: 'Start a job',
         description: 'What could lose something wants confirm, the name of the cluster, and may want a second person.',
@@ -118,13 +119,13 @@ export function jobRoutes(app: Api, parts: Parts): void {
         response: { 202: jobDocument, ...problems },
       },
     },
-    async (request, reply) => reply.code(202).send(runner.documentOf(await start(request, request.body))),
+    async (request, reply) => reply.code(202).send(describe(await start(request, request.body))),
   );
 
   app.post(
     '/api/v1/clusters/:cluster/restore-plan',
     {
-      config: { role: 'operator' },
+      config: { wants: 'operator' },
       schema: {
         summary: 'What a restore would do, without doing it',
         description: 'plan is null where planning takes longer than a minute; the job has it when it has ended.',
@@ -143,14 +144,14 @@ export function jobRoutes(app: Api, parts: Parts): void {
         const { message, why, hint } = ended.error;
         throw new Problem('conflict', [message, why, hint].filter((each) => each !== null && each !== '').join('; '));
       }
-      return { job: runner.documentOf(ended ?? job), plan: ended?.result ?? null };
+      return { job: describe(ended ?? job), plan: ended?.result ?? null };
     },
   );
 
   app.post(
     '/api/v1/jobs/:job/cancel',
     {
-      config: { role: 'operator' },
+      config: { wants: 'operator' },
       schema: {
         summary: 'Cancel a job; what runs is asked to end',
         tags,
@@ -163,14 +164,14 @@ export function jobRoutes(app: Api, parts: Parts): void {
       const job = need(request.params.job);
       if (hasEnded(job.state)) throw new Problem('conflict', `the job has ended: it is ${job.state}`);
       record(parts, request, callerOf(request), { action: 'job.cancel', cluster: job.cluster, subject: job.id });
-      return runner.documentOf(dispatcher.cancel(job.id));
+      return describe(dispatcher.cancel(job.id));
     },
   );
 
   app.post(
     '/api/v1/jobs/:job/approve',
     {
-      config: { role: 'administrator' },
+      config: { wants: 'administrator' },
       schema: {
         summary: 'Approve a job as the second person',
         tags,
@@ -188,14 +189,14 @@ export function jobRoutes(app: Api, parts: Parts): void {
       }
       if (request.body.confirm !== job.cluster) throw notConfirmed(job.cluster);
       record(parts, request, caller, { action: 'job.approve', cluster: job.cluster, subject: job.id });
-      return runner.documentOf(dispatcher.approve(job.id, caller));
+      return describe(dispatcher.approve(job.id, caller));
     },
   );
 
   app.post(
     '/api/v1/jobs/:job/reject',
     {
-      config: { role: 'administrator' },
+      config: { wants: 'administrator' },
       schema: {
         summary: 'Reject a job that waits for a second person',
         tags,
@@ -207,7 +208,7 @@ export function jobRoutes(app: Api, parts: Parts): void {
     async (request) => {
       const job = needAwaiting(need(request.params.job));
       record(parts, request, callerOf(request), { action: 'job.reject', cluster: job.cluster, subject: job.id });
-      return runner.documentOf(dispatcher.reject(job.id));
+      return describe(dispatcher.reject(job.id));
     },
   );
 

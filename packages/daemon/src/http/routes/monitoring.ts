@@ -12,7 +12,7 @@ import { problems } from './shapes.ts';
 const TURN_MS_MAX = 120_000;
 
 export function monitoringRoutes(app: Api, parts: Parts): void {
-  const open = { role: 'open', rateLimit: false } as const;
+  const open = { wants: 'open', rateLimit: false } as const;
   app.get(
     '/livez',
     { config: open, schema: { summary: 'The process lives', tags: ['monitoring'], response: { 200: liveDocument } } },
@@ -39,7 +39,7 @@ export function monitoringRoutes(app: Api, parts: Parts): void {
   app.get(
     '/api/v1/openapi.json',
     {
-      config: { role: 'open' },
+      config: { wants: 'open' },
       schema: {
         summary: 'This API, as OpenAPI 3.1',
         tags: ['monitoring'],

@@ -18,7 +18,7 @@ export function sessionRoutes(app: Api, parts: Parts): void {
     '/api/v1/session',
     {
       // So few that a token cannot be guessed, whatever the other limits are.
-      config: { role: 'open', rateLimit: { max: 10, timeWindow: '1 minute' } },
+      config: { wants: 'open', rateLimit: { max: 10, timeWindow: '1 minute' } },
       schema: {
         summary: 'Open a session with a token',
         tags: ['session'],
@@ -40,7 +40,7 @@ export function sessionRoutes(app: Api, parts: Parts): void {
   app.get(
     '/api/v1/session',
     {
-      config: { role: 'viewer' },
+      config: { wants: 'viewer' },
       schema: {
         summary: 'Who the caller is',
         description: 'csrf_token is empty for a caller with a token, who needs none.',
@@ -65,7 +65,7 @@ export function sessionRoutes(app: Api, parts: Parts): void {
   app.delete(
     '/api/v1/session',
     {
-      config: { role: 'viewer' },
+      config: { wants: 'viewer' },
       schema: {
         summary: 'End the session',
         tags: ['session'],

@@ -9,3 +9,12 @@ export const problems = {
 };
 
 export const secured = [{ token: [] }, { session: [] }];
+
+type Writable<T> = T extends readonly (infer Element)[]
+  ? Writable<Element>[]
+  : T extends object
+    ? { -readonly [Key in keyof T]: Writable<T[Key]> }
+    : T;
+
+/** A document as the types of the serializer want it: they know nothing that is only read. */
+export const told = <Document>(document: Document): Writable<Document> => document as Writable<Document>;

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { lastSuccesses } from './successes.ts';
+
+test('the repository tells when each kind last succeeded', () => {
+  const at = (day: number): string => `2026-11-0${day}T02:00:00.000Z`;
+  const told = lastSuccesses({
+    backups: [
+      { type: 'full', finished_at: at(3) },
+      { type: 'incremental', finished_at: at(4) },
+      { type: 'full', finished_at: at(1) },
+    ],
+    dumps: [
+      { source: 'logical', finished_at: at(2) },
+      { source: 'schema', finished_at: at(5) },
+    ],
+    evidence: [
+      { kind: 'verification', level: 'data', result: 'passed', finished_at: at(2) },
+      { kind: 'verification', level: 'data', result: 'failed', finished_at: at(6) },
+      { kind: 'verification', level: 'structure', result: 'passed', finished_at: at(5) },
+      { kind: 'restore', level: 'restore', result: 'passed', finished_at: at(7) },
+      { kind: 'action', level: 'action', result: 'passed', finished_at: at(8) },
+    ],
+  });
+  assert.deepEqual(
+    Object.fromEntries([...told].map(([kind, time]) => [kind, new Date(time).getUTCDate()])),
+    { full: 3, incremental: 4, schema: 5, logical: 2, verify_structure: 5, verify_data: 2 },
+  );
+  assert.equal(lastSuccesses({ backups: [], dumps: [], evidence: [] }).size, 0);
+});
