@@ -81,7 +81,10 @@ test('wrong schedules are told with their key', () => {
   ] as const) {
     const result = parseConfiguration(withSchedules(schedules));
     assert.ok(!result.ok);
-    assert.deepEqual(result.problems.map(({ path }) => path.join('.')), [`clusters.main.schedules.${key}`]);
+    assert.deepEqual(
+      result.problems.map(({ path }) => path.join('.')),
+      [`clusters.main.schedules.${key}`],
+    );
     assert.match(result.problems[0]?.message ?? '', expected);
   }
 });

@@ -58,7 +58,8 @@ export function parseSchedule(text: string, time = '02:00'): SchedulePattern | u
   if (first === 'never' && words.length === 1) return null;
   if (first === 'hourly' && words.length === 1) return '0 * * * *';
   const ordinal = ORDINALS.indexOf(first);
-  const weekday = ordinal === -1 ? -1 : WEEKDAYS.findIndex((day) => second.length >= 3 && nameOf(day).startsWith(second));
+  const weekday =
+    ordinal === -1 ? -1 : WEEKDAYS.findIndex((day) => second.length >= 3 && nameOf(day).startsWith(second));
   const days: Readonly<Record<string, string>> = {
     daily: '* * *',
     weekly: '* * 0',

@@ -17,7 +17,10 @@ test('whoever comes back is told what he missed, or that it is not kept any more
   const bus = new EventBus(() => assert.fail());
   assert.deepEqual(bus.since(0), []);
   for (let line = 1; line <= 1500; line++) bus.publish(event(line));
-  assert.deepEqual(bus.since(1498)?.map(({ id }) => id), [1499, 1500]);
+  assert.deepEqual(
+    bus.since(1498)?.map(({ id }) => id),
+    [1499, 1500],
+  );
   assert.deepEqual(bus.since(1500), []);
   assert.equal(bus.since(500)?.length, 1000);
   assert.equal(bus.since(499), undefined);

@@ -3,7 +3,14 @@ import { test } from 'node:test';
 import type { BackupsDocument, ScheduleDocument } from '@spillway/contract';
 import { overviewOf } from './overview.ts';
 
-const window = { earliest_at: null, latest_at: null, earliest_lsn: null, latest_lsn: null, latest_timeline: null, gaps: [] };
+const window = {
+  earliest_at: null,
+  latest_at: null,
+  earliest_lsn: null,
+  latest_lsn: null,
+  latest_timeline: null,
+  gaps: [],
+};
 const schedule = (kind: string, more: Partial<ScheduleDocument>): ScheduleDocument => ({
   cluster: 'water',
   kind,
@@ -57,7 +64,11 @@ test('a cluster is recoverable, or it is said why not, the worst first', () => {
       /^WAL is not being received: the receiver ended\.$/,
       null,
     ],
-    [{ schedules: [schedule('verify_data', { last_state: 'failed' })] }, /^The last verify data by schedule is failed\.$/, null],
+    [
+      { schedules: [schedule('verify_data', { last_state: 'failed' })] },
+      /^The last verify data by schedule is failed\.$/,
+      null,
+    ],
     [{ schedules: [schedule('full', { last_state: 'waiting' })] }, /failed, and is tried again/, null],
     [{ jobs: [{ command: 'expire', state: 'awaiting-approval' }] }, /^1 of its jobs wait for a second person\.$/, null],
   ];

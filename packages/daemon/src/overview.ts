@@ -65,8 +65,10 @@ function problemsOf({ backups, repositoryError, receiver, schedules, jobs }: Ove
     problems.push(`WAL is not being received: ${receiver.error?.message ?? 'the receiver ended'}.`);
   }
   for (const { kind, last_state: state } of schedules) {
-    if (state !== null && FAILED.has(state)) problems.push(`The last ${kind.replaceAll('_', ' ')} by schedule is ${state}.`);
-    if (state === 'waiting') problems.push(`The last ${kind.replaceAll('_', ' ')} by schedule failed, and is tried again.`);
+    if (state !== null && FAILED.has(state))
+      problems.push(`The last ${kind.replaceAll('_', ' ')} by schedule is ${state}.`);
+    if (state === 'waiting')
+      problems.push(`The last ${kind.replaceAll('_', ' ')} by schedule failed, and is tried again.`);
   }
   const awaiting = jobs.filter(({ state }) => state === 'awaiting-approval').length;
   if (awaiting > 0) problems.push(`${awaiting} of its jobs wait for a second person.`);

@@ -219,7 +219,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
             await learn(cluster);
           } catch (error) {
             failed.push(cluster);
-            if (!signal.aborted) log.warn({ cluster, err: error }, 'the last successes cannot be read from the repository');
+            if (!signal.aborted)
+              log.warn({ cluster, err: error }, 'the last successes cannot be read from the repository');
           }
         }
         unknown = failed;

@@ -20,7 +20,16 @@ export function openTokens(folder: string, who: string, now: number): OfflineTok
   const { database } = openState(folder, now);
   const [tokens, audit] = [new TokenStore(database), new AuditStore(database)];
   const record = (action: string, subject: string, details: Readonly<Record<string, unknown>>): void =>
-    audit.add({ at: now, who, role: 'administrator', action, cluster: null, subject, details, address: 'this machine' });
+    audit.add({
+      at: now,
+      who,
+      role: 'administrator',
+      action,
+      cluster: null,
+      subject,
+      details,
+      address: 'this machine',
+    });
   return {
     create: (of) =>
       database.transaction(() => {

@@ -63,13 +63,18 @@ test('a cluster that has no backup gets a full one at once, and what is schedule
 
 test('a receiver that is killed runs again, and WAL goes on', async () => {
   const receivers = running.service.parts.receivers.get('water');
-  const [child] = descendantsOf(process.pid).filter(({ pid }) => running.service.parts.marks.children().some((mark) => mark.pid === pid && mark.owner === 'receiver water'));
+  const [child] = descendantsOf(process.pid).filter(({ pid }) =>
+    running.service.parts.marks.children().some((mark) => mark.pid === pid && mark.owner === 'receiver water'),
+  );
   assert.ok(child !== undefined);
   signalProcess(child.pid, 'SIGKILL');
   await waitFor('the receiver to rest', () => receivers?.document.state === 'resting');
   assert.equal(receivers?.document.error?.code, 'SPW_INTERRUPTED');
   clock.set(clock.now() + 1000);
-  await waitFor('the receiver to run again', () => receivers?.document.state === 'running' && receivers.document.restarts === 1);
+  await waitFor(
+    'the receiver to run again',
+    () => receivers?.document.state === 'running' && receivers.document.restarts === 1,
+  );
 });
 
 test('what was missed while the service was away is caught up once, told as missed', async () => {
@@ -94,7 +99,11 @@ test('a state that was lost is made anew, and begins nothing that the repository
   running = await stage.start(now, { schedules: DAILY });
   assert.ok(running.service.firstTokenFile !== null);
   await waitFor('the first turn', () => running.service.parts.dispatcher.turnedAt >= now.now());
-  const { schedules } = await ask<{ readonly schedules: ClusterDocument['schedules'] }>(running, 'GET', '/api/v1/schedules');
+  const { schedules } = await ask<{ readonly schedules: ClusterDocument['schedules'] }>(
+    running,
+    'GET',
+    '/api/v1/schedules',
+  );
   const full = schedules.find(({ kind }) => kind === 'full');
   assert.ok(full?.last_success_at !== null && (full?.next_at ?? '') > new Date().toISOString());
   assert.deepEqual(await jobs('full'), []);
@@ -131,9 +140,13 @@ test('a service that is killed in the middle of a backup leaves no process and n
 });
 
 test('a job that somebody asked for and that was cut short is told as aborted, one that was cancelled as cancelled', async () => {
-  const start = (): Promise<JobDocument> => ask(running, 'POST', '/api/v1/jobs', { command: 'verify', cluster: 'water', all: true });
+  const start = (): Promise<JobDocument> =>
+    ask(running, 'POST', '/api/v1/jobs', { command: 'verify', cluster: 'water', all: true });
   const pidOf = (id: string): Promise<number> =>
-    waitFor(`the process of ${id}`, () => running.service.parts.marks.children().find(({ owner }) => owner === `job ${id}`)?.pid);
+    waitFor(
+      `the process of ${id}`,
+      () => running.service.parts.marks.children().find(({ owner }) => owner === `job ${id}`)?.pid,
+    );
   const cancelled = await start();
   signalProcess(await pidOf(cancelled.id), 'SIGSTOP');
   const asked = await ask<JobDocument>(running, 'POST', `/api/v1/jobs/${cancelled.id}/cancel`);

@@ -1,7 +1,13 @@
 // `spillway config check`, `config show` and `config schema`: is the configuration right, and what is in force, from where.
 // Secrets are never fetched here: what is shown is where each would come from.
 
-import type { ConfigCheckDocument, ConfigShowDocument, Milliseconds, S3Configuration, SecretSource } from '@spillway/contract';
+import type {
+  ConfigCheckDocument,
+  ConfigShowDocument,
+  Milliseconds,
+  S3Configuration,
+  SecretSource,
+} from '@spillway/contract';
 import { formatDurationSetting } from '@spillway/contract';
 import { configurationSchema } from '@spillway/contract/schemas';
 import type { LoadedConfiguration } from '../configuration/load.ts';
@@ -105,7 +111,9 @@ function* settingsOf(loaded: LoadedConfiguration): Generator<Setting> {
     yield { path: [...at, 'backup', 'wal_timeout'], value: formatDurationSetting(backup.wal_timeout) };
     for (const [key, value] of Object.entries(schedules)) {
       if (value === undefined) continue;
-      const told = SCHEDULE_DURATIONS.has(key) ? formatDurationSetting(value as Milliseconds) : String(value ?? 'never');
+      const told = SCHEDULE_DURATIONS.has(key)
+        ? formatDurationSetting(value as Milliseconds)
+        : String(value ?? 'never');
       yield { path: [...at, 'schedules', key], value: told };
     }
   }

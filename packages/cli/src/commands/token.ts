@@ -39,7 +39,8 @@ export const createToken: Command<CreateTokenOptions> = async (context, { role, 
   const created: CreatedTokenDocument = { ...document, token };
   context.output.result(
     created,
-    () => `Token of ${name} (${role}), shown now and never again:\n\n  ${token}\n\nNext: curl -H 'Authorization: Bearer …'`,
+    () =>
+      `Token of ${name} (${role}), shown now and never again:\n\n  ${token}\n\nNext: curl -H 'Authorization: Bearer …'`,
   );
   return 0;
 };
@@ -77,7 +78,14 @@ function renderTokens(tokens: readonly TokenDocument[]): string {
   if (tokens.length === 0) return 'There is no token yet. Next: spillway serve, which makes the first';
   const time = (at: string | null): string => (at === null ? '-' : formatTime(new Date(at)));
   return renderTable(
-    [{ title: 'ID' }, { title: 'NAME' }, { title: 'ROLE' }, { title: 'MADE' }, { title: 'LAST USED' }, { title: 'STATE' }],
+    [
+      { title: 'ID' },
+      { title: 'NAME' },
+      { title: 'ROLE' },
+      { title: 'MADE' },
+      { title: 'LAST USED' },
+      { title: 'STATE' },
+    ],
     tokens.map(({ id, name, role, created_at: made, last_used_at: used, expires_at: expires, revoked_at: revoked }) => [
       id,
       name,

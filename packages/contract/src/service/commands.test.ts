@@ -8,8 +8,14 @@ const words = (request: object): string => wordsOf(jobRequest.parse({ cluster: '
 test('a request becomes words: options by their names, arguments behind --', () => {
   for (const [request, expected] of [
     [{ command: 'backup' }, 'backup'],
-    [{ command: 'backup', type: 'full', workers: 4, compression_level: 0 }, 'backup --type=full --workers=4 --compression-level=0'],
-    [{ command: 'backup', source: 'logical', database: ['a', 'b'] }, 'backup --source=logical --database=a --database=b'],
+    [
+      { command: 'backup', type: 'full', workers: 4, compression_level: 0 },
+      'backup --type=full --workers=4 --compression-level=0',
+    ],
+    [
+      { command: 'backup', source: 'logical', database: ['a', 'b'] },
+      'backup --source=logical --database=a --database=b',
+    ],
     [{ command: 'verify', all: true, level: 'data' }, 'verify --all --level=data'],
     [{ command: 'verify', all: false, backup_ids: ['1a2b', '3c'] }, 'verify -- 1a2b 3c'],
     [{ command: 'dump restore', dump_id: 'latest', no_owners: true }, 'dump restore --no-owners -- latest'],
@@ -21,7 +27,10 @@ test('a request becomes words: options by their names, arguments behind --', () 
       'expire --backup=1a --yes --confirm=1a',
     ],
     [{ command: 'expire', keep_days: 7, dry_run: true }, 'expire --keep-days=7 --dry-run'],
-    [{ command: 'restore', into: '/srv/x', at: '2026-11-28T12:00:00Z' }, 'restore --into=/srv/x --at=2026-11-28T12:00:00Z'],
+    [
+      { command: 'restore', into: '/srv/x', at: '2026-11-28T12:00:00Z' },
+      'restore --into=/srv/x --at=2026-11-28T12:00:00Z',
+    ],
   ] as const) {
     assert.equal(words(request), expected);
   }
@@ -65,7 +74,12 @@ test('what is not on the list cannot be asked for', () => {
 test('whatever text gets through, none of it is an option or an argument of its own', () => {
   fc.assert(
     fc.property(fc.string({ minLength: 1, maxLength: 40 }), (text) => {
-      const parsed = jobRequest.safeParse({ command: 'dump restore', cluster: 'water', dump_id: 'latest', database: [text] });
+      const parsed = jobRequest.safeParse({
+        command: 'dump restore',
+        cluster: 'water',
+        dump_id: 'latest',
+        database: [text],
+      });
       if (!parsed.success) return;
       assert.deepEqual(wordsOf(parsed.data), ['dump', 'restore', `--database=${text}`, '--', 'latest']);
     }),
@@ -96,7 +110,14 @@ test('what could lose something is known as it is asked for', () => {
 
 test('every field that names a place or an argument is a field, and what looks changes nothing', () => {
   for (const [name, command] of Object.entries(jobCommands)) {
-    const { positional = [], files = [], fields, lane, role, destroys: may } = {
+    const {
+      positional = [],
+      files = [],
+      fields,
+      lane,
+      role,
+      destroys: may,
+    } = {
       positional: undefined,
       files: undefined,
       destroys: undefined,

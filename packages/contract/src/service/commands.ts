@@ -32,12 +32,18 @@ const flag = z.boolean().optional();
 const instant = z.iso.datetime({ offset: true });
 const lsn = z.string().regex(/^[0-9A-Fa-f]{1,8}\/[0-9A-Fa-f]{1,8}$/);
 const path = plain(4096).regex(/^\//, { error: 'must be an absolute path' });
-const durationText = z.string().max(40).refine((text) => parseDuration(text) !== undefined, {
-  error: 'must be a duration with its unit, such as 7d',
-});
-const sizeText = z.string().max(40).refine((text) => parseByteSize(text) !== undefined, {
-  error: 'must be a size with its unit, such as 4GiB',
-});
+const durationText = z
+  .string()
+  .max(40)
+  .refine((text) => parseDuration(text) !== undefined, {
+    error: 'must be a duration with its unit, such as 7d',
+  });
+const sizeText = z
+  .string()
+  .max(40)
+  .refine((text) => parseByteSize(text) !== undefined, {
+    error: 'must be a size with its unit, such as 4GiB',
+  });
 const databaseName = plain(63);
 const portNumber = number(1, 65_535);
 const reason = plain(200);

@@ -250,5 +250,6 @@ export type OverviewDocument = Immutable<z.infer<typeof overviewDocument>>;
 export type TokenDocument = Immutable<z.infer<typeof tokenDocument>>;
 export type TokensDocument = Immutable<z.infer<typeof tokensDocument>>;
 export type CreatedTokenDocument = Immutable<z.infer<typeof createdTokenDocument>>;
+export type SessionDocument = Immutable<z.infer<typeof sessionDocument>>;
 export type AuditEntryDocument = Immutable<z.infer<typeof auditEntryDocument>>;
 export type ServiceEvent = Immutable<z.infer<typeof serviceEvent>>;

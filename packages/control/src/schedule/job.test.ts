@@ -19,7 +19,11 @@ test('what has ended stays as it is, and from everything else an end can be reac
       for (const event of jobEvents) if (canHappen(from, event)) reached.add(nextState(from, event));
     }
     if (hasEnded(state)) assert.deepEqual([...reached], [state]);
-    else assert.ok([...reached].some((each) => hasEnded(each)), `${state} has no end`);
+    else
+      assert.ok(
+        [...reached].some((each) => hasEnded(each)),
+        `${state} has no end`,
+      );
   }
   assert.deepEqual(
     jobStates.filter((state) => !hasEnded(state)),
@@ -46,7 +50,11 @@ test('lives of jobs, told event by event', () => {
     [['superseded'], 'superseded'],
   ];
   for (const [events, expected] of lives) {
-    assert.equal(events.reduce<JobState>((state, event) => nextState(state, event), 'queued'), expected, events.join());
+    assert.equal(
+      events.reduce<JobState>((state, event) => nextState(state, event), 'queued'),
+      expected,
+      events.join(),
+    );
   }
   assert.equal(nextState(nextState('awaiting-approval', 'approved'), 'started'), 'running');
   assert.equal(nextState('awaiting-approval', 'timeout'), 'rejected');
@@ -61,8 +69,9 @@ test('a process works exactly for what runs, is cancelled, or timed out', () => 
 });
 
 test('each wait is twice the one before it, up to an hour', () => {
-  assert.deepEqual([1, 2, 3, 7, 8, 1000].map((attempt) => retryDelay(60_000, attempt)), [
-    60_000, 120_000, 240_000, 3_600_000, 3_600_000, 3_600_000,
-  ]);
+  assert.deepEqual(
+    [1, 2, 3, 7, 8, 1000].map((attempt) => retryDelay(60_000, attempt)),
+    [60_000, 120_000, 240_000, 3_600_000, 3_600_000, 3_600_000],
+  );
   assert.equal(retryDelay(7_200_000, 1), 7_200_000, 'a longer one that is configured stays');
 });

@@ -13,7 +13,12 @@ const job = (cluster: string, lane: LaneJob['lane'], schedule: string | null = n
 });
 
 test('of one cluster one job a lane, of all clusters so many', () => {
-  const [first, second, verify, other] = [job('a', 'backup'), job('a', 'backup'), job('a', 'prove'), job('b', 'backup')];
+  const [first, second, verify, other] = [
+    job('a', 'backup'),
+    job('a', 'backup'),
+    job('a', 'prove'),
+    job('b', 'backup'),
+  ];
   assert.deepEqual(admit([first, second, verify, other], [], { atOnce: 3 }).start, [first.id, verify.id, other.id]);
   assert.deepEqual(admit([first, second, verify, other], [], { atOnce: 2 }).start, [first.id, verify.id]);
   assert.deepEqual(admit([second, other], [first], { atOnce: 4 }).start, [other.id]);
@@ -27,7 +32,10 @@ test('a restore goes first and waits for no number, but not beside another of it
 test('looks take no lane and have a number of their own', () => {
   const looks = Array.from({ length: LOOKS_AT_ONCE + 2 }, () => job('a', 'look'));
   const { start } = admit([...looks, job('a', 'backup')], [job('a', 'prove')], { atOnce: 1 });
-  assert.deepEqual(start, looks.slice(0, LOOKS_AT_ONCE).map(({ id }) => id));
+  assert.deepEqual(
+    start,
+    looks.slice(0, LOOKS_AT_ONCE).map(({ id }) => id),
+  );
 });
 
 test('an incremental backup is done by a full one that waits or works, of the same cluster', () => {
@@ -39,9 +47,12 @@ test('an incremental backup is done by a full one that waits or works, of the sa
 
 test('whatever waits and works, no lane is taken twice and no number passed', () => {
   const jobs = fc
-    .array(fc.tuple(fc.constantFrom('a', 'b', 'c'), fc.constantFrom(...lanes), fc.constantFrom(null, 'full', 'incremental')), {
-      maxLength: 30,
-    })
+    .array(
+      fc.tuple(fc.constantFrom('a', 'b', 'c'), fc.constantFrom(...lanes), fc.constantFrom(null, 'full', 'incremental')),
+      {
+        maxLength: 30,
+      },
+    )
     .map((all) => all.map(([cluster, lane, schedule]) => job(cluster, lane, lane === 'backup' ? schedule : null)));
   fc.assert(
     fc.property(jobs, fc.integer({ min: 1, max: 5 }), (queued, atOnce) => {

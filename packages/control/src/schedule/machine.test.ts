@@ -39,9 +39,21 @@ test('what is due, missed and done, case by case', () => {
       '11-28T09:00',
       ['wait', '11-29T02:00'],
     ],
-    ['a clock that was set back repeats nothing', daily, handled('11-29T02:00'), '11-28T12:00', ['wait', '11-29T02:00']],
+    [
+      'a clock that was set back repeats nothing',
+      daily,
+      handled('11-29T02:00'),
+      '11-28T12:00',
+      ['wait', '11-29T02:00'],
+    ],
     ['nor when it comes there again', daily, handled('11-29T02:00'), '11-29T02:00', ['wait', '11-30T02:00']],
-    ['a success in the future is believed', daily, handled('11-28T02:00', '11-28T23:00'), '11-28T12:00', ['wait', '11-29T02:00']],
+    [
+      'a success in the future is believed',
+      daily,
+      handled('11-28T02:00', '11-28T23:00'),
+      '11-28T12:00',
+      ['wait', '11-29T02:00'],
+    ],
     ['what never comes waits for ever', rule({ pattern: '0 0 30 2 *' }), NEVER, '11-28T12:00', ['wait', undefined]],
   ];
   for (const [what, of, memory, now, expected] of cases) {
@@ -66,7 +78,9 @@ test('jitter moves a run, by the same amount every time, and never past what it 
   assert.equal(decide(moved, handled('11-28T02:00'), occurrence + jitter).kind, 'due');
   assert.equal(isLate(moved, occurrence, occurrence + jitter), false);
   assert.equal(isLate(moved, occurrence, occurrence + 600_000 + 60_001), true);
-  const spread = new Set(Array.from({ length: 200 }, (_, day) => Math.floor(jitterOf(moved, occurrence + day) / 60_000)));
+  const spread = new Set(
+    Array.from({ length: 200 }, (_, day) => Math.floor(jitterOf(moved, occurrence + day) / 60_000)),
+  );
   assert.equal(spread.size, 10, 'every minute of the ten is used');
 });
 

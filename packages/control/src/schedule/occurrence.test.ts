@@ -59,7 +59,14 @@ test('the plan’s schedules come when the plan says, where it says', () => {
   ]);
 });
 
-const zones = ['UTC', 'Europe/Berlin', 'America/New_York', 'Australia/Lord_Howe', 'Pacific/Chatham', 'Africa/Johannesburg'];
+const zones = [
+  'UTC',
+  'Europe/Berlin',
+  'America/New_York',
+  'Australia/Lord_Howe',
+  'Pacific/Chatham',
+  'Africa/Johannesburg',
+];
 const number = (least: number, most: number) => fc.integer({ min: least, max: most });
 const pattern = fc
   .tuple(
@@ -84,7 +91,8 @@ test('a daily time comes once on every local day, in every zone', () => {
         assert.ok(next !== undefined && next > at);
         const date = day.format(next);
         assert.notEqual(date, before);
-        if (run > 0) assert.ok(next - at <= 25 * 3_600_000, `${new Date(at).toISOString()} ${new Date(next).toISOString()}`);
+        if (run > 0)
+          assert.ok(next - at <= 25 * 3_600_000, `${new Date(at).toISOString()} ${new Date(next).toISOString()}`);
         [at, before] = [next, date];
       }
     }),
@@ -99,10 +107,17 @@ test('looking back finds what looking forward gives, and counts the same moments
       const occurrences = occurrencesOf(text, zone);
       const from = now - hours * 3_600_000;
       const all: number[] = [];
-      for (let at = occurrences.after(from); at !== undefined && at <= now && all.length < 2000; at = occurrences.after(at)) {
+      for (
+        let at = occurrences.after(from);
+        at !== undefined && at <= now && all.length < 2000;
+        at = occurrences.after(at)
+      ) {
         all.push(at);
       }
-      assert.equal(occurrences.newest(now, from + 1), all.length < 2000 ? all.at(-1) : occurrences.newest(now, now - DAY_MS));
+      assert.equal(
+        occurrences.newest(now, from + 1),
+        all.length < 2000 ? all.at(-1) : occurrences.newest(now, now - DAY_MS),
+      );
       assert.equal(occurrences.count(from, now), Math.min(all.length, 1000));
     }),
     { numRuns: 60 },

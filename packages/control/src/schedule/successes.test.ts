@@ -22,9 +22,13 @@ test('the repository tells when each kind last succeeded', () => {
       { kind: 'action', level: 'action', result: 'passed', finished_at: at(8) },
     ],
   });
-  assert.deepEqual(
-    Object.fromEntries([...told].map(([kind, time]) => [kind, new Date(time).getUTCDate()])),
-    { full: 3, incremental: 4, schema: 5, logical: 2, verify_structure: 5, verify_data: 2 },
-  );
+  assert.deepEqual(Object.fromEntries([...told].map(([kind, time]) => [kind, new Date(time).getUTCDate()])), {
+    full: 3,
+    incremental: 4,
+    schema: 5,
+    logical: 2,
+    verify_structure: 5,
+    verify_data: 2,
+  });
   assert.equal(lastSuccesses({ backups: [], dumps: [], evidence: [] }).size, 0);
 });

@@ -22,7 +22,8 @@ export async function refuseOutside(path: string, folders: readonly string[]): P
   );
 }
 
-const isBelow = (path: string, folder: string): boolean => path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
+const isBelow = (path: string, folder: string): boolean =>
+  path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
 
 /** The true path of what exists of it, and behind that what does not. */
 async function truePath(path: string): Promise<string> {

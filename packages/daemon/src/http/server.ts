@@ -41,6 +41,10 @@ declare module 'fastify' {
     /** Who may call this; `open` for everybody. */
     readonly wants?: Role | 'open';
   }
+  interface FastifyInstance {
+    /** Every route of the API, without what answers HEAD for it. */
+    routeList: { readonly method: string; readonly url: string; readonly wants: Role | 'open' }[];
+  }
 }
 
 export const SESSION_COOKIE = 'spillway_session';
@@ -89,6 +93,8 @@ export async function makeHttp(options: HttpOptions) {
   app.server.maxConnections = options.eventClients + CONNECTIONS_BESIDE_STREAMS;
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
+  // What a form of another site can send is no body here.
+  app.removeContentTypeParser('text/plain');
   await app.register(cookie);
   knowCallers(app, options);
   tellProblems(app);
@@ -188,8 +194,11 @@ export function refuseForeignOrigin(request: FastifyRequest): void {
 
 /** No route without a word on who may call it. */
 function wantRoles(app: FastifyInstance): void {
+  app.decorate('routeList', []);
   app.addHook('onRoute', ({ method, url, config }) => {
-    if (config?.wants === undefined) throw new Error(`${String(method)} ${url} does not say who may call it`);
+    const wants = config?.wants;
+    if (wants === undefined) throw new Error(`${String(method)} ${url} does not say who may call it`);
+    for (const one of [method].flat()) if (one !== 'HEAD') app.routeList.push({ method: one, url, wants });
   });
 }
 
@@ -200,7 +209,10 @@ function tellProblems(app: FastifyInstance): void {
   app.setErrorHandler((error, request, reply) => {
     if (error instanceof Problem) return tell(reply, error.document);
     if (error instanceof SpillwayError) {
-      request.log.warn({ route: request.routeOptions.url, code: error.code, why: error.message }, 'it could not be done');
+      request.log.warn(
+        { route: request.routeOptions.url, code: error.code, why: error.message },
+        'it could not be done',
+      );
       return tell(reply, problemOf(error));
     }
     const { statusCode, message, validation } = error as Error & { statusCode?: number; validation?: unknown };

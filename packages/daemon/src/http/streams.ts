@@ -68,6 +68,8 @@ export class EventStreams implements Disposable {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
       'x-accel-buffering': 'no',
+      // What ends a stream ends its connection: whoever listens sees it at once.
+      connection: 'close',
     });
     const stream: Stream = { response, caller, wanted };
     this.#streams.add(stream);

@@ -57,7 +57,10 @@ test('what a command says is read, and everything else is output', () => {
       '{"type":"error","code":"<script>","message":"m"}',
       { kind: 'line', level: 'output', message: '{"type":"error","code":"<script>","message":"m"}' },
     ],
-    ['{"type":"job","state":"succeeded"}', { kind: 'line', level: 'output', message: '{"type":"job","state":"succeeded"}' }],
+    [
+      '{"type":"job","state":"succeeded"}',
+      { kind: 'line', level: 'output', message: '{"type":"job","state":"succeeded"}' },
+    ],
   ] as const) {
     assert.deepEqual(readLine(line), expected, line);
   }

@@ -10,7 +10,8 @@ export function startTimeOf(pid: number): string | undefined {
   try {
     text = readFileSync(`/proc/${pid}/stat`, 'latin1');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH')) return undefined;
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH'))
+      return undefined;
     throw error;
   }
   // The name, in parentheses, may hold spaces and parentheses itself; the fields after it are fixed (proc(5)).

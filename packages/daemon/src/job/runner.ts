@@ -142,7 +142,11 @@ export class JobRunner {
     marks.endedChild(ownerOf(id));
     const job = jobs.need(id);
     if (end.error !== null) {
-      this.#say(job, 'error', `${end.error.message}${end.error.why === null ? '' : `: ${end.error.why}`} [${end.error.code}]`);
+      this.#say(
+        job,
+        'error',
+        `${end.error.message}${end.error.why === null ? '' : `: ${end.error.why}`} [${end.error.code}]`,
+      );
     }
     const change: JobChange = { finishedAt: clock.now(), exitCode: end.code, error: end.error };
     const isKept = canBeKept(end.result);

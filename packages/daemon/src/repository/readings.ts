@@ -70,10 +70,7 @@ export class Readings {
     for (const key of this.#kept.keys()) if (key.startsWith(`${cluster} `)) this.#kept.delete(key);
   }
 
-  #ask<Answer>(
-    key: string,
-    work: (repository: Repository, signal: AbortSignal) => Promise<Answer>,
-  ): Promise<Answer> {
+  #ask<Answer>(key: string, work: (repository: Repository, signal: AbortSignal) => Promise<Answer>): Promise<Answer> {
     const now = this.#clock.now();
     const kept = this.#kept.get(key);
     if (kept !== undefined && kept.until > now) return kept.answer as Promise<Answer>;
@@ -96,9 +93,13 @@ export class Readings {
     } catch (error) {
       if (this.#repository === opening) this.#repository = undefined;
       if (limit.aborted && !this.#signal.aborted) {
-        throw new SpillwayError('SPW_STORAGE_UNREACHABLE', `the repository did not answer within ${READ_MS_MAX / 1000} s`, {
-          cause: error,
-        });
+        throw new SpillwayError(
+          'SPW_STORAGE_UNREACHABLE',
+          `the repository did not answer within ${READ_MS_MAX / 1000} s`,
+          {
+            cause: error,
+          },
+        );
       }
       throw error;
     }

@@ -179,7 +179,9 @@ export class Dispatcher {
 
   #begin(now: number): number {
     const { rules, jobs, marks, runner, database, log } = this.#parts;
-    const open = new Map(jobs.open().flatMap((job) => (job.schedule === null ? [] : [[keyOf(job.cluster, job.schedule), job]])));
+    const open = new Map(
+      jobs.open().flatMap((job) => (job.schedule === null ? [] : [[keyOf(job.cluster, job.schedule), job]])),
+    );
     let next = Number.POSITIVE_INFINITY;
     for (const { cluster, kind, rule, timeoutMs, attemptsMax, backoffMs } of rules) {
       if (rule === undefined) continue;
@@ -193,7 +195,10 @@ export class Dispatcher {
       const before = open.get(keyOf(cluster, kind));
       if (before !== undefined) {
         marks.handled(cluster, kind, handledUpTo);
-        log.warn({ cluster, kind, job: before.id }, 'a run is due while the one before it has not ended; that one makes up for it');
+        log.warn(
+          { cluster, kind, job: before.id },
+          'a run is due while the one before it has not ended; that one makes up for it',
+        );
         continue;
       }
       const job = database.transaction(() => {

@@ -1,11 +1,6 @@
 // From the configuration to what the service does of itself: for each cluster and kind the rule, and the job it begins.
 
-import {
-  type ClusterConfiguration,
-  type Configuration,
-  type Lane,
-  type ScheduleKind,
-} from '@spillway/contract';
+import { type ClusterConfiguration, type Configuration, type Lane, type ScheduleKind } from '@spillway/contract';
 import { jobCommandOf, scheduleKinds } from '@spillway/contract/schemas';
 import { occurrencesOf, type Rule } from '@spillway/control';
 
@@ -35,7 +30,10 @@ const commands: Readonly<Record<ScheduleKind, Readonly<Record<string, unknown>> 
 };
 
 /** The request that a run of that kind is. */
-export const requestOf = (cluster: string, kind: ScheduleKind): Readonly<Record<string, unknown>> & { readonly command: string } => ({
+export const requestOf = (
+  cluster: string,
+  kind: ScheduleKind,
+): Readonly<Record<string, unknown>> & { readonly command: string } => ({
   ...commands[kind],
   cluster,
 });
@@ -47,7 +45,9 @@ export const laneOf = (command: string): Lane => {
 };
 
 /** Which kinds are done where such a request succeeded, whoever asked for it. */
-export function kindsDone(request: Readonly<Record<string, unknown>> & { readonly command: string }): readonly ScheduleKind[] {
+export function kindsDone(
+  request: Readonly<Record<string, unknown>> & { readonly command: string },
+): readonly ScheduleKind[] {
   const { command, source, type, level, all, dry_run: dry, backup_ids: ids } = request;
   if (dry === true) return [];
   switch (command) {

@@ -289,8 +289,7 @@ export class JobStore {
       retry_at: job.state === 'waiting' ? isoOrNull(job.notBefore) : null,
       started_at: isoOrNull(startedAt),
       finished_at: isoOrNull(finishedAt),
-      duration_seconds:
-        startedAt === null || finishedAt === null ? null : Math.max(0, (finishedAt - startedAt) / 1000),
+      duration_seconds: startedAt === null || finishedAt === null ? null : Math.max(0, (finishedAt - startedAt) / 1000),
       exit_code: job.exitCode,
       error: job.error,
       result: job.result ?? null,

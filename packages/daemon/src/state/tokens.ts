@@ -89,7 +89,8 @@ export class TokenStore {
 
   need(id: string): TokenDocument {
     const row = this.#database.get<TokenRow>(`SELECT ${COLUMNS} FROM token WHERE id = ?`, id);
-    if (row === undefined) throw new SpillwayError('SPW_USAGE', `there is no token ${id}`, { hint: 'see: spillway token list' });
+    if (row === undefined)
+      throw new SpillwayError('SPW_USAGE', `there is no token ${id}`, { hint: 'see: spillway token list' });
     return documentOf(row);
   }
 

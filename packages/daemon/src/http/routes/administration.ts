@@ -50,7 +50,11 @@ export function administrationRoutes(app: Api, parts: Parts): void {
       }
       const made = database.transaction(() => {
         const created = tokens.create({ name, role, createdBy: caller.name, now: clock.now(), expiresAt });
-        record(parts, request, caller, { action: 'token.create', subject: created.document.id, details: { name, role } });
+        record(parts, request, caller, {
+          action: 'token.create',
+          subject: created.document.id,
+          details: { name, role },
+        });
         return created;
       });
       return reply
@@ -96,8 +100,13 @@ export function administrationRoutes(app: Api, parts: Parts): void {
       },
     },
     async ({ query: { limit, cursor, cluster } }) => {
-      if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) throw new Problem('invalid_request', 'there is no such cursor');
-      const found = audit.list({ cluster, before: cursor === undefined ? undefined : Number(cursor), limit: limit + 1 });
+      if (cursor !== undefined && !/^\d{1,15}$/.test(cursor))
+        throw new Problem('invalid_request', 'there is no such cursor');
+      const found = audit.list({
+        cluster,
+        before: cursor === undefined ? undefined : Number(cursor),
+        limit: limit + 1,
+      });
       const entries = found.slice(0, limit);
       return { entries: told(entries), next_cursor: found.length > limit ? String(entries.at(-1)?.id ?? '') : null };
     },

@@ -251,7 +251,10 @@ export function jobRoutes(app: Api, parts: Parts): void {
 
 function refuseRole(caller: Caller, { command }: Asked, role: Caller['role']): void {
   if (mayActAs(caller.role, role)) return;
-  throw new Problem('forbidden', `${command}, asked for like this, wants the role ${role}; ${caller.name} has ${caller.role}`);
+  throw new Problem(
+    'forbidden',
+    `${command}, asked for like this, wants the role ${role}; ${caller.name} has ${caller.role}`,
+  );
 }
 
 function needAwaiting(job: Job): Job {

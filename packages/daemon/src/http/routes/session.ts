@@ -12,7 +12,12 @@ import { problems, secured } from './shapes.ts';
 
 export function sessionRoutes(app: Api, parts: Parts): void {
   const { tokens, clock, configuration } = parts;
-  const cookie = { path: '/', httpOnly: true, sameSite: 'strict', secure: configuration.service.tls !== undefined } as const;
+  const cookie = {
+    path: '/',
+    httpOnly: true,
+    sameSite: 'strict',
+    secure: configuration.service.tls !== undefined,
+  } as const;
 
   app.post(
     '/api/v1/session',
