@@ -217,7 +217,7 @@ test('a session is opened with a token, and another site can do nothing with it'
 });
 
 test('bodies that are too large, of another kind, or of another form are refused, and nothing is begun', async () => {
-  const before_ = running.service.parts.jobs.list({ limit: 500 }).length;
+  const jobsBefore = running.service.parts.jobs.list({ limit: 500 }).length;
   const raw = (body: string, type = 'application/json'): Promise<Answer> =>
     call(running, 'POST', '/api/v1/jobs', { body, headers: { 'content-type': type } });
   assert.deepEqual(
@@ -266,7 +266,7 @@ test('bodies that are too large, of another kind, or of another form are refused
     '/api/v1/jobs?cursor=%27%20OR%201=1--',
   );
   assert.ok(Array.isArray(quoted.jobs));
-  assert.equal(running.service.parts.jobs.list({ limit: 500 }).length, before_);
+  assert.equal(running.service.parts.jobs.list({ limit: 500 }).length, jobsBefore);
 });
 
 test('files are named only below the folders that are configured, wherever links lead', async () => {
@@ -444,11 +444,11 @@ test('a thousand listeners hear every event, one more is refused, who does not r
   };
   await tell(1, 100);
   collect();
-  const before_ = process.memoryUsage();
+  const memoryBefore = process.memoryUsage();
   await tell(101, 300);
   collect();
   const now = process.memoryUsage();
-  const grown = now.heapUsed + now.external - before_.heapUsed - before_.external;
+  const grown = now.heapUsed + now.external - memoryBefore.heapUsed - memoryBefore.external;
   assert.ok(grown < 8 * 2 ** 20, `200 events to 1,000 listeners left ${grown} bytes`);
 
   // Ten stop reading: what their sockets do not take is not kept for them.

@@ -5,8 +5,9 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { ClusterDocument, EvidenceListDocument, JobDocument, OverviewDocument } from '@spillway/contract';
+import { createdTokenDocument } from '@spillway/contract/schemas';
 import { descendantsOf, signalProcess, untilGone } from '@spillway/lab';
-import { ask, jobThatIs, makeStage, ManualClock, type Running, type Stage, waitFor } from './stage.ts';
+import { ask, call, jobThatIs, makeStage, ManualClock, type Running, type Stage, waitFor } from './stage.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -78,7 +79,7 @@ test('a receiver that is killed runs again, and WAL goes on', async () => {
 });
 
 test('what was missed while the service was away is caught up once, told as missed', async () => {
-  const before_ = (await jobs('full')).length;
+  const ranBefore = (await jobs('full')).length;
   await running.stop();
   clock.set(midnight + 3 * DAY + 9 * HOUR);
   running = await stage.start(clock, { schedules: DAILY });
@@ -87,7 +88,7 @@ test('what was missed while the service was away is caught up once, told as miss
     (await jobs('full')).find(({ due_at: at, state }) => at === due && state === 'succeeded'),
   );
   assert.equal(caught.missed, 2);
-  assert.equal((await jobs('full')).length, before_ + 1);
+  assert.equal((await jobs('full')).length, ranBefore + 1);
   assert.equal((await jobs('incremental'))[0]?.state, 'superseded');
   assert.match(running.log.join(''), /a run was missed, and is caught up/);
 });
@@ -174,4 +175,30 @@ test('who did what stands signed in the repository', async () => {
 test('a second service does not take the state of the first', async () => {
   await assert.rejects(stage.start(new ManualClock(Date.now())), { code: 'SPW_LOCKED' });
   assert.equal((await readFile(join(stage.stateFolder, 'first-token'), 'utf8')).startsWith('spw_'), true);
+});
+
+test('names that would be SQL, or a shell’s words, stay names', async () => {
+  const hostile = `x"; DROP DATABASE postgres; --'$(touch ${join(stage.place.folder, 'owned')})`;
+  const asked = await ask<JobDocument>(running, 'POST', '/api/v1/jobs', {
+    command: 'backup',
+    cluster: 'water',
+    source: 'logical',
+    database: [hostile],
+  });
+  const told = await jobThatIs(running, { id: asked.id }, 'failed');
+  assert.notEqual(told.error?.code, 'SPW_INTERNAL', JSON.stringify(told.error));
+  assert.equal((await stage.cluster.query('SELECT 1 FROM pg_database WHERE datname = $1', ['postgres'])).length, 1);
+  await assert.rejects(readFile(join(stage.place.folder, 'owned')));
+});
+
+test('tokens are made and revoked at the machine, and the service knows at once', async () => {
+  const made = await stage.place.run(['token', 'create', 'grafana', '--role', 'viewer', '--json']);
+  assert.equal(made.code, 0, made.stderr);
+  const { id, token } = createdTokenDocument.parse(JSON.parse(made.stdout));
+  const look = async (): Promise<number> => (await call(running, 'GET', '/api/v1/overview', { token })).status;
+  assert.equal(await look(), 200);
+  assert.match((await stage.place.run(['token', 'list'])).stdout, new RegExp(`${id} +grafana +viewer`));
+  assert.equal((await stage.place.run(['token', 'revoke', id])).code, 0);
+  assert.equal(await look(), 401);
+  assert.equal((await stage.place.run(['token', 'revoke', 'ffffffff'])).code, 2);
 });

@@ -53,9 +53,16 @@ export function renderEvidence({ cluster, records }: EvidenceListDocument, colou
     records.map(({ id, kind, finished_at: at, backup, level, result, details }) => [
       id,
       formatTime(new Date(at)),
-      backup ?? (kind === 'key-check' && typeof details['slot_kind'] === 'string' ? details['slot_kind'] : ''),
+      backup ?? subjectOf(kind, details),
       level,
       result === 'passed' ? colours.green('passed') : colours.red('FAILED'),
     ]),
   );
+}
+
+/** What a record is about that is about no backup. */
+function subjectOf(kind: string, details: Readonly<Record<string, unknown>>): string {
+  const { slot_kind: slot, who, action } = details;
+  if (kind === 'key-check' && typeof slot === 'string') return slot;
+  return kind === 'action' && typeof who === 'string' && typeof action === 'string' ? `${action} by ${who}` : '';
 }

@@ -34,8 +34,11 @@ export const serve =
       logLevel: options.logLevel,
     });
     const { url, firstTokenFile } = service;
-    output.say(`Spillway serves ${url}.`);
-    if (firstTokenFile !== null) output.say(`The first administrator's token is in ${firstTokenFile}.`);
+    // For a person at a terminal; the log says it to everybody else.
+    if (process.stderr.isTTY) {
+      output.say(`Spillway serves ${url}.`);
+      if (firstTokenFile !== null) output.say(`The first administrator's token is in ${firstTokenFile}.`);
+    }
     service.api.log.info({ url, first_token_file: firstTokenFile, version }, 'the service listens');
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();

@@ -322,11 +322,18 @@ export function wordsOf(request: Readonly<Record<string, unknown>> & { readonly 
     else for (const each of listOf(value)) options.push(`${option}=${each}`);
   }
   if (destroys(request)) {
-    options.push('--yes', `--confirm=${String(request['confirm_name'] ?? request['confirm'] ?? '')}`);
+    options.push('--yes', `--confirm=${textOf(request['confirm_name'] ?? request['confirm'])}`);
   }
   const given = positional.flatMap((field) => listOf(request[field]));
   return [...request.command.split(' '), ...options, ...(given.length === 0 ? [] : ['--', ...given])];
 }
 
 const listOf = (value: unknown): readonly string[] =>
-  value === undefined ? [] : Array.isArray(value) ? value.map(String) : [String(value)];
+  value === undefined ? [] : Array.isArray(value) ? value.map((each) => textOf(each)) : [textOf(value)];
+
+/** The schemas let texts and numbers through, and yes or no. */
+function textOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number') return String(value);
+  return '';
+}

@@ -242,8 +242,8 @@ export function jobRoutes(app: Api, parts: Parts): void {
         },
         caller,
       );
-      const { confirm: _, confirm_name: __, ...told } = asked;
-      record(parts, request, caller, { action: 'job.start', cluster, subject: job.id, details: { request: told } });
+      const { confirm: _, confirm_name: __, ...wanted } = asked;
+      record(parts, request, caller, { action: 'job.start', cluster, subject: job.id, details: { request: wanted } });
       return job;
     });
   }
