@@ -273,6 +273,13 @@ export async function repositorySecret(
   return { kind: 'passphrase', passphrase: revealed.reveal() };
 }
 
+/** Of the service's login; undefined for a client that has none. */
+export async function oidcClientSecret(context: Context, loaded: LoadedConfiguration): Promise<Concealed | undefined> {
+  const source = loaded.configuration.service.oidc?.client_secret;
+  const path = ['service', 'oidc', 'client_secret'];
+  return source === undefined ? undefined : secretAt(context, loaded, 'client secret of service.oidc', path, source);
+}
+
 const secretAt = (
   context: Context,
   loaded: LoadedConfiguration,

@@ -202,6 +202,7 @@ export type Configuration = z.output<typeof configuration>;
 export type CopyConfiguration = Configuration['copies'][string];
 export type ClusterConfiguration = Configuration['clusters'][string];
 export type ServiceConfiguration = Configuration['service'];
+export type OidcConfiguration = NonNullable<ServiceConfiguration['oidc']>;
 export type SchedulesConfiguration = ClusterConfiguration['schedules'];
 
 /** The replication slot of a cluster for which none is configured. */

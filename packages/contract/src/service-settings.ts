@@ -4,12 +4,38 @@
 // something in front of the service ends TLS.
 
 import { z } from 'zod';
-import { duration, milliseconds, MINUTE, text, wholeNumber, yesOrNo } from './setting-forms.ts';
+import { duration, milliseconds, MINUTE, secret, text, wholeNumber, yesOrNo } from './setting-forms.ts';
 
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || host.startsWith('127.');
+
+/** An address that nobody on the way can change; of this machine also without TLS. */
+const safeUrl = text.refine(
+  (given) => {
+    if (!URL.canParse(given)) return false;
+    const { protocol, hostname } = new URL(given);
+    return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname.replaceAll(/[[\]]/g, '')));
+  },
+  { error: 'must be an https URL' },
+);
+
+const groups = z.array(text).default([]);
+
+/** Who logs in with OpenID Connect, and what he may do. */
+const oidc = z.strictObject({
+  issuer: safeUrl,
+  client_id: text,
+  client_secret: secret('client secret').optional(),
+  /** Of the service, as browsers reach it; /api/v1/oidc/callback below it is where they come back to. */
+  public_url: safeUrl,
+  scope: text.default('openid profile email'),
+  /** The claim that names what somebody belongs to. */
+  roles_claim: text.default('groups'),
+  /** What one must belong to for each role. */
+  roles: z.strictObject({ viewer: groups, operator: groups, administrator: groups }).prefault({}),
+});
 
 export const service = z
   .strictObject({
@@ -21,6 +47,7 @@ export const service = z
     tls: z.strictObject({ certificate_file: text, key_file: text }).optional(),
     /** TLS is ended by what is in front of the service. */
     plain_http: yesOrNo.default(false),
+    oidc: oidc.optional(),
     /** How many people a destructive job wants. */
     approvals: wholeNumber(1, 2).default(1),
     /** How long a job waits for the second of them. */

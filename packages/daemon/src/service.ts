@@ -17,7 +17,9 @@ import { clusterRoutes } from './http/routes/clusters.ts';
 import { eventRoutes } from './http/routes/events.ts';
 import { jobRoutes } from './http/routes/jobs.ts';
 import { monitoringRoutes } from './http/routes/monitoring.ts';
+import { oidcRoutes } from './http/routes/oidc.ts';
 import { sessionRoutes } from './http/routes/session.ts';
+import { OidcLogin } from './http/oidc.ts';
 import { type Api, makeHttp } from './http/server.ts';
 import { EventStreams } from './http/streams.ts';
 import { keepRenewed, readPair, type TlsFiles } from './http/tls.ts';
@@ -45,6 +47,8 @@ export interface ServiceOptions {
   readonly resolvePath: (path: readonly string[], value: string) => string;
   /** How the command line is started, with the words that name this configuration. */
   readonly launch: Launch;
+  /** The client secret of `service.oidc`. */
+  readonly oidcSecret?: string;
   readonly openRepository: (signal: AbortSignal) => Promise<Repository>;
   readonly logStream: { readonly write: (line: string) => void };
   readonly logLevel: 'debug' | 'info' | 'warn';
@@ -92,6 +96,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       requestsPerMinute: service.requests_per_minute,
       eventClients: service.event_clients,
       tls: pair,
+      isBehindProxy: service.plain_http,
       logStream: options.logStream,
       logLevel: options.logLevel,
     });
@@ -164,6 +169,11 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     };
     monitoringRoutes(app, parts);
     sessionRoutes(app, parts);
+    oidcRoutes(
+      app,
+      parts,
+      service.oidc && new OidcLogin({ settings: service.oidc, secret: options.oidcSecret, clock, log }),
+    );
     clusterRoutes(app, parts);
     jobRoutes(app, parts);
     eventRoutes(app, parts);

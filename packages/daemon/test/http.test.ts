@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { get } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +15,7 @@ import { type JobDocument, mayActAs, type Role, roles, type SessionDocument, Spi
 import { parseConfiguration } from '@spillway/contract/schemas';
 import { readPair, renew } from '../src/http/tls.ts';
 import { startService } from '../src/index.ts';
+import { startProvider } from './provider.ts';
 import { type Answer, ask, call, jobThatIs, ManualClock, type Method, type Running, waitFor } from './stage.ts';
 
 const run = promisify(execFile);
@@ -24,7 +26,7 @@ const clock = new ManualClock(NOW);
 let running: Running;
 const services: Running[] = [];
 
-async function start(name: string, service: object = {}): Promise<Running> {
+async function start(name: string, service: object = {}, oidcSecret?: string): Promise<Running> {
   const never = Object.fromEntries(
     ['full', 'incremental', 'schema', 'verify_structure', 'verify_data', 'expire', 'copy'].map((kind) => [
       kind,
@@ -51,6 +53,7 @@ async function start(name: string, service: object = {}): Promise<Running> {
       directory: folder,
       environment: {},
     },
+    ...(oidcSecret === undefined ? {} : { oidcSecret }),
     openRepository: () => Promise.reject(new SpillwayError('SPW_STORAGE_UNREACHABLE', 'the disk is gone')),
     logStream: { write: (line) => void log.push(line) },
     logLevel: 'info',
@@ -100,7 +103,7 @@ test('the document has every route and no other, each with who may call it, what
     const operation = document.paths[url.replaceAll(/:(\w+)/g, '{$1}')]?.[method.toLowerCase()];
     assert.ok(operation?.summary !== undefined, url);
     assert.ok(
-      Object.keys(operation.responses).some((status) => status.startsWith('2')),
+      Object.keys(operation.responses).some((status) => /^2|^302$/.test(status)),
       url,
     );
     assert.equal(operation.security !== undefined, wants !== 'open', url);
@@ -510,6 +513,100 @@ test('a stream goes on where it broke off, and ends with its token', async () =>
   await waitFor('its end', () => listener.socket.destroyed);
   assert.equal(lost.socket.destroyed, false);
   lost.socket.destroy();
+});
+
+test('with TLS the cookie is for TLS alone, and a renewed certificate is shown to the next who comes', async () => {
+  const files = { certificate: join(folder, 'tls.crt'), key: join(folder, 'tls.key') };
+  const make = async (): Promise<string> => {
+    const words = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1'];
+    const name = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
+    await run('openssl', [...words, ...name, '-keyout', files.key, '-out', files.certificate]);
+    return readFile(files.certificate, 'utf8');
+  };
+  const first = await make();
+  const safe = await start('safe', { tls: { certificate_file: files.certificate, key_file: files.key } });
+  assert.match(safe.service.url, /^https:/);
+  const lives = (ca: string): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      get(`${safe.service.url}/livez`, { ca, agent: false }, (answer) => {
+        answer.resume();
+        resolve([answer.statusCode, answer.headers['strict-transport-security']?.includes('max-age=31536000')]);
+      }).on('error', reject);
+    });
+  assert.deepEqual(await lives(first), [200, true]);
+  const opened = await call(safe, 'POST', '/api/v1/session', { token: null, body: { token: safe.token } });
+  assert.match(String(opened.headers['set-cookie']), /; Secure; SameSite=Strict$/);
+  const second = await make();
+  clock.set(clock.now() + 60_000);
+  await waitFor('the renewed certificate', () => lives(second).catch(() => undefined));
+  await assert.rejects(lives(first));
+  await safe.stop();
+});
+
+test('whoever logs in with OpenID Connect has the role of his groups, and nobody comes in with the login of another', async () => {
+  await using provider = await startProvider('spillway');
+  const oidc = {
+    issuer: provider.issuer,
+    client_id: 'spillway',
+    client_secret: { file: 'x' },
+    public_url: 'https://spillway.example',
+    roles: { operator: ['dba'] },
+  };
+  const open = await start('open', { oidc }, provider.secret);
+  const begin = async (): Promise<{ readonly url: string; readonly cookie: string }> => {
+    const { status, headers } = await call(open, 'GET', '/api/v1/oidc/login', { token: null });
+    assert.equal(status, 302);
+    return { url: String(headers['location']), cookie: String(headers['set-cookie']).split(';')[0] ?? '' };
+  };
+  const back = ({ pathname, search }: URL, cookie: string): Promise<Answer> =>
+    call(open, 'GET', pathname + search, { token: null, headers: cookie === '' ? {} : { cookie } });
+
+  const first = await begin();
+  const ann = provider.consent(first.url, { sub: '7', preferred_username: 'ann', groups: ['dba', 'staff'] });
+  assert.equal(ann.origin, 'https://spillway.example');
+  assert.equal((await back(ann, '')).status, 401, 'another browser');
+  const other = await begin();
+  assert.equal((await back(ann, other.cookie)).status, 401, 'the login of another browser');
+  const came = await back(ann, first.cookie);
+  assert.equal(came.status, 200, JSON.stringify(came.body));
+  const session = String(
+    [came.headers['set-cookie']].flat().find((each) => String(each).startsWith('spillway_session')),
+  );
+  assert.match(session, /HttpOnly; SameSite=Strict$/);
+  const who = await call(open, 'GET', '/api/v1/session', {
+    token: null,
+    headers: { cookie: session.split(';')[0] ?? '' },
+  });
+  const { name, role } = who.body as SessionDocument;
+  assert.deepEqual([name, role], ['ann', 'operator']);
+  assert.equal((await back(ann, first.cookie)).status, 401, 'a login is good once');
+
+  const stranger = await begin();
+  assert.equal(
+    (await back(provider.consent(stranger.url, { sub: '8', groups: ['sales'] }), stranger.cookie)).status,
+    403,
+  );
+  const late = await begin();
+  clock.set(clock.now() + 600_000);
+  assert.equal((await back(provider.consent(late.url, { sub: '7', groups: ['dba'] }), late.cookie)).status, 401);
+  const replayed = await begin();
+  const wrong = provider.consent(replayed.url, { sub: '7', groups: ['dba'], nonce: 'another' });
+  assert.equal((await back(wrong, replayed.cookie)).status, 401, 'a token that was made for another login');
+  provider.forge();
+  const forged = await begin();
+  assert.equal((await back(provider.consent(forged.url, { sub: '7', groups: ['dba'] }), forged.cookie)).status, 401);
+  const { tokens } = await ask<{ readonly tokens: readonly { readonly name: string }[] }>(
+    open,
+    'GET',
+    '/api/v1/tokens',
+  );
+  assert.deepEqual(tokens.map((each) => each.name).toSorted(), ['ann', 'first']);
+  await open.stop();
+  assert.equal(
+    (await call(running, 'GET', '/api/v1/oidc/login', { token: null })).status,
+    404,
+    'where it is not configured',
+  );
 });
 
 test('requests that come slowly have an end, and so have connections', () => {

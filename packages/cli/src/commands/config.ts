@@ -122,7 +122,7 @@ function* settingsOf(loaded: LoadedConfiguration): Generator<Setting> {
 const SCHEDULE_DURATIONS = new Set(['jitter', 'timeout', 'backoff']);
 
 function* serviceSettings({ configuration: { service } }: LoadedConfiguration): Generator<Setting> {
-  const { tls, file_directories: folders, approval_within, keep_jobs, session, ...plain } = service;
+  const { tls, oidc, file_directories: folders, approval_within, keep_jobs, session, ...plain } = service;
   for (const [key, value] of Object.entries(plain)) {
     if (value !== undefined) yield { path: ['service', key], value: String(value) };
   }
@@ -130,6 +130,14 @@ function* serviceSettings({ configuration: { service } }: LoadedConfiguration): 
     yield { path: ['service', key], value: formatDurationSetting(value) };
   }
   for (const [key, value] of Object.entries(tls ?? {})) yield { path: ['service', 'tls', key], value };
+  if (oidc !== undefined) {
+    const { client_secret: clientSecret, roles, ...rest } = oidc;
+    for (const [key, value] of Object.entries(rest)) yield { path: ['service', 'oidc', key], value };
+    yield* secret(['service', 'oidc', 'client_secret'], clientSecret);
+    for (const [role, groups] of Object.entries(roles)) {
+      yield { path: ['service', 'oidc', 'roles', role], value: groups.join(', ') };
+    }
+  }
   if (folders.length > 0) yield { path: ['service', 'file_directories'], value: folders.join(', ') };
 }
 

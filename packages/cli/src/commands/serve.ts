@@ -3,7 +3,7 @@
 
 import type { ServeDocument } from '@spillway/contract';
 import type { Command, Context } from '../context.ts';
-import { loadFor, openConfigured } from '../session.ts';
+import { loadFor, oidcClientSecret, openConfigured } from '../session.ts';
 import { stateFolder } from '../state-folder.ts';
 import { settingsShown } from './config.ts';
 
@@ -16,6 +16,7 @@ export const serve =
   async (context, options) => {
     const { output, signal } = context;
     const loaded = await loadFor(context);
+    const oidcSecret = await oidcClientSecret(context, loaded);
     const { startService } = await import('@spillway/daemon');
     const service = await startService({
       version,
@@ -29,6 +30,7 @@ export const serve =
         directory: context.directory,
         environment: childEnvironment(context),
       },
+      ...(oidcSecret === undefined ? {} : { oidcSecret: oidcSecret.reveal() }),
       openRepository: () => openConfigured(context, loaded),
       logStream: { write: (line) => output.message(line) },
       logLevel: options.logLevel,

@@ -47,7 +47,7 @@ function withValue(base: unknown, path: readonly string[], value: string): unkno
   return { ...group, [key]: withValue(kept, rest, value) };
 }
 
-const secretKeys = new Set(['passphrase', 'recovery_key', 'password']);
+const secretKeys = new Set(['passphrase', 'recovery_key', 'password', 'client_secret']);
 
 const isSecretSource = (key: string, rest: readonly string[], inner: unknown): boolean =>
   secretKeys.has(key) && rest.length === 1 && isGroup(inner);

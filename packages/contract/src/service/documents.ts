@@ -150,6 +150,8 @@ export const liveDocument = z.object({ alive: z.literal(true) });
 export const readyDocument = z.object({ ready: z.boolean(), why: z.string().nullable() });
 export const sessionEnded = z.object({ ended: z.literal(true) });
 export const openApiDocument = z.record(z.string(), z.unknown());
+export const redirectDocument = z.null().describe('to where Location says');
+export const pageDocument = z.string().describe('text/html');
 export const eventStreamDocument = z.string().describe('text/event-stream');
 
 /** `POST /api/v1/clusters/{cluster}/restore-plan`. */

@@ -39,6 +39,13 @@ export const evidenceQuery = z.object({
     .optional(),
 });
 
+/** What the provider sends back; its own parameters may be among them. */
+export const oidcCallbackQuery = z.object({
+  state: z.string().max(500).optional(),
+  code: z.string().max(4000).optional(),
+  error: z.string().max(500).optional(),
+});
+
 export const loginRequest = z.strictObject({ token: z.string().min(1).max(200) }).meta({ id: 'LoginRequest' });
 
 export const approvalRequest = z

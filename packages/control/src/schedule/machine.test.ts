@@ -76,6 +76,11 @@ test('jitter moves a run, by the same amount every time, and never past what it 
   assert.notEqual(jitterOf({ ...moved, cluster: 'power' }, occurrence), jitter);
   assert.deepEqual(decide(moved, handled('11-28T02:00'), occurrence), { kind: 'wait', until: occurrence + jitter });
   assert.equal(decide(moved, handled('11-28T02:00'), occurrence + jitter).kind, 'due');
+  assert.deepEqual(
+    decide(moved, handled('11-27T02:00'), occurrence),
+    { kind: 'due', occurrence, missed: 1 },
+    'with one missed before it, it has waited long enough',
+  );
   assert.equal(isLate(moved, occurrence, occurrence + jitter), false);
   assert.equal(isLate(moved, occurrence, occurrence + 600_000 + 60_001), true);
   const spread = new Set(

@@ -14,6 +14,7 @@ const kinds = {
   unsupported: [415, 'The body is of a kind that is not taken'],
   too_many_requests: [429, 'Too many requests'],
   internal: [500, 'The service failed'],
+  provider_unreachable: [502, 'The provider of the login could not be asked'],
   repository_unreachable: [502, 'The repository could not be asked'],
   busy: [503, 'Too much is going on'],
   stopping: [503, 'The service is being stopped'],

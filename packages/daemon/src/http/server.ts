@@ -64,6 +64,8 @@ export interface HttpOptions {
   readonly requestsPerMinute: number;
   readonly eventClients: number;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** Something in front of the service ends TLS, and says who came to it. */
+  readonly isBehindProxy: boolean;
   readonly logStream: { readonly write: (line: string) => void };
   readonly logLevel: 'debug' | 'info' | 'warn';
 }
@@ -86,6 +88,7 @@ export async function makeHttp(options: HttpOptions) {
     connectionTimeout: SILENT_MS_MAX,
     keepAliveTimeout: 72_000,
     return503OnClosing: true,
+    trustProxy: options.isBehindProxy ? 1 : false,
     forceCloseConnections: true,
     // Without TLS the factory of node:http is taken; the type of the two servers differs in nothing that is used here.
     ...(tls === undefined ? {} : { https: { ...tls, minVersion: 'TLSv1.2' as const } }),
@@ -119,7 +122,7 @@ export async function makeHttp(options: HttpOptions) {
         objectSrc: ["'none'"],
       },
     },
-    strictTransportSecurity: tls === undefined ? false : { maxAge: 31_536_000 },
+    strictTransportSecurity: tls === undefined && !options.isBehindProxy ? false : { maxAge: 31_536_000 },
   });
   await app.register(swagger, {
     openapi: {
@@ -184,10 +187,10 @@ function refuseForged(request: FastifyRequest): void {
 
 /** A browser says where a request comes from; where it does, that must be here. */
 export function refuseForeignOrigin(request: FastifyRequest): void {
-  const { origin, host } = request.headers;
+  const { origin } = request.headers;
   const site = request.headers['sec-fetch-site'];
   const isForeign =
-    (origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host)) ||
+    (origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== request.host)) ||
     (site !== undefined && site !== 'same-origin' && site !== 'none');
   if (isForeign) throw new Problem('forbidden', 'the request comes from a page of another origin');
 }

@@ -6,7 +6,8 @@
 // 3. Standard error is read as it comes; standard output is one document, kept up to a limit.
 // Invariant: `ended` resolves exactly once, also where the program could not be started at all.
 
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
 import type { JobErrorDocument } from '@spillway/contract';
 import { LineSplitter, readLine, type SaidLine, type SaidProgress } from './lines.ts';
 import { signalProcess, startTimeOf } from './processes.ts';
@@ -47,13 +48,27 @@ export interface ChildListener {
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
 
 export function startChild(launch: Launch, words: readonly string[], listener: ChildListener): Child {
-  const child = spawn(launch.command, [...launch.words, ...words], {
-    cwd: launch.directory,
-    env: launch.environment,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  });
   const { promise: ended, resolve } = Promise.withResolvers<ChildEnd>();
+  const notStarted = (cause: unknown): void =>
+    resolve({
+      code: null,
+      signal: null,
+      result: undefined,
+      error: failure(`could not be started: ${cause instanceof Error ? cause.message : String(cause)}`),
+    });
+  let child: ChildProcessByStdio<null, Readable, Readable>;
+  try {
+    child = spawn(launch.command, [...launch.words, ...words], {
+      cwd: launch.directory,
+      env: launch.environment,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+  } catch (error) {
+    // Words that no process can have.
+    notStarted(error);
+    return { pid: undefined, started: undefined, ended, stop: () => undefined, kill: () => undefined };
+  }
   let error: JobErrorDocument | null = null;
   const take = (line: string): void => {
     const said = readLine(line);
@@ -71,8 +86,7 @@ export function startChild(launch: Launch, words: readonly string[], listener: C
     else output = [];
   });
   child.on('error', (cause) => {
-    if (child.pid !== undefined) return;
-    resolve({ code: null, signal: null, result: undefined, error: failure(`could not be started: ${cause.message}`) });
+    if (child.pid === undefined) notStarted(cause);
   });
   child.on('close', (code, signal) => {
     lines.end();

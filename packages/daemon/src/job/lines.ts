@@ -121,8 +121,10 @@ const textOrNull = (value: unknown): string | null => (typeof value === 'string'
 /** Without control characters but line ends, and not longer than is kept. */
 export function plainText(text: string): string {
   const cut = text.length > MESSAGE_MAX ? `${text.slice(0, MESSAGE_MAX)}…` : text;
-  // oxlint-disable-next-line no-control-regex -- those are what it is about
-  return cut
-    .replaceAll('\t', ' ')
-    .replaceAll(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
+  return cut.replaceAll('\t', ' ').replaceAll(UNSEEN, '\ufffd');
 }
+
+/** What is not seen and moves what is: controls but the line's end, separators of lines, and turns of direction. */
+const UNSEEN =
+  // oxlint-disable-next-line no-control-regex -- those are what it is about
+  /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;

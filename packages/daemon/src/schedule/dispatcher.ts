@@ -50,7 +50,7 @@ export class Dispatcher {
     this.#since = parts.marks.since(parts.clock.now());
   }
 
-  /** When the last turn was. */
+  /** When the last turn was that did not fail. */
   get turnedAt(): number {
     return this.#turnedAt;
   }
@@ -69,8 +69,18 @@ export class Dispatcher {
     signal.addEventListener('abort', stop, { once: true });
     while (!signal.aborted) {
       this.#wake = new AbortController();
-      const next = this.turn();
-      await clock.until(next, this.#wake.signal);
+      await clock.until(this.#tryTurn(), this.#wake.signal);
+    }
+  }
+
+  /** A turn that fails (a full disk under the state) is told, and the next one comes. */
+  #tryTurn(): number {
+    const { clock, log } = this.#parts;
+    try {
+      return this.turn();
+    } catch (error) {
+      log.error({ err: error }, 'the schedules could not turn; they turn again in a moment');
+      return clock.now() + TURN_MS_MAX;
     }
   }
 
@@ -137,11 +147,11 @@ export class Dispatcher {
   turn(): number {
     const { clock } = this.#parts;
     const now = clock.now();
-    this.#turnedAt = now;
     if (this.#stopping) return now;
     const nexts = [now + TURN_MS_MAX, this.#begin(now), this.#tryAgain(now), this.#runOut(now)];
     this.#letIn();
     this.#prune(now);
+    this.#turnedAt = now;
     return Math.min(...nexts);
   }
 

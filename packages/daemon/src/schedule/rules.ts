@@ -107,9 +107,10 @@ function ruleOf(
 
 function idleReason(
   { copies }: Configuration,
-  { minimum_proven: _, grace: __, ...rules }: ClusterConfiguration['retention'],
+  retention: ClusterConfiguration['retention'],
   kind: ScheduleKind,
 ): string | null {
+  const { minimum_proven: _, grace: __, ...rules } = retention;
   if (kind === 'expire' && Object.values(rules).every((rule) => rule === undefined)) {
     return 'no retention rule is configured, so everything is kept';
   }

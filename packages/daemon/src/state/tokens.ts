@@ -38,6 +38,7 @@ interface TokenRow {
 }
 
 const TOKENS_MAX = 1000;
+const FORGET_MS = 30 * 86_400_000;
 const SESSIONS_MAX = 10_000;
 /** Last use is written down so often at most. */
 const USED_EVERY_MS = 60_000;
@@ -61,7 +62,13 @@ export class TokenStore {
     readonly now: number;
     readonly expiresAt?: number | undefined;
   }): { readonly token: string; readonly document: TokenDocument } {
-    if (this.list().filter(({ revoked_at: revoked }) => revoked === null).length >= TOKENS_MAX) {
+    // Those of logins end with their session, and are forgotten a month later: the audit has their names.
+    this.#database.run("DELETE FROM token WHERE created_by = 'openid' AND expires_at < ?", of.now - FORGET_MS);
+    const alive = this.list().filter(
+      ({ revoked_at: revoked, expires_at: expires }) =>
+        revoked === null && (expires === null || Date.parse(expires) > of.now),
+    );
+    if (alive.length >= TOKENS_MAX) {
       throw new SpillwayError('SPW_USAGE', `there are ${TOKENS_MAX} tokens already`, {
         hint: 'revoke those that nobody uses: spillway token list',
       });

@@ -1,5 +1,6 @@
 // Sessions of the console: opened with a token, held by a cookie that no script can read and no other site can send.
 
+import type { ServiceConfiguration } from '@spillway/contract';
 import { loginRequest, sessionDocument, sessionEnded } from '@spillway/contract/schemas';
 import type { FastifyReply } from 'fastify';
 import { iso } from '../../clock.ts';
@@ -10,14 +11,18 @@ import { Problem } from '../problem.ts';
 import { type Api, refuseForeignOrigin, SESSION_COOKIE } from '../server.ts';
 import { problems, secured } from './shapes.ts';
 
-export function sessionRoutes(app: Api, parts: Parts): void {
-  const { tokens, clock, configuration } = parts;
-  const cookie = {
+/** A cookie that no script reads and no other site sends. */
+export const sessionCookie = (service: ServiceConfiguration) =>
+  ({
     path: '/',
     httpOnly: true,
     sameSite: 'strict',
-    secure: configuration.service.tls !== undefined,
-  } as const;
+    secure: service.tls !== undefined || service.plain_http,
+  }) as const;
+
+export function sessionRoutes(app: Api, parts: Parts): void {
+  const { tokens, clock, configuration } = parts;
+  const cookie = sessionCookie(configuration.service);
 
   app.post(
     '/api/v1/session',
