@@ -8,10 +8,12 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type {
   BackupsDocument,
+  CreatedTokenDocument,
   DoctorDocument,
   EvidenceExportDocument,
   EvidenceListDocument,
   RewindPlan,
+  ServeDocument,
   WalReport,
 } from '@spillway/contract';
 import { commandDocuments } from '@spillway/contract/schemas';
@@ -191,6 +193,23 @@ test('progress comes as JSON too, one object a line, and check speaks as a monit
   const unknown = await place.run(['check', '--nagios', '--config', 'nowhere.yaml']);
   assert.equal(unknown.code, 3);
   assert.match(unknown.stdout, /^SPILLWAY UNKNOWN - /);
+});
+
+test('the service, and who may call it', async () => {
+  const environment = { SPILLWAY_SERVICE__PORT: '0', SPILLWAY_SERVICE__STATE_DIRECTORY: join(place.folder, 'state') };
+  const say = async <Document>(command: string, ...rest: readonly string[]): Promise<Document> =>
+    checked<Document>(command, await place.run([...command.split(' '), ...rest, '--json'], environment));
+  const { id } = await say<CreatedTokenDocument>('token create', 'console', '--role', 'viewer', '--expires', '1h');
+  await say('token list');
+  await say('token revoke', id);
+  const { child, ended } = place.start(['serve', '--json'], environment);
+  let log = '';
+  child.stderr.on('data', (text: string) => {
+    log += text;
+    if (log.includes('"the service listens"')) child.kill('SIGTERM');
+  });
+  const document = checked<ServeDocument>('serve', await ended);
+  assert.match(document.url, /^http:\/\/127\.0\.0\.1:\d+$/);
 });
 
 test('a lab', async () => {

@@ -178,7 +178,7 @@ test('a second service does not take the state of the first', async () => {
 });
 
 test('names that would be SQL, or a shell’s words, stay names', async () => {
-  const hostile = `x"; DROP DATABASE postgres; --'$(touch ${join(stage.place.folder, 'owned')})`;
+  const hostile = `x"; DROP DATABASE postgres; --'$(touch owned)`;
   const asked = await ask<JobDocument>(running, 'POST', '/api/v1/jobs', {
     command: 'backup',
     cluster: 'water',
