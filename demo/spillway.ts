@@ -7,7 +7,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 
-const PROGRAM = join(import.meta.dirname, '..', 'packages', 'cli', 'bin', 'spillway.js');
+const PROGRAM =
+  process.env['PROGRAM_UNDER_TEST'] ?? join(import.meta.dirname, '..', 'packages', 'cli', 'bin', 'spillway.js');
 const STDERR_KEPT = 4000;
 const STOP_WITHIN_MS = 30_000;
 /** The command finished, with warnings. */

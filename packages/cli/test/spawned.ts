@@ -21,7 +21,8 @@ export interface Workplace extends AsyncDisposable {
   ) => { readonly child: ChildProcessWithoutNullStreams; readonly ended: Promise<Ended> };
 }
 
-export const mainFile = join(import.meta.dirname, '../bin/spillway.js');
+/** Of the release that `npm test` made, or of the checkout where a test is run by itself. */
+export const mainFile = process.env['PROGRAM_UNDER_TEST'] ?? join(import.meta.dirname, '../bin/spillway.js');
 
 /** A temporary folder with `files` in it, in which the command line runs with an empty environment. */
 export async function makeWorkplace(files: Readonly<Record<string, string>> = {}): Promise<Workplace> {

@@ -10,7 +10,7 @@ import { initRepository, openRepository } from '../src/repository/repository.ts'
 import { type FetchByProgram, makeStage, type Stage } from './operation-stage.ts';
 import { waitFor } from './throwaway.ts';
 
-const MAIN = join(import.meta.dirname, '../../cli/bin/spillway.js');
+const MAIN = process.env['PROGRAM_UNDER_TEST'] ?? join(import.meta.dirname, '../../cli/bin/spillway.js');
 const PASSPHRASE = 'a passphrase of more than thirty-two characters';
 
 let stage: Stage;
