@@ -19,7 +19,7 @@ import { fileAskedFor } from './push.ts';
 import { hasMark, leaveToItsCall, pruneMarks, removeLeft, spoolOf } from './push-mark.ts';
 import type { PushData, PushResult, PushTask } from './push-worker.ts';
 import { markStored, type PushOptions } from './pusher.ts';
-import { isPusherAtWork, takePusherFile } from './pusher-file.ts';
+import { isPusherAtWork, takePusherFile, takePusherFileFor } from './pusher-file.ts';
 
 /** A call that finds so many files ready behind its own starts it. */
 export const BEHIND_FILES_MIN = 4;
@@ -53,6 +53,10 @@ export async function isBehindWorthIt(
   return false;
 }
 
+/** For the call that started it: `pid` is the process in which `pushBehind` will run. */
+export const awaitBehind = (path: string, pid: number): Promise<void> =>
+  takePusherFileFor(spoolOf(path, undefined), pid);
+
 /** `path` is the file that PostgreSQL asked for. Throws what the store fails with. */
 export async function pushBehind(
   options: PushOptions & { readonly lifeMs?: number; readonly lingerMs?: number },
@@ -73,12 +77,12 @@ export async function pushBehind(
   let pushed = 0;
   let workedAt = began;
   let queue: readonly WalFileName[] = [];
-  let isOver = false;
+  const over = new AbortController();
   let wake = (): void => undefined;
   const mayBegin = (): boolean => signal?.aborted !== true && performance.now() - began < lifeMs;
 
   function* tasks(): Generator<PushTask | typeof NOT_YET, void, undefined> {
-    while (!isOver && mayBegin()) {
+    while (!over.signal.aborted && mayBegin()) {
       const next = queue.find(({ name }) => !taken.has(name));
       if (next !== undefined) taken.add(next.name);
       yield next ?? NOT_YET;
@@ -138,7 +142,7 @@ export async function pushBehind(
       signal: signal ?? new AbortController().signal,
     });
     const watching = watch(stop).finally(() => {
-      isOver = true;
+      over.abort();
       wake();
     });
     try {
