@@ -22,7 +22,7 @@ test('the shortest configuration gets every default', () => {
       clusters: {
         main: {
           connection: { host: '127.0.0.1', port: 5432, user: 'spillway', database: 'postgres', ssl: 'disable' },
-          wal: { slot: 'spillway_main', flush_interval: 5000 },
+          wal: { slot: 'spillway_main', flush_interval: 5000, compression_level: 1 },
           backup: { source: 'local', compression_level: 3, wal_timeout: 600_000 },
           retention: { minimum_proven: 1, grace: 86_400_000 },
         },

@@ -63,6 +63,10 @@ const wal = z.strictObject({
   other_hosts: z.array(text).optional(),
   /** Files that `wal push` pushes beyond the one it was called for. */
   push_ahead: wholeNumber(0, 1024).optional(),
+  /** Whether `wal push` goes on with files that wait in a process in the background. */
+  push_background: yesOrNo.optional(),
+  /** zstd level of segments and pieces; 0 stores without compression. */
+  compression_level: wholeNumber(0, 19).default(1),
   /** Where `wal push` keeps its marks; by default beside the segments. */
   spool_directory: text.optional(),
 });

@@ -60,7 +60,7 @@ beforeEach(renew);
 function renew(): void {
   repository = new Repository(kept.handle);
   cluster = `main-${clusters++}`;
-  archive = new WalArchive(repository, cluster, SYSTEM, SIZE, PART);
+  archive = new WalArchive(repository, cluster, SYSTEM, SIZE, { partBytes: PART });
 }
 
 const at = (offset: number): Lsn => lsn(START + BigInt(offset));

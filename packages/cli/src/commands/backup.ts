@@ -54,6 +54,7 @@ export const backup: Command<BackupOptions> = async (context, options) => {
       walTimeoutMs: settings.backup.wal_timeout,
       slot: settings.wal.slot,
       flushIntervalMs: settings.wal.flush_interval,
+      walCompressionLevel: settings.wal.compression_level,
       newSystem: options.newSystem === true,
       signal: context.signal,
       report: context.output.report,

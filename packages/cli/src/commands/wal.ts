@@ -15,6 +15,7 @@ import * as engine from '@spillway/engine';
 import { furtherPlaces } from '../places.ts';
 import { locationOf } from '../location.ts';
 import { noteAsked } from './pushed-ahead.ts';
+import { BEHIND, endAtLast, startBehind } from './push-behind.ts';
 import { clusterName, clusterSource, loadFor, openConfigured, openForReading } from '../session.ts';
 import type { Colours } from '../ui/colour.ts';
 import { formatBytes, formatCount, formatTime } from '../ui/format.ts';
@@ -31,6 +32,7 @@ export const receive: Command<{ readonly newSystem?: boolean; readonly wait?: bo
     cluster,
     slot: settings.wal.slot,
     flushIntervalMs: settings.wal.flush_interval,
+    walCompressionLevel: settings.wal.compression_level,
     synchronous: settings.wal.synchronous === true,
     wait: options.wait ?? settings.wal.wait ?? false,
     newSystem: options.newSystem === true,
@@ -54,12 +56,14 @@ function addressOf(address: string, first: engine.ConnectionSettings): engine.Co
   return match?.[1] === undefined ? { ...first, host: address } : { ...first, host: match[1], port: Number(match[2]) };
 }
 
+interface PushWords {
+  readonly ahead?: number;
+  readonly behind?: boolean;
+  readonly newSystem?: boolean;
+}
+
 /** Success means durable. A file that was pushed ahead needs neither a key nor a look inside. */
-export const push: Command<{ readonly ahead?: number; readonly newSystem?: boolean }> = async (
-  context,
-  options,
-  given = '',
-) => {
+export const push: Command<PushWords> = async (context, options, given = '') => {
   const loaded = await loadFor(context);
   const cluster = clusterName(context, loaded.configuration);
   const path = resolve(context.directory, given);
@@ -74,33 +78,57 @@ export const push: Command<{ readonly ahead?: number; readonly newSystem?: boole
       : { spoolDirectory: loaded.resolvePath(['clusters', cluster, 'wal', 'spool_directory'], spool) }),
   };
   const places = await furtherPlaces(context, loaded, cluster);
-  let document: WalPushDocument;
   const location = await locationOf(context, loaded, context.options.repository);
-  if (await engine.wasPushedToAll({ ...file, location }, places)) {
-    const nothing = { ahead: 0, waiting_files: 0, waiting_bytes: 0, waiting_seconds: 0 };
-    document = { file: basename(path), outcome: 'pushed-ahead', ...nothing };
-  } else {
-    document = await engine.pushToPlaces({
+  const nothing = { ahead: 0, waiting_files: 0, waiting_bytes: 0, waiting_seconds: 0 };
+  const pushing = async (ahead: number): Promise<engine.PushOptions> => {
+    const root = engine.folderOf(location);
+    const { fileStat: configuration, file: configurationFile } = loaded;
+    const isPlain = places.length === 0 && spool === undefined && root !== undefined;
+    const onStored =
+      isPlain && ahead > 0 && configurationFile !== null && configuration !== undefined
+        ? await noteAsked({
+            words: process.argv.slice(2).filter((word) => word !== BEHIND),
+            front: context.environment['SPILLWAY_PUSH_ASKED'],
+            path,
+            cluster,
+            file: configurationFile,
+            configuration,
+            root,
+          })
+        : undefined;
+    return {
       ...file,
-      places,
-      copyPolicy: loaded.configuration.copy_policy,
       repository: await openConfigured(context, loaded),
       // PostgreSQL calls it in the data directory.
       dataDirectory: context.directory,
       newSystem: options.newSystem === true,
       report: context.output.report,
-      ahead: options.ahead ?? settings?.push_ahead ?? engine.AHEAD_DEFAULT,
-    });
-    const root = engine.folderOf(location);
-    if (
-      document.ahead > 0 &&
+      ahead,
+      ...(settings === undefined ? {} : { compressionLevel: settings.compression_level }),
+      ...(onStored === undefined ? {} : { onStored }),
+    };
+  };
+  const ahead = options.ahead ?? settings?.push_ahead ?? engine.AHEAD_DEFAULT;
+  let document: WalPushDocument;
+  if (options.behind === true) {
+    endAtLast();
+    const { pushed } = await engine.pushBehind(await pushing(Math.max(1, ahead)));
+    document = { file: basename(path), outcome: 'left', ...nothing, ahead: pushed };
+  } else if (await engine.wasPushedToAll({ ...file, location }, places)) {
+    document = { file: basename(path), outcome: 'pushed-ahead', ...nothing };
+  } else {
+    const goesOn =
+      ahead > 0 &&
       places.length === 0 &&
       spool === undefined &&
-      root !== undefined &&
-      loaded.file !== null
-    ) {
-      await noteAsked({ words: process.argv.slice(2), path, cluster, file: loaded.file, root });
-    }
+      settings?.push_background !== false &&
+      (await engine.isBehindWorthIt(file)) &&
+      startBehind(context);
+    document = await engine.pushToPlaces({
+      ...(await pushing(goesOn ? 0 : ahead)),
+      places,
+      copyPolicy: loaded.configuration.copy_policy,
+    });
   }
   context.output.result(document, () => '');
   return 0;

@@ -5,6 +5,7 @@
 // 3. Every problem is told at once, each with file:line:column or the variable, and its key path.
 // 4. A relative path counts from the file that says it, or from the current folder where a variable does.
 
+import type { BigIntStats } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { SpillwayError, type Configuration, type ConfigurationProblem } from '@spillway/contract';
@@ -25,6 +26,8 @@ export interface LoadRequest {
 export interface LoadedConfiguration {
   /** Absolute; null where the environment alone configures. */
   readonly file: string | null;
+  /** The file as it was just before it was read. */
+  readonly fileStat: BigIntStats | undefined;
   readonly configuration: Configuration;
   /** Where a setting comes from: `spillway.yaml:3`, a variable's name, or `default`. */
   readonly originOf: (path: readonly string[]) => string;
@@ -37,7 +40,8 @@ const FILE_BYTES_MAX = 1024 * 1024;
 
 export async function loadConfiguration(request: LoadRequest): Promise<LoadedConfiguration> {
   const file = await locate(request);
-  const document = file === undefined ? undefined : await readDocument(file);
+  const read = file === undefined ? undefined : await readDocument(file);
+  const document = read?.document;
   const overrides = environmentOverrides(request.environment, document?.content);
   if (file === undefined && overrides.length === 0) throw missing(request);
 
@@ -50,6 +54,7 @@ export async function loadConfiguration(request: LoadRequest): Promise<LoadedCon
 
   return {
     file: file ?? null,
+    fileStat: read?.stat,
     configuration: result.configuration,
     originOf: (path) => {
       const override = overrideAt(overrides, path);
@@ -83,11 +88,14 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-async function readDocument(file: string): Promise<ConfigurationDocument> {
+async function readDocument(
+  file: string,
+): Promise<{ readonly document: ConfigurationDocument; readonly stat: BigIntStats }> {
   let text: string;
+  let found: BigIntStats;
   try {
-    const { size } = await stat(file);
-    if (size > FILE_BYTES_MAX) throw invalid(file, ['the file is larger than 1 MiB']);
+    found = await stat(file, { bigint: true });
+    if (found.size > FILE_BYTES_MAX) throw invalid(file, ['the file is larger than 1 MiB']);
     text = await readFile(file, 'utf8');
   } catch (error) {
     if (error instanceof SpillwayError) throw error;
@@ -104,7 +112,7 @@ async function readDocument(file: string): Promise<ConfigurationDocument> {
       document.errors.map(({ place, message }) => `${file}:${place.line}:${place.column} ${message}`),
     );
   }
-  return document;
+  return { document, stat: found };
 }
 
 function line(

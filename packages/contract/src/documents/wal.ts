@@ -27,8 +27,8 @@ export const receiveDocument = z.object({
 /** `wal push`, when the file is durable. */
 export const walPushDocument = z.object({
   file: z.string(),
-  /** By this call; before it, with the same content; or pushed ahead by an earlier call. */
-  outcome: z.enum(['stored', 'there', 'pushed-ahead']),
+  /** By this call; before it, with the same content; pushed ahead by an earlier call; or, with --behind, left to its own. */
+  outcome: z.enum(['stored', 'there', 'pushed-ahead', 'left']),
   /** Files that were pushed beyond it. */
   ahead: count,
   /** What the server waited to archive when it called. */

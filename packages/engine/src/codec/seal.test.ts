@@ -33,7 +33,7 @@ const open = (object: Uint8Array): readonly Uint8Array[] => openObject(ring, 'in
 const isDamaged = (error: unknown): error is SpillwayError => isSpillwayError(error, 'SPW_OBJECT_DAMAGED');
 const isInternal = (error: unknown): boolean => isSpillwayError(error, 'SPW_INTERNAL');
 const lengthOf = async (frame: Uint8Array, level: number): Promise<number> =>
-  (await sealObject(ring, 'index', NAME, [frame], level)).byteLength - HEAD_BYTES - FRAME_HEADER_BYTES - TAG_BYTES;
+  (await sealObject(ring, 'index', NAME, [frame], { level })).byteLength - HEAD_BYTES - FRAME_HEADER_BYTES - TAG_BYTES;
 const plain = (frames: readonly Uint8Array[]): readonly Uint8Array[] => frames.map((frame) => new Uint8Array(frame));
 
 test('what was sealed opens again: empty, compressible and incompressible frames, at any level', async () => {
@@ -47,7 +47,7 @@ test('what was sealed opens again: empty, compressible and incompressible frames
       fc.array(frame, { minLength: 1, maxLength: 5 }),
       fc.constantFrom(0, 1, 3, 9),
       async (all, level) => {
-        const object = await sealObject(ring, 'index', NAME, all, level);
+        const object = await sealObject(ring, 'index', NAME, all, { level });
         assert.deepEqual(plain(open(object)), all);
       },
     ),
@@ -178,7 +178,7 @@ test('a frame that authenticates and does not decompress to its length is damage
 
 test('what could not be read back is never written', async () => {
   await assert.rejects(sealObject(ring, 'index', NAME, []), isInternal);
-  await assert.rejects(sealObject(ring, 'index', NAME, [new Uint8Array(FRAME_PLAIN_BYTES_MAX + 1)], 0), isInternal);
+  await assert.rejects(sealObject(ring, 'index', NAME, [new Uint8Array(FRAME_PLAIN_BYTES_MAX + 1)], { level: 0 }), isInternal);
   const sealer = new FrameSealer(ring, 'index', NAME);
   const target = Buffer.alloc(HEAD_BYTES + FrameSealer.frameBytesMax(9));
   assert.throws(() => sealer.seal(new Uint8Array(10), 10, target, HEAD_BYTES, true), isInternal);

@@ -31,14 +31,31 @@ import { currentKeyNumber, type KeyRing, objectKey } from './keys.ts';
 export type CompressionLevel = number;
 export const DEFAULT_COMPRESSION_LEVEL: CompressionLevel = 3;
 
+/** A level of which some of zstd's parameters are set otherwise. */
+export interface Compression {
+  readonly level: CompressionLevel;
+  /** The shortest match, in bytes. */
+  readonly minMatch?: number;
+  /** Power of two, of bytes. */
+  readonly windowLog?: number;
+}
+
 export const newSalt = (): Buffer => randomBytes(SALT_BYTES);
 
 const COMPRESSIBLE_BYTES_MIN = 64;
+/** Of an object's frame: what a smaller one, such as what WAL says of itself, could save is less than a block of a disk. */
+const WORTH_BYTES_MIN = 512;
+/** As much as is compressed in a fraction of a millisecond: another thread would take as long to be woken. */
+const ASIDE_BYTES_MIN = 64 * 1024;
 
 /** Compressed bytes, or `plain` itself where compressing does not make it smaller. */
 export function compress(plain: Uint8Array, level: CompressionLevel): Uint8Array {
-  if (level <= 0 || plain.byteLength < COMPRESSIBLE_BYTES_MIN) return plain;
-  const packed = zstdCompressSync(plain, zstdOptions(plain, level));
+  return compressWith(plain, { level });
+}
+
+function compressWith(plain: Uint8Array, compression: Compression): Uint8Array {
+  if (compression.level <= 0 || plain.byteLength < COMPRESSIBLE_BYTES_MIN) return plain;
+  const packed = zstdCompressSync(plain, zstdOptions(plain, compression));
   if (packed.byteLength < plain.byteLength) return packed;
   discard(packed);
   return plain;
@@ -46,10 +63,11 @@ export function compress(plain: Uint8Array, level: CompressionLevel): Uint8Array
 
 const zstdCompressInPool = promisify(zstdCompress);
 
-/** The same outside the calling thread. */
-async function compressAside(plain: Uint8Array, level: CompressionLevel): Promise<Uint8Array> {
-  if (level <= 0 || plain.byteLength < COMPRESSIBLE_BYTES_MIN) return plain;
-  const packed = await zstdCompressInPool(plain, zstdOptions(plain, level));
+/** The same outside the calling thread, where that is not more work than the thing itself. */
+async function compressAside(plain: Uint8Array, compression: Compression): Promise<Uint8Array> {
+  if (compression.level <= 0 || plain.byteLength < WORTH_BYTES_MIN) return plain;
+  if (plain.byteLength < ASIDE_BYTES_MIN) return compressWith(plain, compression);
+  const packed = await zstdCompressInPool(plain, zstdOptions(plain, compression));
   if (packed.byteLength < plain.byteLength) return packed;
   discard(packed);
   return plain;
@@ -57,9 +75,13 @@ async function compressAside(plain: Uint8Array, level: CompressionLevel): Promis
 
 // chunkSize is the size of the output buffers: one that holds the whole result is 2.5 times faster than many. What does
 // not compress becomes a little longer, by zstd's bound: a 256th and some bytes.
-const zstdOptions = (plain: Uint8Array, level: CompressionLevel) => ({
+const zstdOptions = (plain: Uint8Array, { level, minMatch, windowLog }: Compression) => ({
   chunkSize: plain.byteLength + (plain.byteLength >>> 8) + 1024,
-  params: { [constants.ZSTD_c_compressionLevel]: level },
+  params: {
+    [constants.ZSTD_c_compressionLevel]: level,
+    ...(minMatch !== undefined && { [constants.ZSTD_c_minMatch]: minMatch }),
+    ...(windowLog !== undefined && { [constants.ZSTD_c_windowLog]: windowLog }),
+  },
 });
 
 /** Seals the frames of one object, in order, into a buffer of the caller's. */
@@ -118,12 +140,12 @@ export async function sealObject(
   kind: ObjectKind,
   name: string,
   frames: Iterable<Uint8Array>,
-  level: CompressionLevel = DEFAULT_COMPRESSION_LEVEL,
+  compression: Compression = { level: DEFAULT_COMPRESSION_LEVEL },
 ): Promise<Buffer> {
   const sealer = new FrameSealer(ring, kind, name);
   const bodies: { readonly body: Uint8Array; readonly plainBytes: number; readonly isOwn: boolean }[] = [];
   for (const some of compressibleAtOnce(frames)) {
-    const compressed = await Promise.all(some.map((plain) => compressAside(plain, level)));
+    const compressed = await Promise.all(some.map((plain) => compressAside(plain, compression)));
     compressed.forEach((body, i) => {
       bodies.push({ body, plainBytes: some[i]?.byteLength ?? 0, isOwn: body !== some[i] });
     });

@@ -23,7 +23,7 @@ import {
 } from '../codec/keys.ts';
 import { discard } from '../codec/discard.ts';
 import { newRecoveryKey } from '../codec/recovery-key.ts';
-import { type CompressionLevel, openFrames, openObject, sealObject } from '../codec/seal.ts';
+import { type Compression, openFrames, openObject, sealObject } from '../codec/seal.ts';
 import { HEAD_NAME, keySlotName } from '../format/names.ts';
 import { FORMAT_VERSION, type ObjectKind, parseHead } from '../format/object.ts';
 import { openStorage } from '../storage/open.ts';
@@ -118,9 +118,9 @@ export class Repository {
     kind: ObjectKind,
     name: ObjectName,
     frames: Iterable<Uint8Array>,
-    options: { level?: CompressionLevel; signal?: AbortSignal } = {},
+    options: { compression?: Compression; signal?: AbortSignal } = {},
   ): Promise<{ readonly outcome: 'created' | 'exists'; readonly storedBytes: number }> {
-    const object = await sealObject(this.keys, kind, name, frames, options.level);
+    const object = await sealObject(this.keys, kind, name, frames, options.compression);
     const storedBytes = object.byteLength;
     const outcome = await this.storage.put(name, [object], options.signal && { signal: options.signal });
     discard(object);

@@ -46,7 +46,7 @@ test('every byte of a pack is proven: one that is changed, moved or cut off is n
 
 test('an object that was cut at the end of a frame does not authenticate', async () => {
   const keys = newKeyRing();
-  const bytes = await sealObject(keys, 'manifest', 'm', [Buffer.from('one'), Buffer.from('two')], 0);
+  const bytes = await sealObject(keys, 'manifest', 'm', [Buffer.from('one'), Buffer.from('two')], { level: 0 });
   const [first = 0] = authenticate(keys, 'manifest', 'm', bytes);
   assert.throws(() => authenticate(keys, 'manifest', 'm', bytes.subarray(0, 48 + first)), {
     code: 'SPW_OBJECT_DAMAGED',

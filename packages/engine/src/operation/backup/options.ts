@@ -25,6 +25,8 @@ export interface BackupOptions {
   readonly walTimeoutMs: number;
   readonly slot: string;
   readonly flushIntervalMs: number;
+  /** zstd level of the WAL that it receives itself. */
+  readonly walCompressionLevel?: number;
   /** After pg_upgrade: accepts the new system identifier under the old name. */
   readonly newSystem?: boolean;
   readonly signal: AbortSignal;

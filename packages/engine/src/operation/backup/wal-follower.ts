@@ -22,6 +22,7 @@ export interface FollowOptions {
   readonly cluster: { readonly name: string; readonly connection: ConnectionSettings };
   readonly slot: string;
   readonly flushIntervalMs: number;
+  readonly walCompressionLevel?: number;
   readonly newSystem?: boolean;
   readonly signal: AbortSignal;
   readonly report: Report;

@@ -23,12 +23,7 @@ const AGE_WARN_MS = 10 * 60_000;
 /** `path` is that of a segment. Empty where there is no archive_status beside it: then nobody but the caller archives. */
 export async function readBacklog(path: string, now = Date.now()): Promise<Backlog> {
   const folder = dirname(path);
-  const names = await readdir(join(folder, 'archive_status')).catch(() => []);
-  const files = names
-    .filter((name) => name.endsWith(READY))
-    .map((name) => parseWalFileName(name.slice(0, -READY.length)))
-    .filter((file) => file !== undefined)
-    .toSorted(byUrgency);
+  const files = await readReady(folder);
   let bytes = 0;
   let oldest = now;
   // All are of about one size: a look at the first few is enough, and a backlog of many thousands stays cheap.
@@ -40,6 +35,16 @@ export async function readBacklog(path: string, now = Date.now()): Promise<Backl
   }
   if (looked.length > 0) bytes *= files.length / looked.length;
   return { files, bytes: Math.round(bytes), ageMs: Math.max(0, now - oldest) };
+}
+
+/** The files that wait in a folder of WAL, in the order in which PostgreSQL will ask for them. */
+export async function readReady(folder: string): Promise<readonly WalFileName[]> {
+  const names = await readdir(join(folder, 'archive_status')).catch(() => []);
+  return names
+    .filter((name) => name.endsWith(READY))
+    .map((name) => parseWalFileName(name.slice(0, -READY.length)))
+    .filter((file) => file !== undefined)
+    .toSorted(byUrgency);
 }
 
 /** What is to be said of it; undefined while archiving keeps up. */

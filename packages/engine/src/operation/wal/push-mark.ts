@@ -17,6 +17,9 @@ import type { StorageLocation } from '../../storage/port.ts';
 import type { StoredObject } from './archive.ts';
 
 const SUFFIX = '.ok';
+/** Marks in the form that a shell reads, which the command line writes beside ours. */
+export const SEEN_SUFFIX = '.seen';
+const LEFT_SUFFIX = '.left';
 /** Beside the segments: of the same account, gone with them, and left out of every base backup as they are. */
 const FOLDER = '.spillway-pushed';
 
@@ -73,12 +76,30 @@ export async function writeMark(
   }
 }
 
-/** Marks of files that PostgreSQL does not wait for any more. */
+/** Says that who pushes what waits behind leaves this file to its own call, which need not wait for a mark. */
+export async function leaveToItsCall(spool: string, name: string): Promise<void> {
+  await writeFile(join(spool, name + LEFT_SUFFIX), '', { mode: 0o600 });
+}
+
+/** What there is of files that PostgreSQL does not wait for any more. */
 export async function pruneMarks(spool: string, waiting: ReadonlySet<string>): Promise<void> {
-  for (const name of await readdir(spool).catch(() => [])) {
-    if (!name.endsWith(SUFFIX) || waiting.has(name.slice(0, -SUFFIX.length))) continue;
-    await rm(join(spool, name), { force: true });
+  for (const entry of await readdir(spool).catch(() => [])) {
+    const name = nameOf(entry);
+    if (name !== undefined && !waiting.has(name)) await rm(join(spool, entry), { force: true });
   }
+}
+
+/** Every word that a push which went ahead and has ended left of files that it did not push. */
+export async function removeLeft(spool: string): Promise<void> {
+  for (const entry of await readdir(spool).catch(() => [])) {
+    if (entry.endsWith(LEFT_SUFFIX)) await rm(join(spool, entry), { force: true });
+  }
+}
+
+/** Of the file of WAL that something in the spool is about. */
+function nameOf(entry: string): string | undefined {
+  const suffix = [SUFFIX, SEEN_SUFFIX, LEFT_SUFFIX].find((each) => entry.endsWith(each));
+  return suffix && entry.slice(0, -suffix.length);
 }
 
 async function readMark({ path, cluster, spoolDirectory }: Omit<PushedFile, 'location'>): Promise<Mark | undefined> {

@@ -13,8 +13,9 @@ import { type CopyPolicy, isDone, type PlaceState } from '../copy/done.ts';
 import { listSystems } from '../system.ts';
 import { observed } from './observed.ts';
 import { passOn, passOnSystems } from './pass-on.ts';
-import { type PushOptions, type PushSummary, pushWal, wasPushed } from './push.ts';
+import { type PushSummary, pushWal, wasPushed } from './push.ts';
 import type { PushedFile } from './push-mark.ts';
+import type { PushOptions } from './pusher.ts';
 import type { MirrorPlace } from './mirror.ts';
 
 /** Every name of a WAL file begins with its timeline. */

@@ -1,65 +1,27 @@
 // `wal push`: one file of WAL into the repository, as archive_command asks for it, and those that it will ask for next.
 //
-// 1. What the file is follows from its name; a segment's head must agree with the name, the data directory it lies in, and
-//    the system that the cluster's name stands for. The first push of a cluster makes that known, as a receiver does.
-// 2. It is stored, part by part, before this returns. The same content again is success, other content SPW_WAL_CONFLICT.
-//    Pieces that a receiver left of the segment are compared with it and then removed.
-// 3. PostgreSQL asks for one file at a time, and each time a process has to start. So the files that are `.ready` already
-//    are pushed in the same process, a few at a time, and marked (`push-mark.ts`).
-// 4. A file that is bad holds up neither those behind it nor their marks: PostgreSQL keeps asking for it, and each time
+// 1. The file is stored as `pusher.ts` tells.
+// 2. PostgreSQL asks for one file at a time, and each time a process has to start. So the files that are `.ready` already
+//    are pushed in the same process, a few at a time, and marked (`push-mark.ts`). Where many are, a process in the
+//    background does that (`push-behind.ts`).
+// 3. A file that is bad holds up neither those behind it nor their marks: PostgreSQL keeps asking for it, and each time
 //    more of the backlog is stored. A store that fails ends the push at once.
-// Invariant: success, and a mark, mean that the repository holds the file's content durably.
 
-import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
-import { parseControlFile } from '../../postgres/control.ts';
-import {
-  historyName,
-  type Lsn,
-  parseSegmentName,
-  type SegmentSize,
-  segmentSize,
-  type TimelineId,
-} from '../../postgres/lsn.ts';
-import { parseHistory } from '../../postgres/timeline.ts';
-import { checkSegmentHeader } from '../../postgres/walrecord.ts';
-import type { Repository } from '../../repository/repository.ts';
-import { admitSystem, listSystems } from '../system.ts';
-import { type StoredObject, WalArchive } from './archive.ts';
+import { isSpillwayError, SpillwayError } from '@spillway/contract';
 import { type Backlog, backlogNotice, readBacklog } from './backlog.ts';
-import { completeSegment } from './complete.ts';
 import { parseWalFileName, type WalFileName } from './file-name.ts';
-import { hasMark, isMarked, pruneMarks, type PushedFile, spoolOf, writeMark } from './push-mark.ts';
-import { unreadable, WalFile } from './wal-file.ts';
+import { hasMark, isMarked, pruneMarks, type PushedFile, spoolOf } from './push-mark.ts';
+import { isOfFile, PUSHED_AT_ONCE, Pusher, type PushOptions, type PushOutcome } from './pusher.ts';
 
 /** Files that are pushed beyond the one asked for. */
 export const AHEAD_DEFAULT = 32;
 /** PostgreSQL waits meanwhile: after this no other file is begun. */
 const AHEAD_MS = 5_000;
-/** Files at once; each holds a part of its segment in memory. */
-const PARALLEL = 2;
-const LONG_HEAD_BYTES = 40;
-
-export interface PushOptions {
-  readonly repository: Repository;
-  readonly cluster: string;
-  /** As PostgreSQL's %p, absolute. */
-  readonly path: string;
-  /** The folder the command was called in: PostgreSQL calls it in the data directory, whose control file tells its system. */
-  readonly dataDirectory: string;
-  /** Where marks are kept; beside the segments by default. */
-  readonly spoolDirectory?: string;
-  readonly ahead?: number;
-  readonly newSystem?: boolean;
-  readonly signal?: AbortSignal;
-  readonly report: Report;
-}
 
 export interface PushSummary {
   readonly file: string;
-  /** `stored` by this call, or `there` already with the same content. */
-  readonly outcome: 'stored' | 'there';
+  readonly outcome: PushOutcome;
   /** Files that were pushed beyond it. */
   readonly ahead: number;
   readonly waiting_files: number;
@@ -74,17 +36,11 @@ export interface PushSummary {
 export const wasPushed = (file: PushedFile): Promise<boolean> => isMarked(file);
 
 export async function pushWal(options: PushOptions): Promise<PushSummary> {
-  const file = parseWalFileName(basename(options.path));
-  if (file === undefined) {
-    throw new SpillwayError('SPW_USAGE', `${options.path} was not pushed`, {
-      why: 'PostgreSQL gives no file of its WAL such a name',
-      hint: 'set archive_command = \'spillway wal push "%p"\'',
-    });
-  }
+  const file = fileAskedFor(options.path);
   const backlog = await readBacklog(options.path);
   const pusher = new Pusher(options);
   let failure: unknown;
-  let outcome: PushSummary['outcome'] = 'there';
+  let outcome: PushOutcome = 'there';
   try {
     outcome = await pusher.push(file);
   } catch (error) {
@@ -104,9 +60,15 @@ export async function pushWal(options: PushOptions): Promise<PushSummary> {
   };
 }
 
-/** Whether an error is the one file's: then the next file may do better. */
-const isOfFile = (error: unknown): boolean =>
-  isSpillwayError(error, 'SPW_WAL_INVALID', 'SPW_WAL_CONFLICT', 'SPW_OBJECT_DAMAGED', 'SPW_DATA_DIRECTORY');
+/** Throws SPW_USAGE where the path is of no file of WAL. */
+export function fileAskedFor(path: string): WalFileName {
+  const file = parseWalFileName(basename(path));
+  if (file !== undefined) return file;
+  throw new SpillwayError('SPW_USAGE', `${path} was not pushed`, {
+    why: 'PostgreSQL gives no file of its WAL such a name',
+    hint: 'set archive_command = \'spillway wal push "%p"\'',
+  });
+}
 
 function tell({ report }: PushOptions, backlog: Backlog): void {
   const message = backlogNotice(backlog);
@@ -147,187 +109,7 @@ async function pushAhead(pusher: Pusher, options: PushOptions, backlog: Backlog,
     }
   };
   // One queue for all of them: each file is taken once.
-  await Promise.all(Array.from({ length: PARALLEL }, work));
+  await Promise.all(Array.from({ length: PUSHED_AT_ONCE }, work));
   return done;
 }
 
-interface Stored {
-  /** All that hold the file. */
-  readonly objects: readonly StoredObject[];
-  readonly created: boolean;
-}
-
-class Pusher {
-  readonly #options: PushOptions;
-  readonly #control: Promise<{ readonly system: string; readonly size: SegmentSize } | undefined>;
-  readonly #admitted = new Map<string, Promise<void>>();
-  readonly #histories = new Map<TimelineId, Promise<void>>();
-  /** For parts of segments; those that nobody uses. */
-  readonly #buffers: Buffer[] = [];
-
-  constructor(options: PushOptions) {
-    this.#options = options;
-    this.#control = readControl(options.dataDirectory);
-    this.#control.catch(() => undefined);
-  }
-
-  /** Durable, and marked, when it returns. Names the file in whatever it throws. */
-  async push(file: WalFileName): Promise<PushSummary['outcome']> {
-    const { path, cluster, spoolDirectory } = this.#options;
-    const place = join(dirname(path), file.name);
-    try {
-      await using content = await WalFile.open(place);
-      const { objects, created } = await this.#store(file, content);
-      // A mark that cannot be written costs a second look, no more.
-      const marked = { path: place, cluster, ...(spoolDirectory === undefined ? {} : { spoolDirectory }) };
-      await writeMark(marked, content.stat, objects).catch(() => undefined);
-      return created ? 'stored' : 'there';
-    } catch (error) {
-      if (!isSpillwayError(error) || error.message.includes(file.name)) throw error;
-      throw new SpillwayError(error.code, `the WAL file ${file.name} was not pushed`, {
-        why: error.why === undefined ? error.message : `${error.message}: ${error.why}`,
-        hint: error.hint,
-        cause: error,
-      });
-    }
-  }
-
-  async #store(file: WalFileName, content: WalFile): Promise<Stored> {
-    const { signal } = this.#options;
-    const { timeline, name } = file;
-    const sentAt = new Date(Number(content.stat.mtimeMs));
-    if (file.kind === 'history') {
-      const bytes = await content.read(0, content.bytes);
-      parseHistory(bytes, timeline);
-      const archive = await this.#archiveOfDirectory(name);
-      const existed = (await archive.stat(timeline, name, signal)) !== undefined;
-      await archive.writeHistory(timeline, bytes, signal);
-      const object = await archive.stat(timeline, name, signal);
-      if (object === undefined) throw new SpillwayError('SPW_OBJECT_MISSING', `${name} is gone again`);
-      return { objects: [object], created: !existed };
-    }
-    if (file.kind === 'backup') {
-      const bytes = await content.read(0, content.bytes);
-      if (!bytes.subarray(0, 19).equals(Buffer.from('START WAL LOCATION:'))) {
-        throw invalid(name, 'it does not begin with START WAL LOCATION');
-      }
-      const archive = await this.#archiveOfDirectory(name);
-      const written = await archive.writeBeside({ kind: 'walBackup', timeline, name }, bytes, signal);
-      return { objects: [written.object], created: written.created };
-    }
-    const { archive, start } = await this.#checkSegment(file, content);
-    await this.#ensureHistory(archive, timeline);
-    if (file.kind === 'partial') {
-      const bytes = await content.read(0, content.bytes);
-      const written = await archive.writeBeside({ kind: 'walPartial', timeline, name }, bytes, signal);
-      return { objects: [written.object], created: written.created };
-    }
-    const buffer = this.#buffers.pop() ?? Buffer.allocUnsafeSlow(archive.partBytes);
-    const read = async (from: Lsn, to: Lsn): Promise<Uint8Array> => {
-      const into = to - from <= buffer.length ? buffer : undefined;
-      const bytes = await content.read(Number(from - start), Number(to - start), into);
-      if (BigInt(bytes.byteLength) !== to - from) throw invalid(name, 'it became shorter while it was read');
-      return bytes;
-    };
-    try {
-      return await completeSegment(archive, timeline, start, read, sentAt, signal);
-    } finally {
-      this.#buffers.push(buffer);
-    }
-  }
-
-  /** The archive that the segment belongs to, as its own head and the data directory say together. */
-  async #checkSegment(
-    { name, timeline, segment = '' }: WalFileName,
-    content: WalFile,
-  ): Promise<{ readonly archive: WalArchive; readonly start: Lsn }> {
-    const head = await content.read(0, LONG_HEAD_BYTES);
-    if (head.byteLength < LONG_HEAD_BYTES) throw invalid(name, `it has only ${head.byteLength} bytes`);
-    const control = await this.#control;
-    const size = control?.size ?? segmentSize(head.readUInt32LE(32));
-    if (content.bytes !== size) throw invalid(name, `it has ${content.bytes} bytes, and a segment has ${size}`);
-    const parsed = parseSegmentName(segment, size);
-    if (parsed === undefined) throw invalid(name, `with segments of ${size} bytes there is no such name`);
-    const systemIdentifier = control?.system ?? head.readBigUInt64LE(24).toString();
-    checkSegmentHeader(head, { systemIdentifier, timeline, start: parsed.start, segmentSize: size });
-    return { archive: await this.#admit(systemIdentifier, size), start: parsed.start };
-  }
-
-  /** The history before the first WAL of its timeline: without it no restore finds the way there. */
-  async #ensureHistory(archive: WalArchive, timeline: TimelineId): Promise<void> {
-    if (timeline === 1) return;
-    let ensured = this.#histories.get(timeline);
-    if (ensured === undefined) this.#histories.set(timeline, (ensured = this.#storeHistory(archive, timeline)));
-    await ensured;
-  }
-
-  async #storeHistory(archive: WalArchive, timeline: TimelineId): Promise<void> {
-    const { path, report, signal } = this.#options;
-    const name = historyName(timeline);
-    const content = await readFile(join(dirname(path), name)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined;
-      throw unreadable(name, error);
-    });
-    if (content !== undefined) {
-      parseHistory(content, timeline);
-      await archive.writeHistory(timeline, content, signal);
-    } else if ((await archive.stat(timeline, name, signal)) === undefined) {
-      report({
-        type: 'notice',
-        level: 'warning',
-        message: `${name} is neither in the repository nor beside the WAL of its timeline: until it is pushed, that WAL cannot be restored.`,
-      });
-    }
-  }
-
-  /** For files that do not say themselves which system they are of. */
-  async #archiveOfDirectory(name: string): Promise<WalArchive> {
-    const { repository, cluster, dataDirectory, signal } = this.#options;
-    const control = await this.#control;
-    if (control !== undefined) return this.#admit(control.system, control.size);
-    const latest = (await listSystems(repository, cluster, signal)).at(-1);
-    if (latest === undefined) {
-      throw new SpillwayError('SPW_DATA_DIRECTORY', `the WAL file ${name} was not pushed`, {
-        why: `${dataDirectory} has no global/pg_control, and nothing else tells which system the file is of`,
-        hint: 'call it in the data directory, as PostgreSQL does with archive_command',
-      });
-    }
-    return new WalArchive(repository, cluster, latest.system_identifier, segmentSize(latest.wal_segment_bytes));
-  }
-
-  async #admit(systemIdentifier: string, size: SegmentSize): Promise<WalArchive> {
-    const { repository, cluster } = this.#options;
-    let admitted = this.#admitted.get(systemIdentifier);
-    if (admitted === undefined) {
-      admitted = admitSystem(repository, cluster, { systemIdentifier, segmentBytes: size }, this.#options);
-      this.#admitted.set(systemIdentifier, admitted);
-    }
-    await admitted;
-    return new WalArchive(repository, cluster, systemIdentifier, size);
-  }
-}
-
-/** Undefined where the folder is no data directory; where it is one, its identifier is what the segments must have. */
-async function readControl(
-  dataDirectory: string,
-): Promise<{ readonly system: string; readonly size: SegmentSize } | undefined> {
-  const read = async (): Promise<Buffer | undefined> =>
-    readFile(join(dataDirectory, 'global/pg_control')).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined;
-      throw unreadable('global/pg_control', error);
-    });
-  for (let tries = 1; ; tries++) {
-    const bytes = await read();
-    if (bytes === undefined) return undefined;
-    try {
-      const { systemIdentifier, walSegmentSize } = parseControlFile(bytes);
-      return { system: systemIdentifier, size: walSegmentSize };
-    } catch (error) {
-      // Caught while it was being written: the next look sees it whole.
-      if (tries === 3) throw error;
-    }
-  }
-}
-
-const invalid = (name: string, why: string): SpillwayError =>
-  new SpillwayError('SPW_WAL_INVALID', `the WAL file ${name} is not what its name says`, { why });

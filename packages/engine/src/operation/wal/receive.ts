@@ -50,6 +50,8 @@ export interface ReceiveOptions {
   readonly otherAddresses?: readonly ConnectionSettings[];
   readonly slot: string;
   readonly flushIntervalMs: number;
+  /** zstd level of segments and pieces. */
+  readonly walCompressionLevel?: number;
   readonly newSystem?: boolean;
   /** Store every byte at once, whatever `flushIntervalMs`: commits wait for it. */
   readonly synchronous?: boolean;
@@ -183,7 +185,9 @@ class Receiver {
     const { systemIdentifier } = identity;
     await admitSystem(repository, cluster.name, { systemIdentifier, segmentBytes: size }, this.#options);
     onConnected();
-    const archive = new WalArchive(repository, cluster.name, systemIdentifier, size);
+    const archive = new WalArchive(repository, cluster.name, systemIdentifier, size, {
+      compressionLevel: this.#options.walCompressionLevel,
+    });
     this.#slotStory = undefined;
     let slotName = await this.#prepareSlot(session);
     const restartLsn = (await session.readSlot(slotName))?.restartLsn;
