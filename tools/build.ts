@@ -79,8 +79,10 @@ for (const path of Object.keys(metafile.outputs)) {
   if (/new URL\([^)]*\.ts['"]/.test(code)) throw new Error(`${path} starts something from a source that is not there`);
 }
 
-await copyFile(join(CLI, 'bin', 'spillway.js'), join(folder, 'bin', 'spillway.js'));
-await chmod(join(folder, 'bin', 'spillway.js'), 0o755);
+for (const name of ['spillway.js', 'spillway-push']) {
+  await copyFile(join(CLI, 'bin', name), join(folder, 'bin', name));
+  await chmod(join(folder, 'bin', name), 0o755);
+}
 for (const name of ['README.md', 'LICENSE', 'CHANGELOG.md']) await copyFile(join(ROOT, name), join(folder, name));
 const manifests = await Promise.all(
   ['cli', 'engine', 'control', 'lab'].map(

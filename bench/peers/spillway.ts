@@ -15,6 +15,8 @@ import { type Peer, type PeerPlace, PROCESSES, ZSTD_LEVEL } from './peer.ts';
 
 /** What users install: `npm run bench` makes it anew. */
 export const SPILLWAY_PROGRAM = fileURLToPath(new URL('../../release/bin/spillway.js', import.meta.url));
+/** What archive_command has in front of it, as the manual says. */
+const FRONT = fileURLToPath(new URL('../../release/bin/spillway-push', import.meta.url));
 export const OURS = 'spillway';
 export const SLOT = 'spillway_bench';
 const CAUGHT_UP_WITHIN_MS = 15 * 60_000;
@@ -65,7 +67,7 @@ clusters:
     how: `${PROCESSES} workers, zstd ${ZSTD_LEVEL}, AES-256-GCM, receives its own WAL during the backup`,
     store,
     archiveCommand: 'true',
-    pushCommand: `${byServer} wal push "%p"`,
+    pushCommand: `${FRONT} ${byServer} wal push "%p"`,
     // As the manual has it: only "not there" may look like the end of WAL.
     fetchCommand: () =>
       `${byServer} wal fetch --absent-code 101 "%f" "%p"; spw=$?; if [ $spw -eq 101 ]; then exit 1; elif [ $spw -ge 1 ] && [ $spw -le 125 ]; then exit 150; else exit $spw; fi`,

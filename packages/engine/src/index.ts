@@ -91,7 +91,7 @@ export { type FetchOptions, fetchWal } from './operation/wal/fetch.ts';
 export { AHEAD_DEFAULT, type PushSummary, pushWal } from './operation/wal/push.ts';
 export { BEHIND_LIFE_MS, type BehindSummary, isBehindWorthIt, pushBehind } from './operation/wal/push-behind.ts';
 export { SEEN_SUFFIX } from './operation/wal/push-mark.ts';
-export type { PushOptions } from './operation/wal/pusher.ts';
+export type { FileIdentity, PushOptions } from './operation/wal/pusher.ts';
 export type { MirrorPlace } from './operation/wal/mirror.ts';
 export { pushToPlaces, type PushToPlacesOptions, wasPushedToAll } from './operation/wal/push-places.ts';
 export { type ReceiveOptions, type ReceivePosition, type ReceiveSummary, receiveWal } from './operation/wal/receive.ts';

@@ -11,7 +11,7 @@ import { randomBytes } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type PushOptions, SEEN_SUFFIX } from '@spillway/engine';
+import { type FileIdentity, type PushOptions, SEEN_SUFFIX } from '@spillway/engine';
 import { type Asked, questionOf } from '../pushed.ts';
 
 const NANOSECONDS = 1_000_000_000n;
@@ -59,7 +59,7 @@ export async function noteAsked(notes: AheadNotes): Promise<NonNullable<PushOpti
 }
 
 /** As `stat -c '%d %i %s %.9Y %.9Z %n'` prints it. */
-function lineOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats, path: string): string {
+function lineOf({ dev, ino, size, mtimeNs, ctimeNs }: FileIdentity, path: string): string {
   return [dev, ino, size, seconds(mtimeNs), seconds(ctimeNs), path].join(' ');
 }
 

@@ -7,6 +7,7 @@
 
 import { createCipheriv, createDecipheriv, type KeyObject, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
+import { isMainThread } from 'node:worker_threads';
 import { constants, zstdCompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { SpillwayError } from '@spillway/contract';
 import {
@@ -63,10 +64,13 @@ function compressWith(plain: Uint8Array, compression: Compression): Uint8Array {
 
 const zstdCompressInPool = promisify(zstdCompress);
 
-/** The same outside the calling thread, where that is not more work than the thing itself. */
+/**
+ * The same outside the main thread, where that is not more work than the thing itself. A worker has nobody to hold up, and what
+ * zstd gives there can be discarded: given in the background, it is a copy of a buffer that only the collector frees.
+ */
 async function compressAside(plain: Uint8Array, compression: Compression): Promise<Uint8Array> {
   if (compression.level <= 0 || plain.byteLength < WORTH_BYTES_MIN) return plain;
-  if (plain.byteLength < ASIDE_BYTES_MIN) return compressWith(plain, compression);
+  if (!isMainThread || plain.byteLength < ASIDE_BYTES_MIN) return compressWith(plain, compression);
   const packed = await zstdCompressInPool(plain, zstdOptions(plain, compression));
   if (packed.byteLength < plain.byteLength) return packed;
   discard(packed);
@@ -129,7 +133,7 @@ export class FrameSealer {
 
 /** Frames of one object that are compressed at once, and the bytes in them: each takes twice its size, and more, meanwhile. */
 const FRAMES_AT_ONCE = 8;
-const FRAME_BYTES_AT_ONCE = 8 * 1024 * 1024;
+const FRAME_BYTES_AT_ONCE = 4 * 1024 * 1024;
 
 /**
  * A whole object of `frames`, taken as they are wanted: of a long one not all need be in memory. For objects that fit in memory when
@@ -147,7 +151,8 @@ export async function sealObject(
   for (const some of compressibleAtOnce(frames)) {
     const compressed = await Promise.all(some.map((plain) => compressAside(plain, compression)));
     compressed.forEach((body, i) => {
-      bodies.push({ body, plainBytes: some[i]?.byteLength ?? 0, isOwn: body !== some[i] });
+      const plain = some[i];
+      bodies.push({ body: fitted(body, plain), plainBytes: plain?.byteLength ?? 0, isOwn: body !== plain });
     });
   }
   if (bodies.length === 0) throw new SpillwayError('SPW_INTERNAL', `${name} has no frames`);
@@ -160,6 +165,14 @@ export async function sealObject(
     if (isOwn) discard(body);
   });
   return object.subarray(0, at);
+}
+
+/** Without the room behind it, which is that of what does not compress: held until the object is whole, it would add up. */
+function fitted(body: Uint8Array, plain: Uint8Array | undefined): Uint8Array {
+  if (body === plain || body.buffer.byteLength < 2 * body.byteLength || body.byteLength < WORTH_BYTES_MIN) return body;
+  const own = new Uint8Array(body);
+  discard(body);
+  return own;
 }
 
 function* compressibleAtOnce(frames: Iterable<Uint8Array>): Iterable<readonly Uint8Array[]> {

@@ -43,7 +43,7 @@ export const WAL_COMPRESSION_LEVEL_DEFAULT: CompressionLevel = 1;
 const compressionOf = (level: CompressionLevel): Compression =>
   level === 1 ? { level, minMatch: 5, windowLog: 21 } : { level };
 
-const DATA_FRAME_BYTES = 4 * 1024 * 1024;
+const DATA_FRAME_BYTES = 1024 * 1024;
 /** A larger segment is stored in parts: what has to be in memory does not grow with it. */
 const WHOLE_BYTES_MAX = 16 * 1024 * 1024;
 

@@ -1,8 +1,8 @@
 // Pushes what waits behind a file that PostgreSQL asked for, in a process that goes on while PostgreSQL asks for one after the other.
 //
 // 1. One such process at a time for each folder of marks (`pusher-file.ts`); another ends at once.
-// 2. Each file that is `.ready` and has no mark is pushed as its own call would, and marked when it is durable; a few at a
-//    time, in the order in which PostgreSQL asks. What came up since is looked for every second, and when nothing is left.
+// 2. Each file that is `.ready` and has no mark is pushed as its own call would, by a few threads (`push-worker.ts`) in the order in
+//    which PostgreSQL asks, and marked when it is durable. What came up since is looked for twice a second, and when nothing is left.
 // 3. A file that fails is left to its own call, which says why; calls do not wait for a mark of it. A store that fails ends
 //    everything. The file that was asked for first is left to the call that asks for it.
 // 4. The end: nothing to do for LINGER_MS, LIFE_MS, an abort, or the server's end, as its postmaster.pid tells. The
@@ -11,20 +11,23 @@
 
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { isSpillwayError } from '@spillway/contract';
+import { Crew, NOT_YET } from '../crew.ts';
 import { pause } from '../pause.ts';
 import { readReady } from './backlog.ts';
 import type { WalFileName } from './file-name.ts';
 import { fileAskedFor } from './push.ts';
 import { hasMark, leaveToItsCall, pruneMarks, removeLeft, spoolOf } from './push-mark.ts';
-import { isOfFile, PUSHED_AT_ONCE, Pusher, type PushOptions } from './pusher.ts';
+import type { PushData, PushResult, PushTask } from './push-worker.ts';
+import { markStored, type PushOptions } from './pusher.ts';
 import { isPusherAtWork, takePusherFile } from './pusher-file.ts';
 
 /** A call that finds so many files ready behind its own starts it. */
 export const BEHIND_FILES_MIN = 4;
 export const BEHIND_LIFE_MS = 60_000;
 const LINGER_MS = 2_000;
-const LOOK_EVERY_MS = 1_000;
+/** Threads: one more than two cores have, because each waits for the disk now and then. */
+const AT_ONCE = 3;
+const LOOK_EVERY_MS = 500;
 const LOOK_AGAIN_MS = 25;
 
 export interface BehindSummary {
@@ -59,56 +62,89 @@ export async function pushBehind(
   await using place = await takePusherFile(spool);
   if (place === undefined) return { pushed: 0, tookPlace: false };
   const marking = { cluster, ...(spoolDirectory === undefined ? {} : { spoolDirectory }) };
-  const pusher = new Pusher(options);
-  const server = await serverOf(options.dataDirectory);
-  /** Files that it is done with, one way or the other. */
-  const done = new Set([asked.name]);
+  const { dataDirectory } = options;
+  const server = await serverOf(dataDirectory);
+  /** Files that it is done with, or that a worker has. */
+  const taken = new Set([asked.name]);
+  const marks: Promise<void>[] = [];
   const began = performance.now();
   let pushed = 0;
   let workedAt = began;
+  let queue: readonly WalFileName[] = [];
+  let isOver = false;
+  let wake = (): void => undefined;
   const mayBegin = (): boolean => signal?.aborted !== true && performance.now() - began < lifeMs;
 
-  async function* waiting(files: readonly WalFileName[], until: number): AsyncGenerator<WalFileName, void, undefined> {
-    for (const file of files) {
-      if (done.has(file.name)) continue;
-      done.add(file.name);
-      if (await hasMark({ ...marking, path: join(folder, file.name) })) continue;
-      if (!mayBegin() || performance.now() > until) {
-        done.delete(file.name);
-        return;
-      }
-      yield file;
+  function* tasks(): Generator<PushTask | typeof NOT_YET, void, undefined> {
+    while (!isOver && mayBegin()) {
+      const next = queue.find(({ name }) => !taken.has(name));
+      if (next !== undefined) taken.add(next.name);
+      yield next ?? NOT_YET;
     }
   }
 
-  async function work(files: AsyncIterable<WalFileName>): Promise<void> {
-    for await (const file of files) {
-      try {
-        await pusher.push(file);
-        pushed++;
-      } catch (error) {
-        if (!isSpillwayError(error) || !isOfFile(error)) throw error;
-        await leaveToItsCall(spool, file.name);
-      }
-      workedAt = performance.now();
-    }
+  async function settle({ file, stored }: PushResult): Promise<void> {
+    workedAt = performance.now();
+    if (stored === undefined) return leaveToItsCall(spool, file.name);
+    pushed++;
+    await markStored(options, file.name, stored);
   }
 
-  try {
-    await leaveToItsCall(spool, asked.name);
-    while (mayBegin() && (await serverOf(options.dataDirectory)) === server) {
+  /** Until there is nothing to do, or no time. */
+  async function watch(ended: AbortSignal): Promise<void> {
+    while (!ended.aborted && mayBegin() && (await serverOf(dataDirectory)) === server) {
       const ready = await readReady(folder);
       const names = new Set(ready.map(({ name }) => name));
       await pruneMarks(spool, names);
       // What is asked for again after it was archived, as nobody does, is pushed again.
-      for (const name of done) if (!names.has(name)) done.delete(name);
-      if (ready.every(({ name }) => done.has(name))) {
-        if (performance.now() - workedAt > lingerMs) break;
-        await pause(LOOK_AGAIN_MS, signal);
-        continue;
+      for (const name of taken) if (!names.has(name)) taken.delete(name);
+      const waiting: WalFileName[] = [];
+      for (const file of ready) {
+        if (taken.has(file.name)) continue;
+        if (await hasMark({ ...marking, path: join(folder, file.name) })) taken.add(file.name);
+        else waiting.push(file);
       }
-      const files = waiting(ready, performance.now() + LOOK_EVERY_MS);
-      await Promise.all(Array.from({ length: PUSHED_AT_ONCE }, () => work(files)));
+      queue = waiting;
+      wake();
+      const isIdle = waiting.length === 0;
+      if (isIdle && performance.now() - workedAt > lingerMs) break;
+      await pause(isIdle ? LOOK_AGAIN_MS : LOOK_EVERY_MS, ended).catch(() => undefined);
+    }
+  }
+
+  const ended = new AbortController();
+  const stop = signal === undefined ? ended.signal : AbortSignal.any([signal, ended.signal]);
+  try {
+    await leaveToItsCall(spool, asked.name);
+    await using crew = new Crew(new URL('./push-worker.ts', import.meta.url), AT_ONCE);
+    const { repository, newSystem, compressionLevel } = options;
+    const data: PushData = {
+      handle: repository.threadHandle,
+      cluster,
+      path,
+      dataDirectory,
+      ...(newSystem === undefined ? {} : { newSystem }),
+      ...(compressionLevel === undefined ? {} : { compressionLevel }),
+    };
+    const working = crew.run<PushTask, PushResult, null>({
+      data,
+      tasks: tasks(),
+      onBegin: (wakeCrew) => {
+        wake = wakeCrew;
+      },
+      onResult: (result) => void marks.push(settle(result)),
+      signal: signal ?? new AbortController().signal,
+    });
+    const watching = watch(stop).finally(() => {
+      isOver = true;
+      wake();
+    });
+    try {
+      await working;
+    } finally {
+      ended.abort();
+      await watching;
+      await Promise.all(marks);
     }
   } finally {
     await removeLeft(spool);

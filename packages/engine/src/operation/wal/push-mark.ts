@@ -60,7 +60,7 @@ export const hasMark = async (file: Omit<PushedFile, 'location'>): Promise<boole
 /** `before` is how the file was when it was read. Nothing that fails here makes the push a failure. */
 export async function writeMark(
   file: Omit<PushedFile, 'location'>,
-  before: BigIntStats,
+  before: Pick<BigIntStats, 'dev' | 'ino' | 'size' | 'mtimeNs' | 'ctimeNs'>,
   stored: readonly StoredObject[],
 ): Promise<void> {
   const spool = spoolOf(file.path, file.spoolDirectory);
@@ -122,5 +122,5 @@ async function readMark({ path, cluster, spoolDirectory }: Omit<PushedFile, 'loc
 const isStored = (value: Partial<Mark['objects'][number]> | null): boolean =>
   typeof value?.object === 'string' && typeof value.stored_bytes === 'number';
 
-const identityOf = ({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string =>
-  [dev, ino, size, mtimeNs, ctimeNs].join(' ');
+const identityOf = (found: Pick<BigIntStats, 'dev' | 'ino' | 'size' | 'mtimeNs' | 'ctimeNs'>): string =>
+  [found.dev, found.ino, found.size, found.mtimeNs, found.ctimeNs].join(' ');

@@ -12,12 +12,14 @@ import { isSpillwayError, SpillwayError } from '@spillway/contract';
 import { type Backlog, backlogNotice, readBacklog } from './backlog.ts';
 import { parseWalFileName, type WalFileName } from './file-name.ts';
 import { hasMark, isMarked, pruneMarks, type PushedFile, spoolOf } from './push-mark.ts';
-import { isOfFile, PUSHED_AT_ONCE, Pusher, type PushOptions, type PushOutcome } from './pusher.ts';
+import { isOfFile, Pusher, type PushOptions, type PushOutcome } from './pusher.ts';
 
 /** Files that are pushed beyond the one asked for. */
 export const AHEAD_DEFAULT = 32;
 /** PostgreSQL waits meanwhile: after this no other file is begun. */
 const AHEAD_MS = 5_000;
+/** Files at once; each holds a part of its segment in memory. */
+const AT_ONCE = 2;
 
 export interface PushSummary {
   readonly file: string;
@@ -109,7 +111,7 @@ async function pushAhead(pusher: Pusher, options: PushOptions, backlog: Backlog,
     }
   };
   // One queue for all of them: each file is taken once.
-  await Promise.all(Array.from({ length: PUSHED_AT_ONCE }, work));
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
   return done;
 }
 

@@ -31,9 +31,6 @@ import { writeMark } from './push-mark.ts';
 import { unreadable, WalFile } from './wal-file.ts';
 
 const LONG_HEAD_BYTES = 40;
-/** Files at once; each holds a part of its segment in memory. */
-export const PUSHED_AT_ONCE = 2;
-
 export interface PushOptions {
   readonly repository: Repository;
   readonly cluster: string;
@@ -50,7 +47,7 @@ export interface PushOptions {
   readonly signal?: AbortSignal;
   readonly report: Report;
   /** Told of each file that is durable, with how it was when it was read, before its mark is written. Must not throw. */
-  readonly onStored?: (name: string, before: BigIntStats, objects: readonly StoredObject[]) => Promise<void>;
+  readonly onStored?: (name: string, before: FileIdentity, objects: readonly StoredObject[]) => Promise<void>;
 }
 
 /** `stored` by this call, or `there` already with the same content. */
@@ -60,10 +57,29 @@ export type PushOutcome = 'stored' | 'there';
 export const isOfFile = (error: unknown): boolean =>
   isSpillwayError(error, 'SPW_WAL_INVALID', 'SPW_WAL_CONFLICT', 'SPW_OBJECT_DAMAGED', 'SPW_DATA_DIRECTORY');
 
+/** How a file was when it was read. */
+export type FileIdentity = Pick<BigIntStats, 'dev' | 'ino' | 'size' | 'mtimeNs' | 'ctimeNs'>;
+
 interface Stored {
   /** All that hold the file. */
   readonly objects: readonly StoredObject[];
   readonly created: boolean;
+}
+
+export interface StoredFile extends Stored {
+  readonly before: FileIdentity;
+}
+
+/** Marks a file that is durable. A mark that cannot be written costs a second look, no more. */
+export async function markStored(
+  { path, cluster, spoolDirectory, onStored }: Pick<PushOptions, 'path' | 'cluster' | 'spoolDirectory' | 'onStored'>,
+  name: string,
+  { before, objects }: StoredFile,
+): Promise<void> {
+  await onStored?.(name, before, objects);
+  const place = join(dirname(path), name);
+  const marked = { path: place, cluster, ...(spoolDirectory === undefined ? {} : { spoolDirectory }) };
+  await writeMark(marked, before, objects).catch(() => undefined);
 }
 
 export class Pusher {
@@ -82,16 +98,17 @@ export class Pusher {
 
   /** Durable, and marked, when it returns. Names the file in whatever it throws. */
   async push(file: WalFileName): Promise<PushOutcome> {
-    const { path, cluster, spoolDirectory } = this.#options;
-    const place = join(dirname(path), file.name);
+    const stored = await this.store(file);
+    await markStored(this.#options, file.name, stored);
+    return stored.created ? 'stored' : 'there';
+  }
+
+  /** The same without a mark. */
+  async store(file: WalFileName): Promise<StoredFile> {
+    const place = join(dirname(this.#options.path), file.name);
     try {
       await using content = await WalFile.open(place);
-      const { objects, created } = await this.#store(file, content);
-      await this.#options.onStored?.(file.name, content.stat, objects);
-      // A mark that cannot be written costs a second look, no more.
-      const marked = { path: place, cluster, ...(spoolDirectory === undefined ? {} : { spoolDirectory }) };
-      await writeMark(marked, content.stat, objects).catch(() => undefined);
-      return created ? 'stored' : 'there';
+      return { before: content.stat, ...(await this.#store(file, content)) };
     } catch (error) {
       if (!isSpillwayError(error) || error.message.includes(file.name)) throw error;
       throw new SpillwayError(error.code, `the WAL file ${file.name} was not pushed`, {
