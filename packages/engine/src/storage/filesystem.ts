@@ -80,11 +80,21 @@ export class FilesystemStorage implements Storage {
       const incoming = join(this.#root, INCOMING, `${process.pid}-${threadId}-${sequence++}-${uniqueRun}`);
       await this.#makeFolder(dirname(incoming));
       await this.#makeFolder(dirname(target));
+      // Opened beside the write: each step that a commit waits for is one of the disk.
+      const folder = open(dirname(target), 'r');
+      folder.catch(() => undefined);
       try {
         await writeDurably(incoming, parts, await this.#owner());
-        return await this.#publish(incoming, target);
-      } finally {
+        const outcome = await publish(incoming, target);
+        // Where it exists, too: whoever made it may have died before this, and callers take `exists` for durable.
+        await Promise.all([(await folder).sync(), rm(incoming, { force: true })]);
+        return outcome;
+      } catch (error) {
         await rm(incoming, { force: true });
+        throw error;
+      } finally {
+        // Nothing of a folder that was only looked at can be lost, and nobody waits for it.
+        void folder.then((opened) => opened.close()).catch(() => undefined);
       }
     });
   }
@@ -107,13 +117,13 @@ export class FilesystemStorage implements Storage {
     });
   }
 
-  async remove(name: ObjectName, options: { signal?: AbortSignal } = {}): Promise<void> {
+  async remove(name: ObjectName, options: { signal?: AbortSignal; soon?: boolean } = {}): Promise<void> {
     options.signal?.throwIfAborted();
     await this.#told(`removing ${name}`, undefined, async () => {
       try {
         await unlink(this.#path(name)).catch((error: unknown) => this.#removeAsRoot(name, error));
         // What refers to other objects is removed before these are, and must not come back after a crash.
-        await syncFolder(dirname(this.#path(name)));
+        if (options.soon !== true) await syncFolder(dirname(this.#path(name)));
       } catch (error) {
         if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ENOTDIR') throw error;
         await this.#absent(undefined);
@@ -223,21 +233,6 @@ export class FilesystemStorage implements Storage {
     this.#folders.add(folder);
   }
 
-  async #publish(incoming: string, target: string): Promise<'created' | 'exists'> {
-    let outcome: 'created' | 'exists' = 'created';
-    try {
-      await link(incoming, target);
-    } catch (error) {
-      const code = codeOf(error);
-      if (code === 'EEXIST') outcome = 'exists';
-      else if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'ENOSYS') throw error;
-      else outcome = await renameUnlessThere(incoming, target);
-    }
-    // Where it exists, too: whoever made it may have died before this, and callers take `exists` for durable.
-    await syncFolder(dirname(target));
-    return outcome;
-  }
-
   /** Runs `act`; what fails becomes a SpillwayError that names what was done, and to which store. */
   async #told<T>(doing: string, wanted: ObjectName | undefined, act: () => Promise<T>): Promise<T> {
     try {
@@ -303,6 +298,18 @@ const refusedTo = (doing: 'remove' | 'replace', name: ObjectName, root: string, 
   new SpillwayError('SPW_REMOVAL_REFUSED', `this process may not ${doing} ${name} in the repository at ${root}`, {
     cause,
   });
+
+async function publish(incoming: string, target: string): Promise<'created' | 'exists'> {
+  try {
+    await link(incoming, target);
+    return 'created';
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'EEXIST') return 'exists';
+    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'ENOSYS') throw error;
+    return renameUnlessThere(incoming, target);
+  }
+}
 
 async function syncFolder(path: string): Promise<void> {
   await using folder = await open(path, 'r');

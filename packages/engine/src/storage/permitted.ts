@@ -9,7 +9,7 @@ import type { ObjectName, Storage } from './port.ts';
 export async function removeIfPermitted(
   storage: Storage,
   name: ObjectName,
-  options?: { readonly signal?: AbortSignal; readonly hide?: boolean },
+  options?: { readonly signal?: AbortSignal; readonly hide?: boolean; readonly soon?: boolean },
 ): Promise<void> {
   try {
     await storage.remove(name, options);

@@ -39,8 +39,10 @@ export interface Storage {
   stat(name: ObjectName, options?: { signal?: AbortSignal }): Promise<ObjectStat | undefined>;
   /**
    * Removes the object; nothing where it is gone already. One that lasts and is locked stays: SPW_OBJECT_RETAINED, or
-   * with `hide` it is only taken out of sight, where the store can do that. */
-  remove(name: ObjectName, options?: { signal?: AbortSignal; hide?: boolean }): Promise<void>;
+   * with `hide` it is only taken out of sight, where the store can do that. With `soon` it may come back after a crash,
+   * until another one beside it is removed without.
+   */
+  remove(name: ObjectName, options?: { signal?: AbortSignal; hide?: boolean; soon?: boolean }): Promise<void>;
   /**
    * Puts a good object in the place of a damaged one, which is kept aside: for a repair alone. At every moment one of the
    * two is there under the name. Absent where a store cannot do that.

@@ -251,11 +251,11 @@ export class WalArchive {
 
   /** For pieces of which every byte is durable in another object, and found to be the same there. */
   async remove(pieces: readonly WalObject[], signal?: AbortSignal): Promise<void> {
-    for (const piece of pieces) {
-      // One that was locked because it is as long as a part is put out of sight.
-      if (piece.kind === 'piece') {
-        await removeIfPermitted(this.#repository.storage, piece.name, { hide: true, ...(signal && { signal }) });
-      }
+    const gone = pieces.filter(({ kind }) => kind === 'piece');
+    for (const piece of gone) {
+      // One that was locked because it is as long as a part is put out of sight. The last one makes all of them last.
+      const options = { hide: true, soon: piece !== gone.at(-1), ...(signal && { signal }) };
+      await removeIfPermitted(this.#repository.storage, piece.name, options);
     }
   }
 

@@ -16,7 +16,7 @@
 
 import { setTimeout as wait } from 'node:timers/promises';
 import { isSpillwayError, type Report } from '@spillway/contract';
-import { formatLsn, type Lsn, lsn, segmentStart, type SegmentSize, type TimelineId } from '../../postgres/lsn.ts';
+import { formatLsn, type Lsn, segmentStart, type SegmentSize, type TimelineId } from '../../postgres/lsn.ts';
 import type { ReplicationSession } from '../../postgres/replication.ts';
 import type { ConnectionSettings } from '../../postgres/settings.ts';
 import { type Ancestry, ancestry as ancestryOf } from '../../postgres/timeline.ts';
@@ -27,10 +27,10 @@ import type { CopyPolicy } from '../copy/done.ts';
 import { admitSystem } from '../system.ts';
 import { WalArchive } from './archive.ts';
 import { type GapCause, recordGap } from './gap-record.ts';
-import { removeLeftovers } from './leftover.ts';
+import { finishLeftovers } from './leftover.ts';
 import { type MirrorPlace, WalMirror } from './mirror.ts';
 import { parseSegmentSize } from './segment-size.ts';
-import { type RecorderTotals, WalRecorder } from './recorder.ts';
+import { type RecorderTotals, WAITING_MAX, WalRecorder } from './recorder.ts';
 import { watchSlot } from './slot-watch.ts';
 import { connectSource } from './source-server.ts';
 import { chooseStart, type StartPosition } from './start-position.ts';
@@ -235,7 +235,8 @@ class Receiver {
   ): Promise<StartPosition | undefined> {
     const flushIntervalMs = this.#options.synchronous === true ? 0 : this.#options.flushIntervalMs;
     const { timeline, position, begin } = start;
-    if (position > 0n) await removeLeftovers(archive, timeline, segmentStart(lsn(position - 1n), size), this.#stop);
+    // The parts that its recorder may have had to store, and the one that it may not have tidied up behind.
+    await finishLeftovers(archive, timeline, position, WAITING_MAX + 1, this.#stop);
     const stream = session.stream({
       slot,
       timeline,

@@ -3,11 +3,13 @@
 // 1. Bytes are gathered into a part: a segment, or 8 MiB of a large one. A full part is stored as one object;
 //    `flushIntervalMs` after a byte came in that no object holds yet, what is there is stored as a piece. When storing is
 //    slower than that, pieces grow.
-// 2. Objects are stored one after the other, so `durable` only ever moves over WAL without a hole; a few parts may wait,
-//    then `append` waits.
+// 2. `durable` only ever moves over WAL without a hole: two pieces may be on their way at once, and what was begun later
+//    counts when what was begun before it does. A few parts may wait to be stored, then `append` waits.
 // 3. What an earlier run left of the first segment is compared with what comes in before it counts as durable. What holds
 //    a whole part stays in its place; the rest is removed with the other pieces once their part is durable.
-// 4. Of a new timeline nothing is stored at the start of a segment before the place where it began is: a restore reads the
+// 4. A part of which pieces are stored is finished by a last piece, and nobody waits any longer: the part is stored beside what
+//    comes next, and then takes the place of its pieces. A receiver that is killed before leaves that to the next (`leftover.ts`).
+// 5. Of a new timeline nothing is stored at the start of a segment before the place where it began is: a restore reads the
 //    newest timeline that has the start of a segment, and such a piece would hide what the old one has of it. Where the
 //    timeline began in a later part, the first one waits in memory for that.
 // Invariant: nothing is reported durable that the repository could lose, or that differs from what it holds.
@@ -20,6 +22,8 @@ import { covers } from './interval.ts';
 
 /** Full parts that may wait to be stored. */
 export const WAITING_MAX = 2;
+/** While one waits for the disk the next gets there. */
+const PIECES_AT_ONCE = 2;
 
 export interface RecorderTotals {
   /** Of which the last part was stored, or found to be there. */
@@ -56,16 +60,22 @@ export class WalRecorder {
   /** Those of them that stand for a part. */
   readonly #holders = new Set<WalObject>();
   #open: Open;
-  /** See 4. */
+  /** See 5. */
   #withheld: { readonly part: Open; readonly sentAt: Date } | undefined;
   /** Buffers of parts that are stored. */
   readonly #spare: Buffer[] = [];
   #durable: Lsn;
   #sentAt = new Date(0);
+  /** What is on its way, in order. */
   #waiting = 0;
-  /** Whether a piece is to be stored when what waits is. */
+  /** Whether a piece is to be stored when less is. */
   #afterwards = false;
   #last: Promise<void> = Promise.resolve();
+  /** Full parts that are not stored. */
+  readonly #parts = new Set<Promise<void>>();
+  #aside: Promise<void> = Promise.resolve();
+  /** How long the last piece took. */
+  #pieceMs = 0;
   #removing: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
 
@@ -130,7 +140,7 @@ export class WalRecorder {
       this.#compareLeft(open);
       if (open.filled === open.buffer.length) {
         this.#storePart(open);
-        while (this.#waiting >= WAITING_MAX) await this.#last;
+        while (this.#parts.size >= WAITING_MAX) await Promise.race(this.#parts);
         this.#failed.signal.throwIfAborted();
         this.#open = this.#openPart(open.end);
       }
@@ -138,7 +148,9 @@ export class WalRecorder {
     // Somebody waits for each byte: what comes in while it is stored goes into one piece together, as the next.
     if (this.#flushIntervalMs === 0) this.#storePiece();
     else if (this.#open.filled > this.#open.given) {
-      this.#timer ??= setTimeout(() => this.#storePiece(), this.#flushIntervalMs);
+      // What it takes to store it belongs to the interval.
+      const waitMs = Math.max(this.#flushIntervalMs / 2, this.#flushIntervalMs - this.#pieceMs);
+      this.#timer ??= setTimeout(() => this.#storePiece(), waitMs);
     }
   }
 
@@ -150,6 +162,7 @@ export class WalRecorder {
       await last;
       this.#storePiece();
     }
+    await Promise.all(this.#parts);
     await this.#removing;
     this.#failed.signal.throwIfAborted();
   }
@@ -168,40 +181,61 @@ export class WalRecorder {
     if (this.#begin !== undefined && this.received < this.#begin) return;
     // Stored by an earlier run, and to be compared when the part is full.
     if (covers(this.#left, open.start, open.end)) return;
-    if (this.#waiting > 0) {
+    if (this.#waiting >= PIECES_AT_ONCE) {
       // The store is behind: one larger piece when it has caught up is better than many in a queue.
-      if (!this.#afterwards) void this.#storeAfter(this.#last);
+      this.#afterwards = true;
       return;
     }
+    void this.#piece(open, this.#sentAt);
+  }
+
+  /** Stores what was not given yet of the part, beside what is on its way before it; settles when it is durable. */
+  #piece(open: Open, sentAt: Date): Promise<void> {
     const from = open.given;
     const to = open.filled;
-    const sentAt = this.#sentAt;
     open.given = to;
-    this.#inOrder(async () => {
-      const start = lsn(open.start + BigInt(from));
-      const { object } = await this.#archive.write(this.timeline, start, open.buffer.subarray(from, to), sentAt);
+    const began = performance.now();
+    const start = lsn(open.start + BigInt(from));
+    const writing = this.#archive.write(this.timeline, start, open.buffer.subarray(from, to), sentAt);
+    // It is looked at in its turn.
+    writing.catch(() => undefined);
+    return this.#inOrder(async () => {
+      const { object } = await writing;
       open.pieces.push(object);
       this.#totals.pieces++;
       this.#totals.storedBytes += object.storedBytes;
+      this.#pieceMs = performance.now() - began;
       await this.#moveTo(object.end);
     });
-  }
-
-  async #storeAfter(last: Promise<void>): Promise<void> {
-    this.#afterwards = true;
-    await last;
-    this.#afterwards = false;
-    this.#storePiece();
   }
 
   #storePart(open: Open): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    open.given = open.filled;
     const sentAt = this.#sentAt;
     const left = this.#left.filter(({ start }) => start < open.end);
+    const isNew = this.#begin !== undefined && open.start < this.#begin;
+    if (open.given > 0 && left.length === 0 && !isNew && this.#withheld === undefined) this.#storeAside(open, sentAt);
+    else this.#storeWhole(open, left, sentAt);
+  }
+
+  /** See 4. */
+  #storeAside(open: Open, sentAt: Date): void {
+    const ended = open.given < open.filled ? this.#piece(open, sentAt) : this.#last;
+    const before = this.#aside;
+    this.#aside = this.#counted(async () => {
+      await ended;
+      await before;
+      if (this.#failed.signal.aborted) return;
+      await this.#writePart(open, sentAt);
+      await this.#leave(open);
+    });
+  }
+
+  #storeWhole(open: Open, left: readonly WalObject[], sentAt: Date): void {
+    open.given = open.filled;
     this.#left = this.#left.filter(({ end }) => end > open.end);
-    this.#inOrder(async () => {
+    const stored = this.#inOrder(async () => {
       for (const object of left) await this.#mustAgree(open, object);
       const holder = left.find(({ start, end }) => start <= open.start && end >= open.end);
       if (holder !== undefined) this.#holders.add(holder);
@@ -217,6 +251,14 @@ export class WalRecorder {
       await this.#moveTo(open.end);
       await this.#leave(open);
     });
+    void this.#counted(() => stored);
+  }
+
+  /** As a part that waits; what fails ends the recorder. */
+  #counted(act: () => Promise<void>): Promise<void> {
+    const part = act().catch((error: unknown) => this.#failed.abort(error));
+    this.#parts.add(part);
+    return part.finally(() => this.#parts.delete(part));
   }
 
   #mustWait({ start, end }: Open): boolean {
@@ -256,7 +298,7 @@ export class WalRecorder {
       this.#left = this.#left.slice(1);
       open.given = Math.max(open.given, to);
       const agreed = piece;
-      this.#inOrder(async () => {
+      void this.#inOrder(async () => {
         await this.#mustAgree(open, agreed);
         open.pieces.push(agreed);
         await this.#moveTo(agreed.end);
@@ -288,9 +330,10 @@ export class WalRecorder {
     return { start, end: lsn(start + BigInt(buffer.length)), buffer, filled: 0, given: 0, pieces: [] };
   }
 
-  #inOrder(act: () => Promise<void>): void {
+  #inOrder(act: () => Promise<void>): Promise<void> {
     this.#waiting++;
     this.#last = this.#afterLast(this.#last, act);
+    return this.#last;
   }
 
   async #afterLast(last: Promise<void>, act: () => Promise<void>): Promise<void> {
@@ -301,6 +344,10 @@ export class WalRecorder {
       this.#failed.abort(error);
     } finally {
       this.#waiting--;
+      if (this.#afterwards) {
+        this.#afterwards = false;
+        this.#storePiece();
+      }
     }
   }
 }

@@ -98,7 +98,7 @@ export class SeveralStorage implements Storage {
     return this.#first.put(name, parts, options);
   }
 
-  remove(name: ObjectName, options: { signal?: AbortSignal; hide?: boolean } = {}): Promise<void> {
+  remove(name: ObjectName, options: { signal?: AbortSignal; hide?: boolean; soon?: boolean } = {}): Promise<void> {
     return this.#first.remove(name, options);
   }
 
