@@ -80,12 +80,13 @@ export const push: Command<PushWords> = async (context, options, given = '') => 
   const places = await furtherPlaces(context, loaded, cluster);
   const location = await locationOf(context, loaded, context.options.repository);
   const nothing = { ahead: 0, waiting_files: 0, waiting_bytes: 0, waiting_seconds: 0 };
+  const most = options.ahead ?? settings?.push_ahead ?? engine.AHEAD_DEFAULT;
   const pushing = async (ahead: number): Promise<engine.PushOptions> => {
     const root = engine.folderOf(location);
     const { fileStat: configuration, file: configurationFile } = loaded;
     const isPlain = places.length === 0 && spool === undefined && root !== undefined;
     const onStored =
-      isPlain && ahead > 0 && configurationFile !== null && configuration !== undefined
+      isPlain && most > 0 && configurationFile !== null && configuration !== undefined
         ? await noteAsked({
             words: process.argv.slice(2).filter((word) => word !== BEHIND),
             front: context.environment['SPILLWAY_PUSH_ASKED'],
@@ -108,24 +109,23 @@ export const push: Command<PushWords> = async (context, options, given = '') => 
       ...(onStored === undefined ? {} : { onStored }),
     };
   };
-  const ahead = options.ahead ?? settings?.push_ahead ?? engine.AHEAD_DEFAULT;
   let document: WalPushDocument;
   if (options.behind === true) {
     endAtLast();
-    const { pushed } = await engine.pushBehind(await pushing(Math.max(1, ahead)));
+    const { pushed } = await engine.pushBehind(await pushing(most));
     document = { file: basename(path), outcome: 'left', ...nothing, ahead: pushed };
   } else if (await engine.wasPushedToAll({ ...file, location }, places)) {
     document = { file: basename(path), outcome: 'pushed-ahead', ...nothing };
   } else {
     const goesOn =
-      ahead > 0 &&
+      most > 0 &&
       places.length === 0 &&
       spool === undefined &&
       settings?.push_background !== false &&
       (await engine.isBehindWorthIt(file)) &&
       startBehind(context);
     document = await engine.pushToPlaces({
-      ...(await pushing(goesOn ? 0 : ahead)),
+      ...(await pushing(goesOn ? 0 : most)),
       places,
       copyPolicy: loaded.configuration.copy_policy,
     });

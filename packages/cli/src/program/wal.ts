@@ -15,7 +15,10 @@ export const walCommands: Branch = (program, call) => {
     'spillway wal push "%p"    # in archive_command, where %p is the file',
   )
     .option('--ahead <n>', 'files to push beyond it', wholeNumber(0, 1024))
-    .option('--behind', 'not this file, but those that are ready behind it, until none is; what a push starts by itself')
+    .option(
+      '--behind',
+      'not this file, but those that are ready behind it, until none is; what a push starts by itself',
+    )
     .option('--new-system', 'accept a new system identifier under the old name, after pg_upgrade')
     .action(call(async () => (await import('../commands/wal.ts')).push));
   add(

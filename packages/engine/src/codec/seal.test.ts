@@ -178,7 +178,10 @@ test('a frame that authenticates and does not decompress to its length is damage
 
 test('what could not be read back is never written', async () => {
   await assert.rejects(sealObject(ring, 'index', NAME, []), isInternal);
-  await assert.rejects(sealObject(ring, 'index', NAME, [new Uint8Array(FRAME_PLAIN_BYTES_MAX + 1)], { level: 0 }), isInternal);
+  await assert.rejects(
+    sealObject(ring, 'index', NAME, [new Uint8Array(FRAME_PLAIN_BYTES_MAX + 1)], { level: 0 }),
+    isInternal,
+  );
   const sealer = new FrameSealer(ring, 'index', NAME);
   const target = Buffer.alloc(HEAD_BYTES + FrameSealer.frameBytesMax(9));
   assert.throws(() => sealer.seal(new Uint8Array(10), 10, target, HEAD_BYTES, true), isInternal);

@@ -38,7 +38,9 @@ export interface BehindSummary {
 }
 
 /** Whether a process in the background is worth its start: enough waits, and none is at work. */
-export async function isBehindWorthIt(options: Pick<PushOptions, 'path' | 'cluster' | 'spoolDirectory'>): Promise<boolean> {
+export async function isBehindWorthIt(
+  options: Pick<PushOptions, 'path' | 'cluster' | 'spoolDirectory'>,
+): Promise<boolean> {
   const { path, cluster, spoolDirectory } = options;
   const asked = fileAskedFor(path);
   if (await isPusherAtWork(spoolOf(path, spoolDirectory))) return false;

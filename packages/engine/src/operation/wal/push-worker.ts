@@ -8,10 +8,8 @@ import { serveCrew } from '../crew.ts';
 import type { WalFileName } from './file-name.ts';
 import { isOfFile, Pusher, type PushOptions, type StoredFile } from './pusher.ts';
 
-export interface PushData extends Pick<
-  PushOptions,
-  'cluster' | 'path' | 'dataDirectory' | 'newSystem' | 'compressionLevel'
-> {
+export interface PushData
+  extends Pick<PushOptions, 'cluster' | 'path' | 'dataDirectory' | 'newSystem' | 'compressionLevel'> {
   readonly handle: RepositoryHandle;
 }
 

@@ -114,4 +114,3 @@ async function pushAhead(pusher: Pusher, options: PushOptions, backlog: Backlog,
   await Promise.all(Array.from({ length: AT_ONCE }, work));
   return done;
 }
-

@@ -64,7 +64,9 @@ function ownMark(): string | undefined {
 function startOf(pid: string): string | undefined {
   try {
     // After the name, which may hold anything, in brackets.
-    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\) /s, '').split(' ');
+    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
+      .replace(/^.*\) /s, '')
+      .split(' ');
     return fields[0] === 'Z' ? undefined : fields[19];
   } catch {
     return undefined;
