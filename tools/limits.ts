@@ -1,13 +1,20 @@
 // `npm run limits [-- FILE]`: how fast one thread of this machine does what every byte of a backup goes through, by the functions
 // that backups call. The figures of `docs/performance.md` are its own.
 //
-// The data is FILE, such as a relation of a cluster, or else pages made of a counter, a hash and padding, as rows are. By CPU
-// time, so that other work on the machine disturbs little.
+// The data is FILE, such as a relation of a cluster or segments of WAL, or else pages made of a counter, a hash and padding, as rows are. By CPU
+// time, so that other work on the machine disturbs little. Where zstd is at work, what is left of the bytes stands behind it.
 
 import { createCipheriv, createHash, createHmac, createSecretKey, randomBytes } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { allocatePages, checksumPage, verifyPages } from '@spillway/engine';
+import {
+  allocatePages,
+  checksumPage,
+  verifyPages,
+  WAL_COMPRESSION_LEVEL_DEFAULT,
+  WAL_FRAME_BYTES,
+  walCompression,
+} from '@spillway/engine';
 
 const CHUNK = 256 * 1024;
 const CHUNKS = 400;
@@ -30,25 +37,64 @@ console.log(`${path ?? 'made rows'}, ${chunks.length} chunks of 256 KiB, Node ${
 tell('page checksums', many, () => verifyPages(pages, 0, () => undefined));
 tell('HMAC-SHA-256', chunks, (chunk) => createHmac('sha256', key).update(chunk).digest());
 for (const level of [1, 3]) tell(`zstd ${level}`, chunks, (chunk) => free(zstdCompressSync(chunk, zstd(level))));
-tell('zstd, expanding', compressed, (body) => free(zstdDecompressSync(body, { chunkSize: CHUNK + 1 })));
+const wal = walCompression(WAL_COMPRESSION_LEVEL_DEFAULT);
+for (const level of [1, 3]) {
+  tell(`zstd ${level}, 1 MiB`, framesOf(WAL_FRAME_BYTES), (frame) =>
+    free(zstdCompressSync(frame, zstd(level, frame.length))),
+  );
+}
+tell('zstd as for WAL', framesOf(WAL_FRAME_BYTES), (frame) => free(zstdCompressSync(frame, zstdOfWal(frame.length))));
+tell(
+  'zstd, expanding',
+  compressed,
+  (body) => void free(zstdDecompressSync(body, { chunkSize: CHUNK + 1 })),
+  chunks.length * CHUNK,
+);
 tell('AES-256-GCM', chunks, (chunk) => createCipheriv('aes-256-gcm', key, randomBytes(12)).update(chunk));
 
 /** Of plain data, whatever it is stored as. */
-function tell(what: string, all: readonly Buffer[], work: (bytes: Buffer) => unknown): void {
-  for (const bytes of all.slice(0, 20)) work(bytes);
+function tell(
+  what: string,
+  all: readonly Buffer[],
+  work: (bytes: Buffer) => unknown,
+  bytes = all.reduce((sum, { length }) => sum + length, 0),
+): void {
+  for (const each of all.slice(0, 20)) work(each);
   const before = process.cpuUsage();
-  for (const bytes of all) work(bytes);
+  let left = 0;
+  for (const each of all) {
+    const given = work(each);
+    if (typeof given === 'number') left += given;
+  }
   const { user, system } = process.cpuUsage(before);
-  const rate = (all.length * CHUNK) / MIB / ((user + system) / 1e6);
-  console.log(`${what.padEnd(16)} ${rate.toFixed(0).padStart(6)} MiB/s`);
+  const rate = bytes / MIB / ((user + system) / 1e6);
+  const part = left === 0 ? '' : `  ${((100 * left) / bytes).toFixed(2)} %`;
+  console.log(`${what.padEnd(16)} ${rate.toFixed(0).padStart(6)} MiB/s${part}`);
 }
 
-function zstd(level: number) {
-  return { chunkSize: CHUNK + 2048, params: { [constants.ZSTD_c_compressionLevel]: level } };
+function zstd(level: number, bytes = CHUNK) {
+  return { chunkSize: bytes + (bytes >>> 8) + 1024, params: { [constants.ZSTD_c_compressionLevel]: level } };
 }
 
-function free({ buffer }: Buffer): void {
+function zstdOfWal(bytes: number) {
+  const { level, minMatch = 0, windowLog = 0 } = wal;
+  const { chunkSize, params } = zstd(level, bytes);
+  return {
+    chunkSize,
+    params: { ...params, [constants.ZSTD_c_minMatch]: minMatch, [constants.ZSTD_c_windowLog]: windowLog },
+  };
+}
+
+/** The same data in other pieces. */
+function framesOf(bytes: number): Buffer[] {
+  const all = Buffer.concat(chunks);
+  return Array.from({ length: Math.floor(all.length / bytes) }, (_, i) => all.subarray(i * bytes, (i + 1) * bytes));
+}
+
+/** Gives how long it was. */
+function free({ buffer, length }: Buffer): number {
   if (buffer instanceof ArrayBuffer) buffer.transfer(0);
+  return length;
 }
 
 function rows(): Buffer[] {

@@ -89,7 +89,14 @@ export { type VerifyOptions, type VerifySummary, verify } from './operation/veri
 export { checkWal, type WalCheckOptions, type WalReport } from './operation/wal/check.ts';
 export { type FetchOptions, fetchWal } from './operation/wal/fetch.ts';
 export { AHEAD_DEFAULT, type PushSummary, pushWal } from './operation/wal/push.ts';
-export { BEHIND_LIFE_MS, type BehindSummary, isBehindWorthIt, pushBehind } from './operation/wal/push-behind.ts';
+export { WAL_COMPRESSION_LEVEL_DEFAULT, WAL_FRAME_BYTES, walCompression } from './operation/wal/archive.ts';
+export {
+  awaitBehind,
+  BEHIND_LIFE_MS,
+  type BehindSummary,
+  isBehindWorthIt,
+  pushBehind,
+} from './operation/wal/push-behind.ts';
 export { SEEN_SUFFIX } from './operation/wal/push-mark.ts';
 export type { FileIdentity, PushOptions } from './operation/wal/pusher.ts';
 export type { MirrorPlace } from './operation/wal/mirror.ts';

@@ -9,12 +9,13 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { isSpillwayError } from '@spillway/contract';
 import { WalArchive } from '../src/operation/wal/archive.ts';
 import { completeSegment } from '../src/operation/wal/complete.ts';
+import { finishLeftovers } from '../src/operation/wal/leftover.ts';
 import { WalRecorder } from '../src/operation/wal/recorder.ts';
 import { type Lsn, lsn, segmentSize, timelineId } from '../src/postgres/lsn.ts';
-import type { Repository } from '../src/repository/repository.ts';
+import { Repository } from '../src/repository/repository.ts';
 import { makeRepository } from './operation-stage.ts';
 import { waitFor } from './throwaway.ts';
-import { folderOf } from '../src/storage/port.ts';
+import { folderOf, type Storage } from '../src/storage/port.ts';
 
 const SIZE = segmentSize(1024 * 1024);
 const START = lsn(0x3000000n);
@@ -229,4 +230,92 @@ test('a store that fails ends the recorder with its error, and nothing counts as
   assert.deepEqual(durable, []);
   assert.ok(recorder.failed.aborted);
   recorder.close();
+});
+
+test('a segment that came in pieces is durable to its end before it is stored whole, and what comes next waits for nothing', async () => {
+  const gate = Promise.withResolvers<void>();
+  const write = archive.write.bind(archive);
+  archive.write = async (...words) => {
+    if (words[2].byteLength === SIZE) await gate.promise;
+    return write(...words);
+  };
+  const recorder = await begin(5);
+  await send(recorder, 0, 100);
+  await waitFor('a piece', () => recorder.durable === at(100));
+  await send(recorder, 100, SIZE + 50);
+  await waitFor('all of it', () => recorder.durable === at(SIZE + 50));
+  assert.deepEqual(await stored(), ['piece 0-100', `piece 100-${SIZE}`, `piece ${SIZE}-${SIZE + 50}`]);
+  gate.resolve();
+  await recorder.flush();
+  assert.deepEqual(await stored(), [`segment 0-${SIZE}`, `piece ${SIZE}-${SIZE + 50}`]);
+  recorder.close();
+});
+
+test('two pieces are on their way at once, and the later one counts only with the earlier one', async () => {
+  const gates = [0, 1, 2].map(() => Promise.withResolvers<void>());
+  const write = archive.write.bind(archive);
+  let begun = 0;
+  archive.write = async (...words) => {
+    await gates[begun++]?.promise;
+    return write(...words);
+  };
+  const recorder = await begin(0);
+  for (const from of [0, 10, 20, 30]) await send(recorder, from, from + 10);
+  assert.equal(begun, 2, 'what comes in meanwhile is one piece, later');
+  gates[1]?.resolve();
+  await waitFor('the later one', async () => (await stored()).includes('piece 10-20'));
+  assert.equal(recorder.durable, START);
+  gates[0]?.resolve();
+  await waitFor('both', () => recorder.durable === at(20));
+  gates[2]?.resolve();
+  await recorder.flush();
+  assert.deepEqual(durable, [at(10), at(20), at(40)]);
+  assert.deepEqual(await stored(), ['piece 0-10', 'piece 10-20', 'piece 20-40']);
+  recorder.close();
+});
+
+test('the pieces of a segment go with one sync of their folder', async () => {
+  const { storage } = repository;
+  const lasting: string[] = [];
+  const counted: Storage = {
+    description: storage.description,
+    get: (...words) => storage.get(...words),
+    put: (...words) => storage.put(...words),
+    stat: (...words) => storage.stat(...words),
+    list: (...words) => storage.list(...words),
+    remove: (name, options) => {
+      lasting.push(options?.soon === true ? 'soon' : 'lasting');
+      return storage.remove(name, options);
+    },
+  };
+  archive = new WalArchive(new Repository(repository.handle, counted), 'main', '7', SIZE);
+  const recorder = await begin();
+  for (const from of [0, 100, 200, 300]) {
+    await send(recorder, from, from + 100);
+    await recorder.flush();
+  }
+  await send(recorder, 400, SIZE);
+  await recorder.flush();
+  assert.deepEqual(lasting, ['soon', 'soon', 'soon', 'soon', 'lasting']);
+  assert.deepEqual(await stored(), [`segment 0-${SIZE}`]);
+  recorder.close();
+});
+
+test('a segment that a killed receiver left in pieces is made whole by the next, and one that lacks some stays as it is', async () => {
+  const pieces = [
+    [0, 400_000],
+    [400_000, SIZE],
+    [SIZE, SIZE + 9],
+    [SIZE + 10, 2 * SIZE],
+  ] as const;
+  for (const [from, to] of pieces) await archive.write(one, at(from), stream.subarray(from, to), sentAt);
+  await finishLeftovers(archive, one, at(2 * SIZE), 3);
+  assert.deepEqual(await stored(), [
+    `segment 0-${SIZE}`,
+    `piece ${SIZE}-${SIZE + 9}`,
+    `piece ${SIZE + 10}-${2 * SIZE}`,
+  ]);
+  const [object] = await archive.find(one, START);
+  assert.ok(object !== undefined && (await archive.read(object)).equals(stream.subarray(0, SIZE)));
+  assert.equal((await archive.readStamp(object)).sent_at, sentAt.toISOString());
 });

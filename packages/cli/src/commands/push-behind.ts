@@ -9,14 +9,14 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BEHIND_LIFE_MS } from '@spillway/engine';
+import { awaitBehind, BEHIND_LIFE_MS } from '@spillway/engine';
 import type { Context } from '../context.ts';
 
 export const BEHIND = '--behind';
 const END_AT_LAST_MS = BEHIND_LIFE_MS + 60_000;
 
-/** Whether it was started. */
-export function startBehind(context: Context): boolean {
+/** Whether it was started. From then on the calls for files behind wait for its marks. */
+export async function startBehind(context: Context, path: string): Promise<boolean> {
   if (isServerFirst(context.directory)) return false;
   const words = process.argv.slice(2);
   const at = words.indexOf('push') + 1;
@@ -30,7 +30,9 @@ export function startBehind(context: Context): boolean {
   // Then each call pushes its own file.
   child.on('error', () => undefined);
   child.unref();
-  return child.pid !== undefined;
+  if (child.pid === undefined) return false;
+  await awaitBehind(path, child.pid);
+  return true;
 }
 
 /** Ends this process, whatever it waits for. */

@@ -123,7 +123,7 @@ export const push: Command<PushWords> = async (context, options, given = '') => 
       spool === undefined &&
       settings?.push_background !== false &&
       (await engine.isBehindWorthIt(file)) &&
-      startBehind(context);
+      (await startBehind(context, path));
     document = await engine.pushToPlaces({
       ...(await pushing(goesOn ? 0 : most)),
       places,

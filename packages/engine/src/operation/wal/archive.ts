@@ -40,10 +40,11 @@ import { removeIfPermitted } from '../../storage/permitted.ts';
 export const WAL_COMPRESSION_LEVEL_DEFAULT: CompressionLevel = 1;
 
 /** zstd 1 takes no match of fewer than 7 bytes, and WAL has many: with those of 5 it is as small as level 3, and twice as fast. */
-const compressionOf = (level: CompressionLevel): Compression =>
+export const walCompression = (level: CompressionLevel): Compression =>
   level === 1 ? { level, minMatch: 5, windowLog: 21 } : { level };
 
-const DATA_FRAME_BYTES = 1024 * 1024;
+/** zstd wants room for what does not compress: in frames of this size that is a megabyte at a time. */
+export const WAL_FRAME_BYTES = 1024 * 1024;
 /** A larger segment is stored in parts: what has to be in memory does not grow with it. */
 const WHOLE_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -108,7 +109,7 @@ export class WalArchive {
     this.systemIdentifier = systemIdentifier;
     this.segmentSize = size;
     this.partBytes = options.partBytes ?? (size > WHOLE_BYTES_MAX ? WAL_PART_BYTES : size);
-    this.#compression = compressionOf(options.compressionLevel ?? WAL_COMPRESSION_LEVEL_DEFAULT);
+    this.#compression = walCompression(options.compressionLevel ?? WAL_COMPRESSION_LEVEL_DEFAULT);
   }
 
   /** Holds everything that was durable when it began, also what is replaced meanwhile: see `#onceMore`. */
@@ -230,8 +231,8 @@ export class WalArchive {
       sent_at: sentAt.toISOString(),
     };
     const frames: Uint8Array[] = [Buffer.from(JSON.stringify(stamp))];
-    for (let at = 0; at < bytes.byteLength; at += DATA_FRAME_BYTES)
-      frames.push(bytes.subarray(at, at + DATA_FRAME_BYTES));
+    for (let at = 0; at < bytes.byteLength; at += WAL_FRAME_BYTES)
+      frames.push(bytes.subarray(at, at + WAL_FRAME_BYTES));
     const { outcome, storedBytes } = await this.#repository.write(
       kind === 'segment' ? 'walSegment' : 'walPiece',
       name,
@@ -290,8 +291,8 @@ export class WalArchive {
   ): Promise<{ readonly object: StoredObject; readonly created: boolean }> {
     const name = this.#name(file.timeline, file.name);
     const frames: Uint8Array[] = [];
-    for (let at = 0; at < content.byteLength || at === 0; at += DATA_FRAME_BYTES) {
-      frames.push(content.subarray(at, at + DATA_FRAME_BYTES));
+    for (let at = 0; at < content.byteLength || at === 0; at += WAL_FRAME_BYTES) {
+      frames.push(content.subarray(at, at + WAL_FRAME_BYTES));
     }
     const { outcome, storedBytes } = await this.#repository.write(file.kind, name, frames, signal && { signal });
     if (outcome === 'exists' && !(await this.readBeside(file, signal))?.equals(content)) {

@@ -19,7 +19,7 @@ import { fileAskedFor } from './push.ts';
 import { hasMark, leaveToItsCall, pruneMarks, removeLeft, spoolOf } from './push-mark.ts';
 import type { PushData, PushResult, PushTask } from './push-worker.ts';
 import { markStored, type PushOptions } from './pusher.ts';
-import { isPusherAtWork, takePusherFile } from './pusher-file.ts';
+import { isPusherAtWork, takePusherFile, takePusherFileFor } from './pusher-file.ts';
 
 /** A call that finds so many files ready behind its own starts it. */
 export const BEHIND_FILES_MIN = 4;
@@ -52,6 +52,10 @@ export async function isBehindWorthIt(
   }
   return false;
 }
+
+/** For the call that started it: `pid` is the process in which `pushBehind` will run. */
+export const awaitBehind = (path: string, pid: number): Promise<void> =>
+  takePusherFileFor(spoolOf(path, undefined), pid);
 
 /** `path` is the file that PostgreSQL asked for. Throws what the store fails with. */
 export async function pushBehind(

@@ -12,28 +12,49 @@ import { join } from 'node:path';
 
 export const PUSHER_FILE = 'pusher';
 
+/** By this very process. */
+const takenHere = new Set<string>();
+
 /** Undefined where another process is at work, or the folder cannot be written. Disposing gives the place free. */
 export async function takePusherFile(spool: string): Promise<AsyncDisposable | undefined> {
-  const own = ownMark();
-  if (own === undefined) return undefined;
+  const own = markOf(process.pid);
   const path = join(spool, PUSHER_FILE);
-  const beside = join(spool, `.${randomBytes(6).toString('hex')}`);
-  try {
-    await mkdir(spool, { recursive: true, mode: 0o700 });
-    await writeFile(beside, own, { flag: 'wx', mode: 0o600 });
-    if (await isPusherAtWork(spool)) return undefined;
-    await link(beside, path);
-  } catch {
-    // Another was faster, or nothing can be written there: then nobody goes ahead, and each file is pushed by its own call.
+  const held = (): Promise<string> => readFile(path, 'latin1').catch(() => '');
+  if (own === undefined || takenHere.has(spool)) return undefined;
+  takenHere.add(spool);
+  // Who started us may have taken it for us.
+  if ((await held()) !== own && !(await put(spool, own))) {
+    takenHere.delete(spool);
     return undefined;
-  } finally {
-    await rm(beside, { force: true }).catch(() => undefined);
   }
   return {
     [Symbol.asyncDispose]: async () => {
-      if ((await readFile(path, 'latin1').catch(() => '')) === own) await rm(path, { force: true });
+      takenHere.delete(spool);
+      if ((await held()) === own) await rm(path, { force: true });
     },
   };
+}
+
+/** Takes the place for a process that was just started, so that until it has begun nobody starts another. */
+export async function takePusherFileFor(spool: string, pid: number): Promise<void> {
+  const mark = markOf(pid);
+  if (mark !== undefined) await put(spool, mark);
+}
+
+/** False where another process is at work, or nothing can be written: then each file is pushed by its own call. */
+async function put(spool: string, mark: string): Promise<boolean> {
+  const beside = join(spool, `.${randomBytes(6).toString('hex')}`);
+  try {
+    await mkdir(spool, { recursive: true, mode: 0o700 });
+    await writeFile(beside, mark, { flag: 'wx', mode: 0o600 });
+    if (await isPusherAtWork(spool)) return false;
+    await link(beside, join(spool, PUSHER_FILE));
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await rm(beside, { force: true }).catch(() => undefined);
+  }
 }
 
 /** Takes away what a process left that is gone. */
@@ -55,9 +76,9 @@ function isAlive(mark: string): boolean {
   return /^\d+$/.test(pid) && startOf(pid) === started;
 }
 
-function ownMark(): string | undefined {
-  const started = startOf(String(process.pid));
-  return started === undefined ? undefined : `${process.pid} ${started}\n`;
+function markOf(pid: number): string | undefined {
+  const started = startOf(String(pid));
+  return started === undefined ? undefined : `${pid} ${started}\n`;
 }
 
 /** Of a process that runs; undefined for one that does not, and where there is no /proc. */
