@@ -113,6 +113,8 @@ test('what comes up while it is at work is pushed too, and while it lives anothe
   assert.equal(await worthIt(3), false);
   assert.deepEqual(await push(3), { pushed: 0, tookPlace: false });
   await waitFor('the latest', () => marked(11));
+  await ready(12, 20);
+  await waitFor('word that a bad one is left', async () => (await readdir(spool)).includes(`${nameOf(12)}.left`));
   await archived(4);
   await waitFor('its mark to go', async () => !(await readdir(spool)).includes(`${nameOf(4)}.ok`));
   // The server it began with is gone.

@@ -77,12 +77,12 @@ export async function pushBehind(
   let pushed = 0;
   let workedAt = began;
   let queue: readonly WalFileName[] = [];
-  let isOver = false;
+  const over = new AbortController();
   let wake = (): void => undefined;
   const mayBegin = (): boolean => signal?.aborted !== true && performance.now() - began < lifeMs;
 
   function* tasks(): Generator<PushTask | typeof NOT_YET, void, undefined> {
-    while (!isOver && mayBegin()) {
+    while (!over.signal.aborted && mayBegin()) {
       const next = queue.find(({ name }) => !taken.has(name));
       if (next !== undefined) taken.add(next.name);
       yield next ?? NOT_YET;
@@ -142,7 +142,7 @@ export async function pushBehind(
       signal: signal ?? new AbortController().signal,
     });
     const watching = watch(stop).finally(() => {
-      isOver = true;
+      over.abort();
       wake();
     });
     try {
