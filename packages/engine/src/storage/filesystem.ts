@@ -9,7 +9,19 @@
 //
 // Files are made read-only (0400): what is written once has no reason to be opened for writing.
 
-import { constants, type Dirent } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  type Dirent,
+  fchownSync,
+  fdatasync,
+  fsync,
+  linkSync,
+  open as openFile,
+  openSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import {
   chown,
   copyFile,
@@ -24,6 +36,7 @@ import {
   unlink,
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { threadId } from 'node:worker_threads';
 import { SpillwayError } from '@spillway/contract';
 import { ASIDE, assertName, type ByteRange, type ObjectName, type ObjectStat, type Storage } from './port.ts';
@@ -35,6 +48,10 @@ export const INCOMING = '.incoming';
 
 /** A list waits for the disk once for so many files, and not for each of them. */
 const STATS_AT_ONCE = 64;
+/** Such as a piece of WAL. */
+const SMALL_BYTES_MAX = 256 * 1024;
+const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+const FILE_MODE = 0o400;
 
 /** Of this thread: two stores of one folder must not write one file. */
 let sequence = 0;
@@ -80,21 +97,12 @@ export class FilesystemStorage implements Storage {
       const incoming = join(this.#root, INCOMING, `${process.pid}-${threadId}-${sequence++}-${uniqueRun}`);
       await this.#makeFolder(dirname(incoming));
       await this.#makeFolder(dirname(target));
-      // Opened beside the write: each step that a commit waits for is one of the disk.
-      const folder = open(dirname(target), 'r');
-      folder.catch(() => undefined);
+      const put = bytesOf(parts) <= SMALL_BYTES_MAX ? putSmall : putLarge;
       try {
-        await writeDurably(incoming, parts, await this.#owner());
-        const outcome = await publish(incoming, target);
-        // Where it exists, too: whoever made it may have died before this, and callers take `exists` for durable.
-        await Promise.all([(await folder).sync(), rm(incoming, { force: true })]);
-        return outcome;
+        return await put(incoming, target, parts, await this.#owner());
       } catch (error) {
         await rm(incoming, { force: true });
         throw error;
-      } finally {
-        // Nothing of a folder that was only looked at can be lost, and nobody waits for it.
-        void folder.then((opened) => opened.close()).catch(() => undefined);
       }
     });
   }
@@ -277,12 +285,59 @@ const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoExc
 const unreachable = (doing: string, root: string, cause: unknown): SpillwayError =>
   new SpillwayError('SPW_STORAGE_UNREACHABLE', `${doing} failed in the repository at ${root}`, { cause });
 
-async function writeDurably(
-  path: string,
+type Owner = { readonly uid: number; readonly gid: number } | undefined;
+
+const bytesOf = (parts: readonly Uint8Array[]): number => parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
+
+async function putLarge(
+  incoming: string,
+  target: string,
   parts: readonly Uint8Array[],
-  owner: { readonly uid: number; readonly gid: number } | undefined,
-): Promise<void> {
-  await using file: FileHandle = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o400);
+  owner: Owner,
+): Promise<'created' | 'exists'> {
+  await writeDurably(incoming, parts, owner);
+  const outcome = await publish(incoming, target, link);
+  // Where it exists, too: whoever made it may have died before this, and callers take `exists` for durable.
+  await Promise.all([syncFolder(dirname(target)), rm(incoming, { force: true })]);
+  return outcome;
+}
+
+/**
+ * The same for what commits may wait for. Only the waits for the disk, and for a free inode, are left to other threads: to hand the
+ * steps between them over takes several times as long as they do.
+ */
+async function putSmall(
+  incoming: string,
+  target: string,
+  parts: readonly Uint8Array[],
+  owner: Owner,
+): Promise<'created' | 'exists'> {
+  const file = await opened(incoming, NEW_FILE, FILE_MODE);
+  try {
+    for (const part of parts) for (let at = 0; at < part.byteLength; ) at += writeSync(file, part, at);
+    if (owner !== undefined) fchownSync(file, owner.uid, owner.gid);
+    await dataSynced(file);
+  } finally {
+    closeSync(file);
+  }
+  const outcome = await publish(incoming, target, linkSync);
+  const folder = openSync(dirname(target), 'r');
+  try {
+    // Gone already where there are no links.
+    rmSync(incoming, { force: true });
+    await synced(folder);
+  } finally {
+    closeSync(folder);
+  }
+  return outcome;
+}
+
+const opened = promisify(openFile);
+const dataSynced = promisify(fdatasync);
+const synced = promisify(fsync);
+
+async function writeDurably(path: string, parts: readonly Uint8Array[], owner: Owner): Promise<void> {
+  await using file: FileHandle = await open(path, NEW_FILE, FILE_MODE);
   for (const part of parts) {
     for (let at = 0; at < part.byteLength; ) {
       at += (await file.write(part, at, part.byteLength - at)).bytesWritten;
@@ -299,9 +354,13 @@ const refusedTo = (doing: 'remove' | 'replace', name: ObjectName, root: string, 
     cause,
   });
 
-async function publish(incoming: string, target: string): Promise<'created' | 'exists'> {
+async function publish(
+  incoming: string,
+  target: string,
+  name: (from: string, to: string) => void | Promise<void>,
+): Promise<'created' | 'exists'> {
   try {
-    await link(incoming, target);
+    await name(incoming, target);
     return 'created';
   } catch (error) {
     const code = codeOf(error);
