@@ -3,8 +3,8 @@
 // 1. Bytes are gathered into a part: a segment, or 8 MiB of a large one. A full part is stored as one object;
 //    `flushIntervalMs` after a byte came in that no object holds yet, what is there is stored as a piece. When storing is
 //    slower than that, pieces grow.
-// 2. `durable` only ever moves over WAL without a hole: two pieces may be on their way at once, and what was begun later
-//    counts when what was begun before it does. A few parts may wait to be stored, then `append` waits.
+// 2. Objects are stored one after the other, so `durable` only ever moves over WAL without a hole; a few parts may wait,
+//    then `append` waits.
 // 3. What an earlier run left of the first segment is compared with what comes in before it counts as durable. What holds
 //    a whole part stays in its place; the rest is removed with the other pieces once their part is durable.
 // 4. A part of which pieces are stored is finished by a last piece, and nobody waits any longer: the part is stored beside what
@@ -22,8 +22,6 @@ import { covers } from './interval.ts';
 
 /** Full parts that may wait to be stored. */
 export const WAITING_MAX = 2;
-/** While one waits for the disk the next gets there. */
-const PIECES_AT_ONCE = 2;
 
 export interface RecorderTotals {
   /** Of which the last part was stored, or found to be there. */
@@ -181,26 +179,23 @@ export class WalRecorder {
     if (this.#begin !== undefined && this.received < this.#begin) return;
     // Stored by an earlier run, and to be compared when the part is full.
     if (covers(this.#left, open.start, open.end)) return;
-    if (this.#waiting >= PIECES_AT_ONCE) {
-      // The store is behind: one larger piece when it has caught up is better than many in a queue.
+    if (this.#waiting > 0) {
+      // The store is behind: one larger piece when it has caught up is better than many in a queue, or several at once.
       this.#afterwards = true;
       return;
     }
     void this.#piece(open, this.#sentAt);
   }
 
-  /** Stores what was not given yet of the part, beside what is on its way before it; settles when it is durable. */
+  /** Stores what was not given yet of the part; settles when it is durable. */
   #piece(open: Open, sentAt: Date): Promise<void> {
     const from = open.given;
     const to = open.filled;
     open.given = to;
-    const began = performance.now();
-    const start = lsn(open.start + BigInt(from));
-    const writing = this.#archive.write(this.timeline, start, open.buffer.subarray(from, to), sentAt);
-    // It is looked at in its turn.
-    writing.catch(() => undefined);
     return this.#inOrder(async () => {
-      const { object } = await writing;
+      const began = performance.now();
+      const start = lsn(open.start + BigInt(from));
+      const { object } = await this.#archive.write(this.timeline, start, open.buffer.subarray(from, to), sentAt);
       open.pieces.push(object);
       this.#totals.pieces++;
       this.#totals.storedBytes += object.storedBytes;
