@@ -20,6 +20,9 @@ export const scheduleKinds = [
   'logical',
   'verify_structure',
   'verify_data',
+  'verify_restore',
+  'drill',
+  'anomalies',
   'expire',
   'copy',
 ] as const;
@@ -143,6 +146,16 @@ export const schedules = z.strictObject({
   logical: at('never', '01:00'),
   verify_structure: at('daily', '05:30'),
   verify_data: at('weekly', '06:00'),
+  verify_restore: at('weekly', '07:00'),
+  drill: at('first Monday', '03:00'),
+  /** Which drill that is. */
+  drill_name: z
+    .string()
+    .regex(/^[\p{L}\p{N}][\p{L}\p{N}_-]{0,99}$/u, {
+      error: 'must be the name of a drill file, without folder and ending',
+    })
+    .default('monthly'),
+  anomalies: at('daily', '05:00'),
   expire: at('daily', '03:30'),
   copy: at('daily', '04:30'),
   /** Keep `wal receive` running. */

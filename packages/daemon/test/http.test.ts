@@ -12,7 +12,7 @@ import { promisify } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { type JobDocument, mayActAs, type Role, roles, type SessionDocument, SpillwayError } from '@spillway/contract';
-import { parseConfiguration } from '@spillway/contract/schemas';
+import { parseConfiguration, scheduleKinds } from '@spillway/contract/schemas';
 import { readPair, renew } from '../src/http/tls.ts';
 import { startService } from '../src/index.ts';
 import { startProvider } from './provider.ts';
@@ -27,12 +27,7 @@ let running: Running;
 const services: Running[] = [];
 
 async function start(name: string, service: object = {}, oidcSecret?: string): Promise<Running> {
-  const never = Object.fromEntries(
-    ['full', 'incremental', 'schema', 'verify_structure', 'verify_data', 'expire', 'copy'].map((kind) => [
-      kind,
-      'never',
-    ]),
-  );
+  const never = Object.fromEntries(scheduleKinds.map((kind) => [kind, 'never']));
   const cluster = { connection: { host: '127.0.0.1', user: 'u' }, schedules: { ...never, receive: false } };
   const parsed = parseConfiguration({
     repository: { path: folder, passphrase: { file: 'passphrase' } },

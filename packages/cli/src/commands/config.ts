@@ -89,7 +89,15 @@ function* settingsOf(loaded: LoadedConfiguration): Generator<Setting> {
   }
   yield* serviceSettings(loaded);
   for (const [name, cluster] of Object.entries(clusters)) {
-    const { connection, data_directory: data, bin_directory: bin, scratch_directory: scratch, wal, backup, schedules } = cluster;
+    const {
+      connection,
+      data_directory: data,
+      bin_directory: bin,
+      scratch_directory: scratch,
+      wal,
+      backup,
+      schedules,
+    } = cluster;
     const at = ['clusters', name];
     const { password, ssl_root_certificate_file: certificate, ...plain } = connection;
     for (const [key, value] of Object.entries(plain)) yield { path: [...at, 'connection', key], value };

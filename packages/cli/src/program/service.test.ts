@@ -43,6 +43,8 @@ test('every command of the command line can be asked for, or is done at the mach
     'wal push': 'called by PostgreSQL',
     'wal fetch': 'called by PostgreSQL',
     'storage seal': 'run by root',
+    canary: 'the receivers of the service write it',
+    'drill init': 'writes a file to be read by people, beside the configuration',
     serve: 'the service itself',
     'token create': 'an API of its own',
     'token list': 'an API of its own',

@@ -86,7 +86,16 @@ const keepRules = {
   point_in_time: durationText.optional(),
 };
 
-const recoveryTarget = {
+const drillName = z
+  .string()
+  .regex(/^[\p{L}\p{N}][\p{L}\p{N}_-]{0,99}$/u)
+  .describe('the name of a drill file beside the configuration');
+const scratchId = z
+  .string()
+  .regex(/^[a-z]+-[0-9a-f]{1,12}$/)
+  .describe('an id, or the beginning of it');
+
+const momentOf = {
   at: instant.optional(),
   lsn: lsn.optional(),
   xid: z
@@ -96,6 +105,10 @@ const recoveryTarget = {
   name: plain(63).optional(),
   immediate: flag,
   exclusive: flag,
+};
+
+const recoveryTarget = {
+  ...momentOf,
   timeline: number(1, 0xff_ff_ff_ff),
   backup: backupId.optional(),
 };
@@ -119,11 +132,19 @@ export const jobCommands = {
   restore: command({
     lane: 'restore',
     role: 'operator',
-    files: ['into', 'tablespace_all_into', 'wal_directory', 'log'],
-    destroys: (given) => given['delta'] === true && unlessDry(given),
+    files: ['into', 'tablespace_all_into', 'wal_directory', 'log', 'file'],
+    destroys: (given) => (given['delta'] === true || given['swap'] === true) && unlessDry(given),
     fields: {
-      into: path,
+      into: path.optional(),
       ...recoveryTarget,
+      table: z.array(plain(200)).min(1).max(100).optional().describe('as SQL names it'),
+      beside: flag,
+      swap: flag,
+      file: path.optional(),
+      as: databaseName.optional(),
+      without_indexes: flag,
+      unlogged: flag,
+      lock: flag,
       delta: flag,
       tablespace_all_into: path.optional(),
       wal_directory: path.optional(),
@@ -190,11 +211,64 @@ export const jobCommands = {
     fields: {
       backup_ids: z.array(backupId).max(1000).optional(),
       all: flag,
-      level: z.enum(['structure', 'data']).optional(),
+      level: z.enum(['structure', 'data', 'wal', 'dump', 'restore']).optional(),
+      sample: durationText.optional(),
+      check: z.array(plain(4000)).min(1).max(100).optional().describe('SQL that must answer true'),
+      ...momentOf,
+      seed: plain(100).optional(),
       workers,
     },
   }),
+  'drill run': command({
+    lane: 'prove',
+    role: 'operator',
+    positional: ['drill'],
+    fields: { drill: drillName },
+  }),
+  'drill list': look({}),
+  'drill show': look({ drill: drillName.optional() }, { positional: ['drill'] }),
+  status: look({}),
+  anomalies: look({ no_source: flag, no_record: flag }, { role: 'operator', lane: 'prove' }),
+  investigate: look(
+    {
+      from: instant,
+      to: instant.optional(),
+      table: plain(200).optional(),
+      kind: z
+        .array(z.enum(['delete', 'update', 'insert', 'truncate', 'drop', 'rewrite', 'create', 'alter']))
+        .min(1)
+        .optional(),
+      min_rows: number(1, Number.MAX_SAFE_INTEGER),
+      limit: number(1, 1_000_000),
+      timeline: number(1, 0xff_ff_ff_ff),
+    },
+    { role: 'operator' },
+  ),
+  'timetravel start': command({
+    lane: 'restore',
+    role: 'operator',
+    fields: {
+      ...recoveryTarget,
+      database: z.array(databaseName).min(1).max(1000).optional(),
+      for: durationText.optional(),
+      port: portNumber,
+    },
+  }),
+  'timetravel list': look({}),
+  'timetravel end': look({ id: scratchId }, { positional: ['id'], role: 'operator' }),
   'evidence list': look({}),
+  'evidence head': look({}),
+  'evidence verify': look({ head: plain(100).optional() }, { role: 'operator', lane: 'prove' }),
+  'report compliance': look(
+    {
+      month: z.string().regex(/^\d{4}-(?:0[1-9]|1[0-2])$/),
+      html: path.optional(),
+      pdf: path.optional(),
+      verified_every: number(1, 3650),
+      keys_every: number(1, 3650),
+    },
+    { role: 'operator', files: ['html', 'pdf'] },
+  ),
   'evidence export': look({ evidence_id: backupId }, { positional: ['evidence_id'] }),
   'key list': look({}),
   'key check': look({}, { role: 'operator', lane: 'prove' }),
@@ -290,10 +364,10 @@ const requests = (Object.keys(jobCommands) as JobCommandName[]).map((name) =>
 /** The body of a request for a job. */
 export const jobRequest = z.discriminatedUnion('command', requests).meta({ id: 'JobRequest' });
 
-const { dry_run: _, ...restoreFields } = jobCommands.restore.fields;
+const { dry_run: _, into: __, ...restoreFields } = jobCommands.restore.fields;
 
 /** The body of a request for the plan of a restore. */
-export const restorePlanRequest = z.strictObject(restoreFields).meta({ id: 'RestorePlanRequest' });
+export const restorePlanRequest = z.strictObject({ into: path, ...restoreFields }).meta({ id: 'RestorePlanRequest' });
 
 export type JobRequest = z.output<typeof jobRequest>;
 

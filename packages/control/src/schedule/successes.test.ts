@@ -19,6 +19,10 @@ test('the repository tells when each kind last succeeded', () => {
       { kind: 'verification', level: 'data', result: 'failed', finished_at: at(6) },
       { kind: 'verification', level: 'structure', result: 'passed', finished_at: at(5) },
       { kind: 'restore', level: 'restore', result: 'passed', finished_at: at(7) },
+      { kind: 'verification', level: 'restore', result: 'passed', finished_at: at(4) },
+      { kind: 'drill', level: 'restore', result: 'passed', finished_at: at(1) },
+      { kind: 'drill', level: 'restore', result: 'failed', finished_at: at(6) },
+      { kind: 'anomaly', level: 'structure', result: 'passed', finished_at: at(3) },
       { kind: 'action', level: 'action', result: 'passed', finished_at: at(8) },
     ],
   });
@@ -29,6 +33,9 @@ test('the repository tells when each kind last succeeded', () => {
     logical: 2,
     verify_structure: 5,
     verify_data: 2,
+    verify_restore: 4,
+    drill: 1,
+    anomalies: 3,
   });
   assert.equal(lastSuccesses({ backups: [], dumps: [], evidence: [] }).size, 0);
 });

@@ -26,7 +26,11 @@ export function lastSuccesses({ backups, dumps, evidence }: Traces): ReadonlyMap
     if (source === 'logical') saw('logical', at);
   }
   for (const { kind, level, result, finished_at: at } of evidence) {
-    if (kind !== 'verification' || result !== 'passed') continue;
+    if (result !== 'passed') continue;
+    if (kind === 'drill') saw('drill', at);
+    if (kind === 'anomaly') saw('anomalies', at);
+    if (kind !== 'verification') continue;
+    if (level === 'restore') saw('verify_restore', at);
     if (level === 'structure' || level === 'data') saw('verify_structure', at);
     if (level === 'data') saw('verify_data', at);
   }

@@ -17,7 +17,7 @@ import type { Logger } from '../log.ts';
 import type { Database } from '../state/database.ts';
 import type { Job, JobStore, NewJob } from '../state/jobs.ts';
 import type { Marks } from '../state/marks.ts';
-import { kindsDone, laneOf, requestOf, type ScheduleRule } from './rules.ts';
+import { kindsDone, laneOf, type ScheduleRule } from './rules.ts';
 
 export interface DispatcherParts {
   readonly database: Database;
@@ -193,7 +193,7 @@ export class Dispatcher {
       jobs.open().flatMap((job) => (job.schedule === null ? [] : [[keyOf(job.cluster, job.schedule), job]])),
     );
     let next = Number.POSITIVE_INFINITY;
-    for (const { cluster, kind, rule, timeoutMs, attemptsMax, backoffMs } of rules) {
+    for (const { cluster, kind, request, rule, timeoutMs, attemptsMax, backoffMs } of rules) {
       if (rule === undefined) continue;
       const memory = this.#memory(cluster, kind);
       const verdict = decide(rule, memory, now);
@@ -215,9 +215,9 @@ export class Dispatcher {
         marks.handled(cluster, kind, handledUpTo);
         return jobs.insert({
           cluster,
-          command: requestOf(cluster, kind).command,
-          request: requestOf(cluster, kind),
-          lane: laneOf(requestOf(cluster, kind).command),
+          command: request.command,
+          request,
+          lane: laneOf(request.command),
           schedule: kind,
           dueAt: verdict.occurrence,
           missed: verdict.missed,

@@ -7,6 +7,8 @@ import { occurrencesOf, type Rule } from '@spillway/control';
 export interface ScheduleRule {
   readonly cluster: string;
   readonly kind: ScheduleKind;
+  /** What a run of it is. */
+  readonly request: Request;
   readonly pattern: string | null;
   readonly timeZone: string;
   /** Undefined where it never runs. */
@@ -18,24 +20,22 @@ export interface ScheduleRule {
   readonly backoffMs: number;
 }
 
-const commands: Readonly<Record<ScheduleKind, Readonly<Record<string, unknown>> & { readonly command: string }>> = {
+type Request = Readonly<Record<string, unknown>> & { readonly command: string };
+
+const commandsFor = ({
+  drill_name: drill,
+}: ClusterConfiguration['schedules']): Readonly<Record<ScheduleKind, Request>> => ({
   full: { command: 'backup', type: 'full' },
   incremental: { command: 'backup', type: 'incremental' },
   schema: { command: 'backup', source: 'schema' },
   logical: { command: 'backup', source: 'logical' },
   verify_structure: { command: 'verify', all: true, level: 'structure' },
   verify_data: { command: 'verify', level: 'data' },
+  verify_restore: { command: 'verify', level: 'restore' },
+  drill: { command: 'drill run', drill },
+  anomalies: { command: 'anomalies' },
   expire: { command: 'expire' },
   copy: { command: 'copy' },
-};
-
-/** The request that a run of that kind is. */
-export const requestOf = (
-  cluster: string,
-  kind: ScheduleKind,
-): Readonly<Record<string, unknown>> & { readonly command: string } => ({
-  ...commands[kind],
-  cluster,
 });
 
 export const laneOf = (command: string): Lane => {
@@ -45,9 +45,7 @@ export const laneOf = (command: string): Lane => {
 };
 
 /** Which kinds are done where such a request succeeded, whoever asked for it. */
-export function kindsDone(
-  request: Readonly<Record<string, unknown>> & { readonly command: string },
-): readonly ScheduleKind[] {
+export function kindsDone(request: Request): readonly ScheduleKind[] {
   const { command, source, type, level, all, dry_run: dry, backup_ids: ids } = request;
   if (dry === true) return [];
   switch (command) {
@@ -57,8 +55,13 @@ export function kindsDone(
       return type === 'full' ? ['full', 'incremental'] : ['incremental'];
     case 'verify':
       if (Array.isArray(ids) && ids.length > 0) return [];
+      if (request['sample'] !== undefined || level === 'wal' || level === 'dump') return [];
+      if (level === 'restore') return ['verify_restore'];
       if (level === 'structure') return all === true ? ['verify_structure'] : [];
       return all === true ? ['verify_data', 'verify_structure'] : ['verify_data'];
+    case 'drill run':
+      return ['drill'];
+    case 'anomalies':
     case 'expire':
     case 'copy':
       return [command];
@@ -86,6 +89,7 @@ function ruleOf(
   return {
     cluster,
     kind,
+    request: { ...commandsFor(schedules)[kind], cluster },
     pattern,
     timeZone,
     idleBecause: pattern === null ? null : idleBecause,
