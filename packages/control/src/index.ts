@@ -1,20 +1,20 @@
 // Decisions over time, on top of the engine: drills, objectives, reports, schedules. What is decided is pure; adapters do
 // the I/O.
 
-export { makeComplianceReport, type ComplianceOptions } from './report/compliance.ts';
-export { type Month, parseMonth } from './report/month.ts';
-export { reportPage } from './report/page.ts';
-export { reportPdf } from './report/pdf.ts';
-export { type AnomaliesOptions, findAnomalies } from './anomaly/run.ts';
 export { openOf } from './anomaly/judge.ts';
-export { type Loss, measureLoss, rpoOf, type Witness } from './objective/loss.ts';
-export { gatherWitnesses, type PlaceToAsk, readStatus, type StatusOptions } from './objective/run.ts';
+export { type AnomaliesOptions, findAnomalies } from './anomaly/run.ts';
 export { draftDrill } from './drill/draft.ts';
 export { inspectDatabase, type LiveDatabase } from './drill/inspect.ts';
 export { type KilledOptions, recordKilled } from './drill/killed.ts';
 export { type DrillDetails, type DrillPhase, failuresOf } from './drill/record.ts';
 export { type DrillOptions, type DrillRun, runDrill } from './drill/run.ts';
+export { type Loss, measureLoss, rpoOf, type Witness } from './objective/loss.ts';
+export { gatherWitnesses, type PlaceToAsk, readStatus, type StatusOptions } from './objective/run.ts';
 export { describeBackups, provenance } from './overview/backups.ts';
+export { makeComplianceReport, type ComplianceOptions } from './report/compliance.ts';
+export { type Month, parseMonth } from './report/month.ts';
+export { reportPage } from './report/page.ts';
+export { reportPdf } from './report/pdf.ts';
 export {
   canHappen,
   hasEnded,
