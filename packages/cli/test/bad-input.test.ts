@@ -194,7 +194,7 @@ suite('wal fetch', () => {
   test('of an installation that is broken never looks like the end of WAL', async () => {
     await using place = await makeWorkplace({ 'broken.mjs': 'throw new Error("broken");' });
     const hooks = `import { registerHooks } from 'node:module';
-registerHooks({ resolve: (s, c, next) => next(s.endsWith('run.ts') ? '${join(place.folder, 'broken.mjs')}' : s, c) });`;
+registerHooks({ resolve: (s, c, next) => next(/main[.](?:ts|js)$/.test(s) ? '${join(place.folder, 'broken.mjs')}' : s, c) });`;
     const { code, stderr } = await place.run(['wal', 'fetch', 'a', 'b'], {
       NODE_OPTIONS: `--import ${JSON.stringify(`data:text/javascript,${encodeURIComponent(hooks)}`)}`,
     });
