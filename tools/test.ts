@@ -1,4 +1,4 @@
-// `npm test`: runs every test file of the project, two at a time, and ends with `N passed, N failed`.
+// `npm test`: runs every test file of the project, a few at a time, and ends with `N passed, N failed`.
 //
 // 1. Words after the command choose the files whose path contains one of them: `npm test -- cli/ tidy`.
 // 2. A file that passes is one line; of one that fails, each failing test is shown with its error and what the file printed.
@@ -10,12 +10,14 @@
 
 import { execFile } from 'node:child_process';
 import { glob } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
 import { run } from 'node:test';
 import { inspect, promisify } from 'node:util';
 
 const PATTERNS = ['packages', 'apps', 'demo', 'bench', 'tools'].map((folder) => `${folder}/**/*.test.ts`);
-const FILES_AT_ONCE = 2;
+/** One more than there are cores: much of a test waits for the disk, or for a server to start. */
+const FILES_AT_ONCE = availableParallelism() + 1;
 const FILE_TIMEOUT_MS = 15 * 60_000;
 const OUTPUT_SHOWN_MAX = 200;
 
