@@ -8,7 +8,7 @@ import { drawPoint, faults, type Operation, operations } from '../../../tools/to
 import { playPoints } from '../../../tools/torture/points/run.ts';
 
 const SEED = 20_261_123;
-const POINTS = 20;
+const POINTS = 10;
 
 test(`nothing that was durable is lost over ${POINTS} points (seed ${SEED})`, async (t) => {
   const { ends, checkpoints } = await playPoints({

@@ -10,7 +10,7 @@ import { makeStage } from './operation-stage.ts';
 import { playWirePoints } from './wire-points.ts';
 import { WIRE_PASSPHRASE as passphrase } from './wire-process.ts';
 
-const POINTS = 5;
+const POINTS = 3;
 
 const skip = s3ServerInstalled() ? false : 'Ceph is not installed';
 test('whatever the wire does, nothing that was said to be safe is lost', { skip }, async (t) => {
