@@ -1,8 +1,9 @@
 // Who may know whom. Tests may reach further than what they test: they start servers and break storage.
 //
 // 1. contract <- engine <- control <- daemon <- cli; lab knows the contract alone; demo, bench and tests know all.
-// 2. A package is entered by its name, so through src/index.ts, never by a path into it. The contract has one more entry,
-//    `@spillway/contract/schemas`, which loads zod: the engine, and with it every worker thread, does without.
+// 2. A package is entered by its name, so through src/index.ts, never by a path into it. The contract has two more entries,
+//    `@spillway/contract/configuration` and `/schemas`, which load zod: the engine, and with it every worker thread, does without.
+//    The first has what every command wants of them; the second makes two hundred schemas more.
 // 3. In the engine: format and codec do no I/O, storage knows no repository, repository no PostgreSQL, postgres no
 //    repository and no storage; operation joins them.
 // 4. The monitor in apps/ is a foreign program: it knows none of our packages, and none of them knows it. Its tests may
@@ -19,7 +20,10 @@ const packageNames: Readonly<Record<string, string>> = {
 };
 
 /** Entries beside the name itself, and the packages that may not take them. */
-const furtherEntries: Readonly<Record<string, readonly string[]>> = { '@spillway/contract/schemas': ['engine', 'lab'] };
+const furtherEntries: Readonly<Record<string, readonly string[]>> = {
+  '@spillway/contract/configuration': ['engine', 'lab'],
+  '@spillway/contract/schemas': ['engine', 'lab'],
+};
 
 const mayKnow: Readonly<Record<string, readonly string[]>> = {
   contract: [],

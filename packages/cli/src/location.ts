@@ -10,7 +10,7 @@ import {
   type SecretSource,
   SpillwayError,
 } from '@spillway/contract';
-import { FIRST_PLACE } from '@spillway/contract/schemas';
+import { FIRST_PLACE } from '@spillway/contract/configuration';
 import type { StorageLocation } from '@spillway/engine';
 import type { LoadedConfiguration } from './configuration/load.ts';
 import { resolveSecret } from './configuration/secrets.ts';

@@ -1,7 +1,7 @@
 // Making a backup or dump at all places that are always mounted, and what of it decides the exit code.
 
 import { exitCodes, isSpillwayError, type PlacesDocument, type SpillwayError } from '@spillway/contract';
-import { FIRST_PLACE } from '@spillway/contract/schemas';
+import { FIRST_PLACE } from '@spillway/contract/configuration';
 import * as engine from '@spillway/engine';
 import type { LoadedConfiguration } from './configuration/load.ts';
 import type { Context } from './context.ts';

@@ -13,7 +13,7 @@ import {
   type Configuration,
   type SecretSource,
 } from '@spillway/contract';
-import { FIRST_PLACE, isClusterName } from '@spillway/contract/schemas';
+import { FIRST_PLACE, isClusterName } from '@spillway/contract/configuration';
 import type { Concealed } from './configuration/concealed.ts';
 import { loadConfiguration, type LoadedConfiguration } from './configuration/load.ts';
 import { resolveSecret } from './configuration/secrets.ts';

@@ -1,7 +1,7 @@
 // `spillway anomalies`: signs that somebody destroys data or what protects it. An alarm ends with exit code 13, a warning with 3.
 
 import { type AnomaliesDocument, exitCodes } from '@spillway/contract';
-import { FIRST_PLACE } from '@spillway/contract/schemas';
+import { FIRST_PLACE } from '@spillway/contract/configuration';
 import { findAnomalies, openOf } from '@spillway/control';
 import * as engine from '@spillway/engine';
 import type { Command, Context } from '../context.ts';

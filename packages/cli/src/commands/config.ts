@@ -9,7 +9,7 @@ import type {
   SecretSource,
 } from '@spillway/contract';
 import { formatDurationSetting } from '@spillway/contract';
-import { configurationSchema } from '@spillway/contract/schemas';
+import { configurationSchema } from '@spillway/contract/configuration';
 import type { LoadedConfiguration } from '../configuration/load.ts';
 import type { Command } from '../context.ts';
 import { placeOf } from '../location.ts';

@@ -8,7 +8,7 @@ import {
   isSpillwayError,
   SpillwayError,
 } from '@spillway/contract';
-import { FIRST_PLACE } from '@spillway/contract/schemas';
+import { FIRST_PLACE } from '@spillway/contract/configuration';
 import * as engine from '@spillway/engine';
 import type { LoadedConfiguration } from '../configuration/load.ts';
 import type { Command, Context } from '../context.ts';

@@ -2,7 +2,7 @@
 // with what it hurts, and the exit code is 13.
 
 import { exitCodes, SpillwayError, type RepairDocument } from '@spillway/contract';
-import { FIRST_PLACE } from '@spillway/contract/schemas';
+import { FIRST_PLACE } from '@spillway/contract/configuration';
 import * as engine from '@spillway/engine';
 import type { Command } from '../context.ts';
 import { locationOf } from '../location.ts';

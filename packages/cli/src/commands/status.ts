@@ -1,7 +1,7 @@
 // `spillway status`: can I recover, to when, how fast, and when was that last shown. Exit code 14 where an objective is missed.
 
 import { exitCodes, SpillwayError, type StatusDocument } from '@spillway/contract';
-import { FIRST_PLACE } from '@spillway/contract/schemas';
+import { FIRST_PLACE } from '@spillway/contract/configuration';
 import { type PlaceToAsk, readStatus } from '@spillway/control';
 import type { Command, Context } from '../context.ts';
 import { clusterName, clusterSource, loadFor, openConfigured } from '../session.ts';

@@ -9,7 +9,7 @@ import type { BigIntStats } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { SpillwayError, type Configuration, type ConfigurationProblem } from '@spillway/contract';
-import { parseConfiguration } from '@spillway/contract/schemas';
+import { parseConfiguration } from '@spillway/contract/configuration';
 import { parseConfigurationDocument, type ConfigurationDocument } from './document.ts';
 import { environmentOverrides, withOverrides, type Override } from './overrides.ts';
 
