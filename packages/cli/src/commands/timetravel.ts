@@ -47,7 +47,7 @@ export const startTimetravel: Command<StartOptions> = async (context, options) =
   if (lasts === undefined || lasts > LONGEST_MS) {
     throw new SpillwayError('SPW_USAGE', `--for '${options.for}' is not a duration`, {
       why: lasts === undefined ? 'it has another form' : 'it is more than 30 days',
-      hint: 'write it as 30m, 2h or 3d',
+      hint: 'write it as 30min, 2h or 3d',
     });
   }
   const loaded = await loadFor(context);

@@ -26,7 +26,7 @@ export const timetravelCommands: Branch = (program, call) => {
     .option('--timeline <n>', 'follow this timeline', wholeNumber(1, 0xff_ff_ff_ff))
     .option('--backup <id>', 'begin with this backup (else the best one for the target)')
     .option('--database <name>', 'only this database, others are left empty; may be repeated', listed)
-    .option('--for <duration>', 'when it goes away by itself: 30m, 2h, 3d', '2h')
+    .option('--for <duration>', 'when it goes away by itself: 30min, 2h, 3d', '2h')
     .option('--port <n>', 'port of the server (else a free one)', wholeNumber(1, 65_535))
     .action(call(async () => (await import('../commands/timetravel.ts')).startTimetravel));
   add(timetravel, 'list', 'list those that there are', 'spillway timetravel list').action(
