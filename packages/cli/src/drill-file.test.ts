@@ -8,7 +8,7 @@ import { parseDrill } from '@spillway/contract/schemas';
 import { draftDrill } from '@spillway/control';
 import fc from 'fast-check';
 import { parse, parseAllDocuments } from 'yaml';
-import { readDrillFile } from './drill-file.ts';
+import { hasDrillFile, readDrillFile } from './drill-file.ts';
 
 let folder: string;
 before(async () => {
@@ -56,6 +56,22 @@ objectives:
     assert.doesNotMatch(error.why ?? '', /secret words/);
     return true;
   });
+});
+
+test('whether a drill has a file is known where it would be looked for: here, and beside the configuration', async () => {
+  const elsewhere = join(folder, 'elsewhere');
+  await mkdir(elsewhere);
+  await writeFile(join(folder, 'drills', 'known.yml'), 'name: known\n');
+  const file = join(folder, 'spillway.yaml');
+  for (const [directory, of, name, expected] of [
+    [folder, null, 'known', true],
+    [elsewhere, file, 'known', true],
+    [elsewhere, null, 'known', false],
+    [folder, file, 'unknown', false],
+    [folder, file, 'known.yml', false],
+  ] as const) {
+    assert.equal(hasDrillFile({ directory }, { file: of }, name), expected, `${directory} ${name}`);
+  }
 });
 
 test('YAML that is none is told at its line, and an empty file lacks its name', async () => {

@@ -4,6 +4,7 @@
 //    one beside the configuration.
 // 2. A file that cannot be used is told with every problem at once, each with file:line:column and its key.
 
+import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { type ConfigurationProblem, type Drill, nearest, SpillwayError } from '@spillway/contract';
@@ -29,6 +30,14 @@ export async function listDrillFiles(context: Context, loaded: LoadedConfigurati
   }
   return [...found.values()].toSorted((a, b) => drillNameOf(a).localeCompare(drillNameOf(b)));
 }
+
+/** Whether `findDrillFile` would find one of that name, told at once. */
+export const hasDrillFile = (
+  context: Pick<Context, 'directory'>,
+  loaded: Pick<LoadedConfiguration, 'file'>,
+  name: string,
+): boolean =>
+  foldersOf(context, loaded).some((folder) => ENDINGS.some((ending) => existsSync(join(folder, name + ending))));
 
 /** Throws SPW_DRILL_UNKNOWN. */
 export async function findDrillFile(context: Context, loaded: LoadedConfiguration, word: string): Promise<string> {
@@ -77,7 +86,10 @@ function lineOf({ path, at, message }: ConfigurationProblem, file: string, docum
 const invalid = (file: string, lines: readonly string[]): SpillwayError =>
   new SpillwayError('SPW_DRILL_INVALID', `cannot use the drill file ${file}`, { why: lines.join('\n') });
 
-const foldersOf = (context: Context, { file }: LoadedConfiguration): readonly string[] => [
+const foldersOf = (
+  context: Pick<Context, 'directory'>,
+  { file }: Pick<LoadedConfiguration, 'file'>,
+): readonly string[] => [
   ...new Set([context.directory, ...(file === null ? [] : [dirname(file)])].map((each) => join(each, DRILLS_FOLDER))),
 ];
 

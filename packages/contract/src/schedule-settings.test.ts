@@ -59,6 +59,8 @@ test('a cluster has the plan’s schedules unless it says otherwise', () => {
     logical: null,
     verify_structure: '30 5 * * *',
     verify_data: '0 6 * * 0',
+    verify_sample: null,
+    verify_sample_days: 7,
     verify_restore: '0 7 * * 0',
     drill: '0 3 * * 1#1',
     drill_name: 'monthly',
@@ -81,6 +83,8 @@ test('wrong schedules are told with their key', () => {
     [{ full: 2 }, 'full', /cron pattern of five fields/],
     [{ time_zone: 'Mars/Olympus' }, 'time_zone', /name of a time zone/],
     [{ timeout: '0s' }, 'timeout', /from 1s to 30d/],
+    [{ verify_sample_days: 0 }, 'verify_sample_days', /from 1 to 366/],
+    [{ drill_name: '../monthly' }, 'drill_name', /without folder and ending/],
     [{ incrementall: 'never' }, 'incrementall', /did you mean incremental/],
   ] as const) {
     const result = parseConfiguration(withSchedules(schedules));

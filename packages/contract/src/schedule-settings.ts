@@ -20,6 +20,7 @@ export const scheduleKinds = [
   'logical',
   'verify_structure',
   'verify_data',
+  'verify_sample',
   'verify_restore',
   'drill',
   'anomalies',
@@ -146,6 +147,10 @@ export const schedules = z.strictObject({
   logical: at('never', '01:00'),
   verify_structure: at('daily', '05:30'),
   verify_data: at('weekly', '06:00'),
+  /** The weekly reading of the newest backup is the plan's; this one reads everything, a share each day. */
+  verify_sample: at('never', '06:30'),
+  /** Within how many days all is read by it. */
+  verify_sample_days: wholeNumber(1, 366).default(7),
   verify_restore: at('weekly', '07:00'),
   drill: at('first Monday', '03:00'),
   /** Which drill that is. */

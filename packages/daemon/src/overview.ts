@@ -1,4 +1,5 @@
-// The first thing that somebody wants to know of a cluster: can it be recovered, to when, and what is wrong.
+// The first thing that somebody wants to know of a cluster: can it be recovered, to when, how fast, when was that last shown, and
+// what is wrong. How it stands is control's word; here it is only cut to what the first screen has room for.
 
 import type {
   BackupsDocument,
@@ -6,6 +7,8 @@ import type {
   JobDocument,
   ReceiverDocument,
   ScheduleDocument,
+  StandingDocument,
+  StatusDocument,
 } from '@spillway/contract';
 
 export interface OverviewFacts {
@@ -13,6 +16,9 @@ export interface OverviewFacts {
   /** Null where the repository could not be asked. */
   readonly backups: BackupsDocument | null;
   readonly repositoryError: string | null;
+  /** Null where it is not known. */
+  readonly status: StatusDocument | null;
+  readonly statusError: string | null;
   readonly receiver: ReceiverDocument | null;
   readonly schedules: readonly ScheduleDocument[];
   /** That have not ended. */
@@ -37,6 +43,8 @@ export function overviewOf(facts: OverviewFacts): ClusterOverviewDocument {
     backups: backups === null ? null : backups.backups.length,
     last_backup_at: last?.finished_at ?? null,
     last_backup_proven_at: last?.proven_at ?? null,
+    standing: facts.status === null ? null : standingOf(facts.status),
+    standing_error: facts.statusError,
     receiver: receiver?.state ?? null,
     running: jobs.filter(({ state }) => state === 'running').map(({ command }) => command),
     next: next ?? null,
@@ -45,8 +53,26 @@ export function overviewOf(facts: OverviewFacts): ClusterOverviewDocument {
   };
 }
 
+const WHOLE = 'whole cluster lost';
+
+function standingOf({ at, verdict, recoverable_to, rpo, rto, findings }: StatusDocument): StandingDocument | null {
+  const whole = rto.scenarios.find(({ name }) => name === WHOLE);
+  if (whole === undefined) return null;
+  const { places: _, ...now } = rpo;
+  const { expected_seconds, objective_seconds, basis, state, proof } = whole;
+  return {
+    at,
+    verdict,
+    recoverable_to,
+    rpo: now,
+    rto: { expected_seconds, objective_seconds, basis, state },
+    proof,
+    findings,
+  };
+}
+
 /** In sentences, what keeps it from being recovered first. */
-function problemsOf({ backups, repositoryError, receiver, schedules, jobs }: OverviewFacts): readonly string[] {
+function problemsOf({ backups, repositoryError, status, receiver, schedules, jobs }: OverviewFacts): readonly string[] {
   const problems: string[] = [];
   if (repositoryError !== null) problems.push(`The repository cannot be read: ${repositoryError}.`);
   if (backups !== null) {
@@ -61,6 +87,16 @@ function problemsOf({ backups, repositoryError, receiver, schedules, jobs }: Ove
     const damaged = list.at(-1)?.damaged_page_count ?? 0;
     if (damaged > 0) problems.push(`The newest backup has ${damaged} damaged pages of the cluster.`);
   }
+  if (status !== null) {
+    const { rpo, rto } = status;
+    if (rpo.state === 'missed' && rpo.seconds !== null) {
+      problems.push(`${inSeconds(rpo.seconds)} would be lost now, and the objective is ${inSeconds(rpo.objective_seconds)}.`);
+    }
+    for (const { name, state, expected_seconds: expected, objective_seconds: objective } of rto.scenarios) {
+      if (state !== 'missed') continue;
+      problems.push(`With ${name}, recovery would take ${inSeconds(expected)}, and the objective is ${inSeconds(objective)}.`);
+    }
+  }
   if (receiver?.state === 'resting') {
     problems.push(`WAL is not being received: ${receiver.error?.message ?? 'the receiver ended'}.`);
   }
@@ -74,3 +110,5 @@ function problemsOf({ backups, repositoryError, receiver, schedules, jobs }: Ove
   if (awaiting > 0) problems.push(`${awaiting} of its jobs wait for a second person.`);
   return problems;
 }
+
+const inSeconds = (seconds: number): string => `${Math.round(seconds)} s`;

@@ -19,6 +19,7 @@ import { jobRoutes } from './http/routes/jobs.ts';
 import { monitoringRoutes } from './http/routes/monitoring.ts';
 import { oidcRoutes } from './http/routes/oidc.ts';
 import { sessionRoutes } from './http/routes/session.ts';
+import { standingRoutes } from './http/routes/standing.ts';
 import { OidcLogin } from './http/oidc.ts';
 import { type Api, makeHttp } from './http/server.ts';
 import { EventStreams } from './http/streams.ts';
@@ -30,12 +31,13 @@ import type { Parts } from './parts.ts';
 import { ReceiverSupervisor } from './receiver/supervisor.ts';
 import { Readings } from './repository/readings.ts';
 import { Dispatcher } from './schedule/dispatcher.ts';
-import { rulesOf } from './schedule/rules.ts';
+import { type HasDrill, rulesOf } from './schedule/rules.ts';
 import { AuditStore } from './state/audit.ts';
 import { holdFolder, openState } from './state/database.ts';
 import { JobStore } from './state/jobs.ts';
 import { Marks } from './state/marks.ts';
 import { TokenStore } from './state/tokens.ts';
+import type { Watch } from './watch.ts';
 
 export interface ServiceOptions {
   readonly version: string;
@@ -49,6 +51,10 @@ export interface ServiceOptions {
   readonly launch: Launch;
   /** The client secret of `service.oidc`. */
   readonly oidcSecret?: string;
+  /** With what it looks beyond the repository. */
+  readonly watch?: Watch;
+  /** Without it a drill is begun whether its file is there or not, and says itself that it is not. */
+  readonly hasDrill?: HasDrill;
   readonly openRepository: (signal: AbortSignal) => Promise<Repository>;
   readonly logStream: { readonly write: (line: string) => void };
   readonly logLevel: 'debug' | 'info' | 'warn';
@@ -104,10 +110,16 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     if (putAside !== null) log.warn({ put_aside: putAside }, 'the state was damaged; it was put aside, and made anew');
 
     const bus = new EventBus((error) => log.error({ err: error }, 'a listener failed'));
-    const readings = new Readings({ open: options.openRepository, clock, signal: ends.all.signal });
+    const readings = new Readings({
+      open: options.openRepository,
+      clock,
+      signal: ends.all.signal,
+      watch: options.watch,
+    });
     const clusters = Object.keys(configuration.clusters);
     const learn = async (cluster: string): Promise<void> => {
-      for (const [kind, at] of await readings.successes(cluster)) marks.succeeded(cluster, kind, at);
+      const drill = configuration.clusters[cluster]?.schedules.drill_name ?? '';
+      for (const [kind, at] of await readings.successes(cluster, drill)) marks.succeeded(cluster, kind, at);
     };
     const runner: JobRunner = new JobRunner({
       jobs,
@@ -133,7 +145,11 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       runner,
       clock,
       log,
-      rules: rulesOf(configuration, new Intl.DateTimeFormat().resolvedOptions().timeZone),
+      rules: rulesOf(
+        configuration,
+        new Intl.DateTimeFormat().resolvedOptions().timeZone,
+        options.hasDrill ?? (() => true),
+      ),
       jobsAtOnce: service.jobs_at_once,
       approvalWithinMs: service.approval_within,
       keepJobsMs: service.keep_jobs,
@@ -177,6 +193,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     clusterRoutes(app, parts);
     jobRoutes(app, parts);
     eventRoutes(app, parts);
+    standingRoutes(app, parts);
     administrationRoutes(app, parts);
 
     await endLeftovers(marks, log, endWithinMs);

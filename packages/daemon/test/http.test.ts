@@ -11,10 +11,19 @@ import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { type JobDocument, mayActAs, type Role, roles, type SessionDocument, SpillwayError } from '@spillway/contract';
+import {
+  type ClusterDocument,
+  type JobDocument,
+  mayActAs,
+  type OverviewDocument,
+  type Role,
+  roles,
+  type SessionDocument,
+  SpillwayError,
+} from '@spillway/contract';
 import { parseConfiguration, scheduleKinds } from '@spillway/contract/schemas';
 import { readPair, renew } from '../src/http/tls.ts';
-import { startService } from '../src/index.ts';
+import { startService, type Watch } from '../src/index.ts';
 import { startProvider } from './provider.ts';
 import { type Answer, ask, call, jobThatIs, ManualClock, type Method, type Running, waitFor } from './stage.ts';
 
@@ -26,9 +35,19 @@ const clock = new ManualClock(NOW);
 let running: Running;
 const services: Running[] = [];
 
-async function start(name: string, service: object = {}, oidcSecret?: string): Promise<Running> {
+interface Over {
+  readonly clock?: ManualClock;
+  readonly schedules?: object;
+  readonly watch?: Watch;
+  readonly hasDrill?: (name: string) => boolean;
+}
+
+async function start(name: string, service: object = {}, oidcSecret?: string, over: Over = {}): Promise<Running> {
   const never = Object.fromEntries(scheduleKinds.map((kind) => [kind, 'never']));
-  const cluster = { connection: { host: '127.0.0.1', user: 'u' }, schedules: { ...never, receive: false } };
+  const cluster = {
+    connection: { host: '127.0.0.1', user: 'u' },
+    schedules: { ...never, receive: false, ...over.schedules },
+  };
   const parsed = parseConfiguration({
     repository: { path: folder, passphrase: { file: 'passphrase' } },
     clusters: { water: cluster, power: cluster },
@@ -49,10 +68,12 @@ async function start(name: string, service: object = {}, oidcSecret?: string): P
       environment: {},
     },
     ...(oidcSecret === undefined ? {} : { oidcSecret }),
+    ...(over.watch === undefined ? {} : { watch: over.watch }),
+    ...(over.hasDrill === undefined ? {} : { hasDrill: over.hasDrill }),
     openRepository: () => Promise.reject(new SpillwayError('SPW_STORAGE_UNREACHABLE', 'the disk is gone')),
     logStream: { write: (line) => void log.push(line) },
     logLevel: 'info',
-    clock,
+    clock: over.clock ?? clock,
     endWithinMs: 2000,
   });
   const token = (await readFile(join(folder, name, 'first-token'), 'utf8')).trim();
@@ -164,6 +185,14 @@ test('nobody gets in without a token that is known, good, and of the role that i
   );
   assert.deepEqual(
     code(await job({ command: 'expire', keep_count: 1, confirm: 'water' }, { token: tokens.operator })),
+    [403, 'forbidden'],
+  );
+  assert.deepEqual(
+    code(await job({ command: 'verify', level: 'restore', check: ['SELECT true'] }, { token: tokens.operator })),
+    [403, 'forbidden'],
+  );
+  assert.deepEqual(
+    code(await job({ command: 'restore', table: ['t'], swap: true, confirm: 'water' }, { token: tokens.operator })),
     [403, 'forbidden'],
   );
   const states = running.service.parts.database.all<{ readonly hash: Buffer }>('SELECT hash FROM token');
@@ -282,6 +311,13 @@ test('files are named only below the folders that are configured, wherever links
   for (const more of [{ log: '/etc/cron.d/x' }, { wal_directory: '/etc' }, { tablespace_all_into: '/etc' }]) {
     assert.deepEqual(code(await job({ command: 'restore', into: join(allowed, 'new'), ...more })), [403, 'forbidden']);
   }
+  for (const asked of [
+    { command: 'restore', table: ['t'], file: '/etc/cron.d/x.csv' },
+    { command: 'report compliance', month: '2026-11', html: '/etc/x.html' },
+    { command: 'report compliance', month: '2026-11', pdf: `${allowed}/../x.pdf` },
+  ]) {
+    assert.deepEqual(code(await job(asked)), [403, 'forbidden'], JSON.stringify(asked));
+  }
   const plan = await call(running, 'POST', '/api/v1/clusters/water/restore-plan', { body: { into: '/etc/x' } });
   assert.deepEqual(code(plan), [403, 'forbidden']);
   const planned = await ask<{ readonly plan: { readonly words: readonly string[] } }>(
@@ -321,6 +357,7 @@ test('what could lose something wants the name of the cluster, and where it is s
   const expire = { command: 'expire', keep_count: 1 };
   assert.deepEqual(code(await job(expire)), [403, 'confirmation_needed']);
   assert.deepEqual(code(await job({ ...expire, confirm: 'power' })), [403, 'confirmation_needed']);
+  assert.deepEqual(code(await job({ command: 'restore', table: ['t'], swap: true })), [403, 'confirmation_needed']);
   const { id } = (await job({ ...expire, confirm: 'water' })).body as JobDocument;
   const done = await jobThatIs(running, { id }, 'succeeded');
   assert.deepEqual((done.result as { readonly words: readonly string[] }).words.slice(-4), [
@@ -385,10 +422,70 @@ test('a repository that is away makes the service no less ready, and is told', a
     '/api/v1/overview',
   );
   assert.match(clusters[0]?.problems[0] ?? '', /The repository cannot be read: the disk is gone/);
+  assert.deepEqual(code(await call(running, 'GET', '/api/v1/clusters/water/status')), [404, 'not_found']);
   assert.deepEqual(code(await call(running, 'GET', '/api/v1/clusters/water/backups')), [
     502,
     'SPW_STORAGE_UNREACHABLE',
   ]);
+});
+
+test('a cluster that cannot be looked at, or not soon, hides nothing else of the overview', async () => {
+  const slow = Promise.withResolvers<never>();
+  const watched = await start('watched', {}, undefined, {
+    watch: {
+      status: (cluster) =>
+        cluster === 'water'
+          ? Promise.reject(new SpillwayError('SPW_STORAGE_UNREACHABLE', 'every place is gone'))
+          : slow.promise,
+    },
+  });
+  const { clusters } = await ask<OverviewDocument>(watched, 'GET', '/api/v1/overview');
+  assert.deepEqual(
+    clusters.map(({ name, standing, standing_error: why }) => [name, standing, why]),
+    [
+      ['water', null, 'every place is gone'],
+      ['power', null, 'it is still being looked at; ask again in a moment'],
+    ],
+  );
+  assert.deepEqual(code(await call(watched, 'GET', '/api/v1/clusters/water/status')), [
+    502,
+    'SPW_STORAGE_UNREACHABLE',
+  ]);
+  await watched.stop();
+});
+
+test('a drill that has no file is skipped and told, and is never taken for one that passed', async () => {
+  let there = false;
+  const own = new ManualClock(Date.parse('2026-12-07T02:59:00Z'));
+  const drilled = await start('drilled', {}, undefined, {
+    clock: own,
+    schedules: { drill: 'first Monday 03:00', time_zone: 'UTC' },
+    hasDrill: (name) => there && name === 'monthly',
+  });
+  const drill = async (): Promise<ClusterDocument['schedules'][number] | undefined> =>
+    (await ask<ClusterDocument>(drilled, 'GET', '/api/v1/clusters/water')).schedules.find(
+      ({ kind }) => kind === 'drill',
+    );
+  own.set(Date.parse('2026-12-07T03:00:00Z'));
+  await waitFor('the drill to be skipped', () => /a run is due, and is skipped/.test(drilled.log.join('')));
+  const skipped = await drill();
+  assert.match(skipped?.idle_because ?? '', /there is no drill file monthly, so nothing is drilled/);
+  assert.deepEqual(
+    [skipped?.handled_up_to, skipped?.last_success_at, skipped?.last_job, skipped?.next_at],
+    ['2026-12-07T03:00:00.000Z', null, null, null],
+  );
+  there = true;
+  assert.deepEqual([(await drill())?.idle_because, (await drill())?.next_at], [null, '2027-01-04T03:00:00.000Z']);
+  own.set(Date.parse('2027-01-04T03:00:00Z'));
+  const held = await jobThatIs(drilled, { schedule: 'drill', cluster: 'water' }, 'succeeded');
+  assert.deepEqual((held.result as { readonly words: readonly string[] }).words.slice(-4), [
+    'drill',
+    'run',
+    '--',
+    'monthly',
+  ]);
+  assert.notEqual((await drill())?.last_success_at, null);
+  await drilled.stop();
 });
 
 test('whoever asks too often is put off, strangers sooner', async () => {

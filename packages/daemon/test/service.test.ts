@@ -4,7 +4,13 @@ import assert from 'node:assert/strict';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import type { ClusterDocument, EvidenceListDocument, JobDocument, OverviewDocument } from '@spillway/contract';
+import type {
+  ClusterDocument,
+  EvidenceListDocument,
+  JobDocument,
+  OverviewDocument,
+  StatusDocument,
+} from '@spillway/contract';
 import { createdTokenDocument } from '@spillway/contract/schemas';
 import { descendantsOf, signalProcess, untilGone } from '@spillway/lab';
 import { ask, call, jobThatIs, makeStage, ManualClock, type Running, type Stage, waitFor } from './stage.ts';
@@ -57,6 +63,17 @@ test('a cluster that has no backup gets a full one at once, and what is schedule
   const [water] = clusters;
   assert.deepEqual([water?.recoverable, water?.backups, water?.problems], [true, 3, []]);
   assert.equal(water?.next?.kind, 'incremental');
+  const standing = await waitFor('the cluster to be looked at', async () => {
+    const [told] = (await ask<OverviewDocument>(running, 'GET', '/api/v1/overview')).clusters;
+    return told?.standing;
+  });
+  const status = await ask<StatusDocument>(running, 'GET', '/api/v1/clusters/water/status');
+  assert.deepEqual(
+    [standing.verdict, standing.recoverable_to, standing.rpo.seconds, standing.rto.basis, standing.proof],
+    [status.verdict, status.recoverable_to, status.rpo.seconds, 'guess', null],
+  );
+  assert.notEqual(standing.recoverable_to, null);
+  assert.ok(status.source !== null, JSON.stringify(status.findings));
   const shown = await ask<ClusterDocument>(running, 'GET', '/api/v1/clusters/water');
   assert.ok(shown.receiver?.state === 'running' || shown.receiver?.state === 'steady');
   assert.equal(shown.schedules.find(({ kind }) => kind === 'expire')?.pattern, null);
@@ -126,6 +143,12 @@ test('a service that is killed in the middle of a backup leaves no process and n
     return undefined;
   });
   signalProcess(backup.pid, 'SIGSTOP');
+  // The command line gives it the means to look at the cluster itself.
+  const url = /"url":"([^"]+)"/.exec(said)?.[1] ?? '';
+  const token = (await readFile(join(stage.stateFolder, 'first-token'), 'utf8')).trim();
+  const told = await fetch(`${url}/api/v1/clusters/water/status`, { headers: { authorization: `Bearer ${token}` } });
+  const status = (await told.json()) as StatusDocument;
+  assert.deepEqual([told.status, status.cluster, status.source?.in_recovery], [200, 'water', false]);
   child.kill('SIGKILL');
   assert.equal((await ended).signal, 'SIGKILL');
 

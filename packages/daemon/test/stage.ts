@@ -6,7 +6,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JobDocument, JobState } from '@spillway/contract';
 import { parseConfiguration } from '@spillway/contract/schemas';
-import { openRepository } from '@spillway/engine';
+import { readStatus } from '@spillway/control';
+import { openRepository, type Repository } from '@spillway/engine';
 import { type LabCluster, startCluster } from '@spillway/lab';
 import { mainFile, makeWorkplace, type Workplace } from '../../cli/test/spawned.ts';
 import { type Clock, type Service, startService } from '../src/index.ts';
@@ -128,6 +129,13 @@ export async function makeStage(): Promise<Stage> {
     const parsed = parseConfiguration(raw(over));
     assert.ok(parsed.ok, JSON.stringify(parsed));
     const log: string[] = [];
+    const open = (signal: AbortSignal): Promise<Repository> =>
+      openRepository({
+        location: { kind: 'filesystem', path: join(place.folder, 'repository') },
+        secret: { kind: 'passphrase', passphrase: PASSPHRASE },
+        signal,
+      });
+    let watched: Promise<Repository> | undefined;
     const service = await startService({
       version: '0.1.0',
       configuration: parsed.configuration,
@@ -140,12 +148,21 @@ export async function makeStage(): Promise<Stage> {
         directory: place.folder,
         environment: { PATH: process.env['PATH'] ?? '', TZ: 'UTC' },
       },
-      openRepository: (signal) =>
-        openRepository({
-          location: { kind: 'filesystem', path: join(place.folder, 'repository') },
-          secret: { kind: 'passphrase', passphrase: PASSPHRASE },
-          signal,
-        }),
+      openRepository: open,
+      watch: {
+        status: (name, signal) =>
+          readStatus({
+            cluster: name,
+            places: [{ name: 'repository', required: true, open: () => (watched ??= open(signal)) }],
+            source: { connection: cluster.connection, slot: `spillway_${name}` },
+            stateFile: () => join(place.folder, 'no-canary'),
+            objectives: { rpoSeconds: 900, rtoSeconds: 3600 },
+            copyPolicy: 'all',
+            canaryIntervalSeconds: null,
+            now: () => new Date(clock.now()),
+            signal,
+          }),
+      },
       logStream: { write: (line) => void log.push(line) },
       logLevel: 'info',
       clock,

@@ -3,8 +3,10 @@
 
 import type { ServeDocument } from '@spillway/contract';
 import type { Command, Context } from '../context.ts';
+import { hasDrillFile } from '../drill-file.ts';
 import { loadFor, oidcClientSecret, openConfigured } from '../session.ts';
 import { stateFolder } from '../state-folder.ts';
+import { watchOf } from '../watch.ts';
 import { settingsShown } from './config.ts';
 
 export interface ServeOptions {
@@ -31,6 +33,8 @@ export const serve =
         environment: childEnvironment(context),
       },
       ...(oidcSecret === undefined ? {} : { oidcSecret: oidcSecret.reveal() }),
+      watch: watchOf(context, loaded),
+      hasDrill: (name) => hasDrillFile(context, loaded, name),
       openRepository: () => openConfigured(context, loaded),
       logStream: { write: (line) => output.message(line) },
       logLevel: options.logLevel,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { destroys, jobCommands, jobRequest, wordsOf } from './commands.ts';
+import { destroys, jobCommands, jobRequest, roleWanted, wordsOf } from './commands.ts';
 
 const words = (request: object): string => wordsOf(jobRequest.parse({ cluster: 'water', ...request })).join(' ');
 
@@ -20,6 +20,37 @@ test('a request becomes words: options by their names, arguments behind --', () 
     [{ command: 'verify', all: false, backup_ids: ['1a2b', '3c'] }, 'verify -- 1a2b 3c'],
     [{ command: 'dump restore', dump_id: 'latest', no_owners: true }, 'dump restore --no-owners -- latest'],
     [{ command: 'hold add', backup_id: '1a', reason: '--yes' }, 'hold add --reason=--yes -- 1a'],
+    [
+      { command: 'verify', level: 'restore', at: '2026-11-28T12:00:00Z', check: ['SELECT true', '--all'], seed: 'a' },
+      'verify --level=restore --at=2026-11-28T12:00:00Z --check=SELECT true --check=--all --seed=a',
+    ],
+    [{ command: 'verify', sample: '7d' }, 'verify --sample=7d'],
+    [{ command: 'drill run', drill: 'monthly' }, 'drill run -- monthly'],
+    [{ command: 'drill show' }, 'drill show'],
+    [{ command: 'status' }, 'status'],
+    [{ command: 'anomalies', no_source: true }, 'anomalies --no-source'],
+    [
+      { command: 'investigate', from: '2026-11-28T12:00:00Z', kind: ['delete', 'drop'], min_rows: 5 },
+      'investigate --from=2026-11-28T12:00:00Z --kind=delete --kind=drop --min-rows=5',
+    ],
+    [
+      { command: 'timetravel start', at: '2026-11-28T12:00:00Z', for: '2h' },
+      'timetravel start --at=2026-11-28T12:00:00Z --for=2h',
+    ],
+    [{ command: 'timetravel end', id: 'timetravel-4be1' }, 'timetravel end -- timetravel-4be1'],
+    [
+      { command: 'restore', table: ['public.sensor', '"My; Table"'], swap: true, confirm: 'water' },
+      'restore --table=public.sensor --table="My; Table" --swap --yes --confirm=water',
+    ],
+    [
+      { command: 'restore', table: ['public.sensor'], file: '/srv/x.csv' },
+      'restore --table=public.sensor --file=/srv/x.csv',
+    ],
+    [{ command: 'evidence verify', head: '3:ab' }, 'evidence verify --head=3:ab'],
+    [
+      { command: 'report compliance', month: '2026-11', html: '/srv/r.html', keys_every: 90 },
+      'report compliance --month=2026-11 --html=/srv/r.html --keys-every=90',
+    ],
     [{ command: 'expire' }, 'expire'],
     [{ command: 'expire', keep_days: 7, confirm: 'water' }, 'expire --keep-days=7 --yes --confirm=water'],
     [
@@ -63,6 +94,27 @@ test('what is not on the list cannot be asked for', () => {
     { command: 'hold add', backup_id: '1a', reason: 'a\u001b[2J' },
     { command: 'expire', point_in_time: '7' },
     { command: 'storage tier', class: '$(reboot)' },
+    { command: 'drill run' },
+    { command: 'drill run', drill: '../../etc/cron' },
+    { command: 'drill run', drill: '/srv/drill.yaml' },
+    { command: 'drill run', drill: 'monthly.yaml' },
+    { command: 'drill init', drill: 'monthly' },
+    { command: 'canary' },
+    { command: 'verify', level: 'everything' },
+    { command: 'verify', sample: '7' },
+    { command: 'verify', check: ['a\u0000b'] },
+    { command: 'anomalies', accept: true },
+    { command: 'investigate' },
+    { command: 'investigate', from: 'yesterday' },
+    { command: 'investigate', from: '2026-11-28T12:00:00Z', kind: ['delete; drop'] },
+    { command: 'timetravel end' },
+    { command: 'timetravel end', id: '../x' },
+    { command: 'restore', table: ['a\nb'] },
+    { command: 'restore', table: ['public.sensor'], file: 'relative.csv' },
+    { command: 'evidence verify', public_key: '/etc/passwd' },
+    { command: 'report compliance' },
+    { command: 'report compliance', month: '2026-13' },
+    { command: 'report compliance', month: '2026-11', pdf: 'report.pdf' },
   ]) {
     assert.equal(jobRequest.safeParse({ cluster: 'water', ...request }).success, false, JSON.stringify(request));
   }
@@ -97,6 +149,13 @@ test('what could lose something is known as it is asked for', () => {
     [{ command: 'restore', into: '/x' }, false],
     [{ command: 'restore', into: '/x', delta: true }, true],
     [{ command: 'restore', into: '/x', delta: true, dry_run: true }, false],
+    [{ command: 'restore', table: ['t'] }, false],
+    [{ command: 'restore', table: ['t'], beside: true }, false],
+    [{ command: 'restore', table: ['t'], swap: true }, true],
+    [{ command: 'restore', table: ['t'], swap: true, dry_run: true }, false],
+    [{ command: 'verify', level: 'restore' }, false],
+    [{ command: 'drill run', drill: 'monthly' }, false],
+    [{ command: 'timetravel end', id: 'timetravel-1' }, false],
     [{ command: 'rewind', data_directory: '/x' }, true],
     [{ command: 'rewind', data_directory: '/x', dry_run: true }, false],
     [{ command: 'dump restore', dump_id: 'x' }, false],
@@ -105,6 +164,24 @@ test('what could lose something is known as it is asked for', () => {
     [{ command: 'storage apply' }, true],
   ] as const) {
     assert.equal(destroys(request), expected, JSON.stringify(request));
+  }
+});
+
+test('who may ask for something follows from how it is asked for', () => {
+  for (const [request, expected] of [
+    [{ command: 'status' }, 'viewer'],
+    [{ command: 'investigate', from: '2026-11-28T12:00:00Z' }, 'operator'],
+    [{ command: 'drill run', drill: 'monthly' }, 'operator'],
+    [{ command: 'verify', level: 'restore' }, 'operator'],
+    // SQL of the caller's own, as the role of the source in a server of this machine.
+    [{ command: 'verify', level: 'restore', check: ['SELECT true'] }, 'administrator'],
+    [{ command: 'restore', table: ['t'] }, 'operator'],
+    [{ command: 'restore', table: ['t'], swap: true }, 'administrator'],
+    [{ command: 'expire' }, 'operator'],
+    [{ command: 'expire', keep_count: 1 }, 'administrator'],
+    [{ command: 'storage apply', dry_run: true }, 'administrator'],
+  ] as const) {
+    assert.equal(roleWanted(request), expected, JSON.stringify(request));
   }
 });
 

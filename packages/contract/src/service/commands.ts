@@ -3,8 +3,9 @@
 // 1. The list is closed: a command, an option or a form of a value that does not stand here cannot be asked for. No request
 //    is ever a command line.
 // 2. A field is an option of the command line with `_` for `-`; fields named under `positional` are its arguments, in that order.
-// 3. Each command has the lane it works in and the role it wants. What could lose data wants `confirm`, the name of the
-//    cluster, and may want a second person.
+// 3. Each command has the lane it works in and the role it wants. What could lose data wants an administrator and `confirm`,
+//    the name of the cluster, and may want a second person. What runs words of the caller's own, as SQL, wants an
+//    administrator too: as a superuser SQL is a command line.
 // 4. `files` name places on the service's machine: only below `service.file_directories`.
 // 5. Secrets have no field: init, keys and the lab are done at the machine.
 
@@ -60,6 +61,8 @@ export interface JobCommand<Fields extends Shape = Shape> {
   readonly files?: readonly string[];
   /** Whether it could lose something, as it was asked for. */
   readonly destroys?: (given: Given) => boolean;
+  /** Whether it is for administrators alone, as it was asked for, though it can lose nothing. */
+  readonly administers?: (given: Given) => boolean;
 }
 
 const command = <Fields extends Shape>(of: JobCommand<Fields>): JobCommand<Fields> => of;
@@ -208,6 +211,7 @@ export const jobCommands = {
     lane: 'prove',
     role: 'operator',
     positional: ['backup_ids'],
+    administers: (given) => given['check'] !== undefined,
     fields: {
       backup_ids: z.array(backupId).max(1000).optional(),
       all: flag,
@@ -238,7 +242,7 @@ export const jobCommands = {
         .array(z.enum(['delete', 'update', 'insert', 'truncate', 'drop', 'rewrite', 'create', 'alter']))
         .min(1)
         .optional(),
-      min_rows: number(1, Number.MAX_SAFE_INTEGER),
+      min_rows: number(1, 9_999_999_999),
       limit: number(1, 1_000_000),
       timeline: number(1, 0xff_ff_ff_ff),
     },
@@ -264,8 +268,8 @@ export const jobCommands = {
       month: z.string().regex(/^\d{4}-(?:0[1-9]|1[0-2])$/),
       html: path.optional(),
       pdf: path.optional(),
-      verified_every: number(1, 3650),
-      keys_every: number(1, 3650),
+      verified_every: number(1, 366),
+      keys_every: number(1, 3660),
     },
     { role: 'operator', files: ['html', 'pdf'] },
   ),
@@ -377,6 +381,13 @@ export const jobCommandOf = (name: string): JobCommand | undefined =>
 /** Whether it could lose something, and so wants `confirm`. */
 export const destroys = (request: Readonly<Record<string, unknown>> & { readonly command: string }): boolean =>
   jobCommandOf(request.command)?.destroys?.(request) ?? false;
+
+/** The least role that may ask for it, as it is asked for. */
+export function roleWanted(request: Readonly<Record<string, unknown>> & { readonly command: string }): Role {
+  const known = jobCommandOf(request.command);
+  if (known === undefined) throw new Error(`no job can run ${request.command}`);
+  return destroys(request) || known.administers?.(request) === true ? 'administrator' : known.role;
+}
 
 const NOT_OPTIONS = new Set(['command', ...Object.keys(ofEveryJob)]);
 

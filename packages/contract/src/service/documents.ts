@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { count, type Immutable, time } from '../documents/form.ts';
+import { scenarioDocument, statusDocument } from '../documents/status.ts';
 import { jobStates, lanes, receiverStates, roles } from './words.ts';
 
 /** RFC 9457, as application/problem+json. */
@@ -120,6 +121,20 @@ export const clusterDocument = z
   })
   .meta({ id: 'Cluster' });
 
+/** The gist of `spillway status`. */
+export const standingDocument = z.object({
+  at: time,
+  verdict: statusDocument.shape.verdict,
+  recoverable_to: time.nullable(),
+  /** What would be lost now. */
+  rpo: statusDocument.shape.rpo.omit({ places: true }),
+  /** How long a recovery of the whole cluster would take. */
+  rto: scenarioDocument.pick({ expected_seconds: true, objective_seconds: true, basis: true, state: true }),
+  /** The newest such recovery that was measured; null where none ever was. */
+  proof: scenarioDocument.shape.proof,
+  findings: statusDocument.shape.findings,
+});
+
 export const clusterOverviewDocument = z.object({
   name: z.string(),
   /** Whether it can be recovered at all; null where the repository could not be asked. */
@@ -130,6 +145,9 @@ export const clusterOverviewDocument = z.object({
   backups: count.nullable(),
   last_backup_at: time.nullable(),
   last_backup_proven_at: time.nullable(),
+  /** Null where that is not known; `standing_error` says why. */
+  standing: standingDocument.nullable(),
+  standing_error: z.string().nullable(),
   receiver: z.enum(receiverStates).nullable(),
   running: z.array(z.string()),
   next: z.object({ kind: z.string(), at: time }).nullable(),
@@ -247,6 +265,7 @@ export type JobDocument = Immutable<z.infer<typeof jobDocument>>;
 export type ScheduleDocument = Immutable<z.infer<typeof scheduleDocument>>;
 export type ReceiverDocument = Immutable<z.infer<typeof receiverDocument>>;
 export type ClusterDocument = Immutable<z.infer<typeof clusterDocument>>;
+export type StandingDocument = Immutable<z.infer<typeof standingDocument>>;
 export type ClusterOverviewDocument = Immutable<z.infer<typeof clusterOverviewDocument>>;
 export type OverviewDocument = Immutable<z.infer<typeof overviewDocument>>;
 export type TokenDocument = Immutable<z.infer<typeof tokenDocument>>;

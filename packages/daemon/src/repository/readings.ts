@@ -6,10 +6,11 @@
 //    does not answer is not asked by everybody at once.
 // 3. What a job did is seen at once: its end forgets what is kept of its cluster.
 
-import { type BackupsDocument, SpillwayError, type WalReport } from '@spillway/contract';
+import { type BackupsDocument, SpillwayError, type StatusDocument, type WalReport } from '@spillway/contract';
 import { describeBackups, lastSuccesses } from '@spillway/control';
 import { checkWal, type EvidenceList, listBackups, listDumps, listEvidence, type Repository } from '@spillway/engine';
 import type { Clock } from '../clock.ts';
+import type { Watch } from '../watch.ts';
 
 interface Kept {
   readonly until: number;
@@ -24,6 +25,7 @@ export class Readings {
   readonly #open: (signal: AbortSignal) => Promise<Repository>;
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
+  readonly #watch: Watch | undefined;
   readonly #kept = new Map<string, Kept>();
   #repository: Promise<Repository> | undefined;
 
@@ -31,8 +33,10 @@ export class Readings {
     readonly open: (signal: AbortSignal) => Promise<Repository>;
     readonly clock: Clock;
     readonly signal: AbortSignal;
+    readonly watch?: Watch | undefined;
   }) {
     this.#open = parts.open;
+    this.#watch = parts.watch;
     this.#clock = parts.clock;
     this.#signal = parts.signal;
   }
@@ -49,7 +53,8 @@ export class Readings {
     return this.#ask(`${cluster} evidence`, (repository, signal) => listEvidence(repository, cluster, signal));
   }
 
-  successes(cluster: string): Promise<ReturnType<typeof lastSuccesses>> {
+  /** `drill` is the one that is held by schedule. */
+  successes(cluster: string, drill: string): Promise<ReturnType<typeof lastSuccesses>> {
     return this.#ask(`${cluster} successes`, async (repository, signal) => {
       const asked = { repository, cluster, signal };
       const [backups, dumps, evidence] = await Promise.all([
@@ -57,8 +62,17 @@ export class Readings {
         listDumps(asked),
         listEvidence(repository, cluster, signal),
       ]);
-      return lastSuccesses({ backups, dumps, evidence: evidence.records });
+      return lastSuccesses({ backups, dumps, evidence: evidence.records, drill });
     });
+  }
+
+  /** Whether the command line gave it the means to look at clusters. */
+  get canWatch(): boolean {
+    return this.#watch !== undefined;
+  }
+
+  status(cluster: string): Promise<StatusDocument> {
+    return this.#keep(`${cluster} status`, () => this.#see((watch, signal) => watch.status(cluster, signal)));
   }
 
   /** Works on the open repository, without keeping an answer. */
@@ -71,10 +85,25 @@ export class Readings {
   }
 
   #ask<Answer>(key: string, work: (repository: Repository, signal: AbortSignal) => Promise<Answer>): Promise<Answer> {
+    return this.#keep(key, () => this.#work(work));
+  }
+
+  async #see<Answer>(look: (watch: Watch, signal: AbortSignal) => Promise<Answer>): Promise<Answer> {
+    if (this.#watch === undefined) throw new Error('nothing was given to look with');
+    const limit = AbortSignal.timeout(READ_MS_MAX);
+    try {
+      return await look(this.#watch, AbortSignal.any([this.#signal, limit]));
+    } catch (error) {
+      if (limit.aborted && !this.#signal.aborted) throw tooSlow('the cluster and its repository', error);
+      throw error;
+    }
+  }
+
+  #keep<Answer>(key: string, read: () => Promise<Answer>): Promise<Answer> {
     const now = this.#clock.now();
     const kept = this.#kept.get(key);
     if (kept !== undefined && kept.until > now) return kept.answer as Promise<Answer>;
-    const answer = this.#work(work);
+    const answer = read();
     this.#kept.set(key, { until: now + KEPT_MS, answer });
     answer.catch(() => {
       if (this.#kept.get(key)?.answer === answer) {
@@ -93,15 +122,12 @@ export class Readings {
     } catch (error) {
       if (this.#repository === opening) this.#repository = undefined;
       if (limit.aborted && !this.#signal.aborted) {
-        throw new SpillwayError(
-          'SPW_STORAGE_UNREACHABLE',
-          `the repository did not answer within ${READ_MS_MAX / 1000} s`,
-          {
-            cause: error,
-          },
-        );
+        throw tooSlow('the repository', error);
       }
       throw error;
     }
   }
 }
+
+const tooSlow = (who: string, cause: unknown): SpillwayError =>
+  new SpillwayError('SPW_STORAGE_UNREACHABLE', `${who} did not answer within ${READ_MS_MAX / 1000} s`, { cause });

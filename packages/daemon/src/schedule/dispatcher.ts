@@ -2,7 +2,8 @@
 //
 // A turn, always in this order, all of it at one instant:
 // 1. schedules: what is due gets a job, unless one of the same cluster and kind has not ended yet; then that one makes up
-//    for it. The moment is marked as handled in the transaction that makes the job: neither can be without the other;
+//    for it. What cannot be done at all (a drill without its file) is skipped and told, and is no job: nobody may take it
+//    for one that passed. The moment is marked as handled in the transaction that makes the job: neither can be without the other;
 // 2. jobs that wait and are due again are queued; one whose work was done meanwhile is superseded;
 // 3. approvals that nobody gave in time end their jobs; jobs that took too long are ended;
 // 4. of the queue begins what the lanes let in.
@@ -138,7 +139,10 @@ export class Dispatcher {
   ended(job: Job): void {
     if (isDone(job.state)) {
       const at = job.finishedAt ?? this.#parts.clock.now();
-      for (const kind of kindsDone(job.request)) this.#parts.marks.succeeded(job.cluster, kind, at);
+      const drill = this.#parts.rules.find(({ cluster, kind }) => cluster === job.cluster && kind === 'drill')?.request;
+      for (const kind of kindsDone(job.request, textOrNone(drill?.['drill']))) {
+        this.#parts.marks.succeeded(job.cluster, kind, at);
+      }
     }
     this.wake();
   }
@@ -160,10 +164,11 @@ export class Dispatcher {
     const now = clock.now();
     return rules
       .filter((rule) => cluster === undefined || rule.cluster === cluster)
-      .map(({ cluster: name, kind, pattern, timeZone, rule, idleBecause }) => {
+      .map(({ cluster: name, kind, pattern, timeZone, rule, idleBecause, skipBecause }) => {
         const memory = this.#memory(name, kind);
         const stored = marks.memory(name, kind);
-        const verdict = rule && decide(rule, memory, now);
+        const skipped = idleBecause ?? skipBecause();
+        const verdict = skipped === null && rule !== undefined ? decide(rule, memory, now) : undefined;
         const last = jobs.lastOf(name, kind);
         return {
           cluster: name,
@@ -175,7 +180,7 @@ export class Dispatcher {
           last_success_at: isoOrNull(stored.lastSuccess),
           last_job: last?.id ?? null,
           last_state: last?.state ?? null,
-          idle_because: idleBecause,
+          idle_because: skipped,
         };
       });
   }
@@ -193,7 +198,7 @@ export class Dispatcher {
       jobs.open().flatMap((job) => (job.schedule === null ? [] : [[keyOf(job.cluster, job.schedule), job]])),
     );
     let next = Number.POSITIVE_INFINITY;
-    for (const { cluster, kind, request, rule, timeoutMs, attemptsMax, backoffMs } of rules) {
+    for (const { cluster, kind, request, rule, skipBecause, timeoutMs, attemptsMax, backoffMs } of rules) {
       if (rule === undefined) continue;
       const memory = this.#memory(cluster, kind);
       const verdict = decide(rule, memory, now);
@@ -202,6 +207,12 @@ export class Dispatcher {
         continue;
       }
       const { handledUpTo } = begun(memory, verdict);
+      const because = skipBecause();
+      if (because !== null) {
+        marks.handled(cluster, kind, handledUpTo);
+        log.warn({ cluster, kind, due: isoOrNull(verdict.occurrence), because }, 'a run is due, and is skipped');
+        continue;
+      }
       const before = open.get(keyOf(cluster, kind));
       if (before !== undefined) {
         marks.handled(cluster, kind, handledUpTo);
@@ -297,5 +308,7 @@ export class Dispatcher {
     this.#parts.jobs.prune(now - this.#parts.keepJobsMs);
   }
 }
+
+const textOrNone = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
 const keyOf = (cluster: string, kind: string): string => `${cluster}/${kind}`;

@@ -15,6 +15,8 @@ export interface ScheduleRule {
   readonly rule: Rule | undefined;
   /** Why it has nothing to do, though it has a pattern. */
   readonly idleBecause: string | null;
+  /** Why a run that is due now is skipped; asked anew each time, as the reason may go while the service runs. */
+  readonly skipBecause: () => string | null;
   readonly timeoutMs: number;
   readonly attemptsMax: number;
   readonly backoffMs: number;
@@ -24,6 +26,7 @@ type Request = Readonly<Record<string, unknown>> & { readonly command: string };
 
 const commandsFor = ({
   drill_name: drill,
+  verify_sample_days: days,
 }: ClusterConfiguration['schedules']): Readonly<Record<ScheduleKind, Request>> => ({
   full: { command: 'backup', type: 'full' },
   incremental: { command: 'backup', type: 'incremental' },
@@ -31,6 +34,7 @@ const commandsFor = ({
   logical: { command: 'backup', source: 'logical' },
   verify_structure: { command: 'verify', all: true, level: 'structure' },
   verify_data: { command: 'verify', level: 'data' },
+  verify_sample: { command: 'verify', sample: `${days}d` },
   verify_restore: { command: 'verify', level: 'restore' },
   drill: { command: 'drill run', drill },
   anomalies: { command: 'anomalies' },
@@ -44,8 +48,8 @@ export const laneOf = (command: string): Lane => {
   return known.lane;
 };
 
-/** Which kinds are done where such a request succeeded, whoever asked for it. */
-export function kindsDone(request: Request): readonly ScheduleKind[] {
+/** Which kinds are done where such a request succeeded, whoever asked for it; `drill` is the one that is held by schedule. */
+export function kindsDone(request: Request, drill: string | undefined): readonly ScheduleKind[] {
   const { command, source, type, level, all, dry_run: dry, backup_ids: ids } = request;
   if (dry === true) return [];
   switch (command) {
@@ -55,13 +59,16 @@ export function kindsDone(request: Request): readonly ScheduleKind[] {
       return type === 'full' ? ['full', 'incremental'] : ['incremental'];
     case 'verify':
       if (Array.isArray(ids) && ids.length > 0) return [];
-      if (request['sample'] !== undefined || level === 'wal' || level === 'dump') return [];
+      if (level === 'wal' || level === 'dump') return [];
+      if (request['sample'] !== undefined) return level === 'structure' ? [] : ['verify_sample'];
       if (level === 'restore') return ['verify_restore'];
       if (level === 'structure') return all === true ? ['verify_structure'] : [];
       return all === true ? ['verify_data', 'verify_structure'] : ['verify_data'];
     case 'drill run':
-      return ['drill'];
+      return request['drill'] === drill ? ['drill'] : [];
     case 'anomalies':
+      // Without the source it is half a look, and without a record nobody else knows of it.
+      return request['no_source'] === true || request['no_record'] === true ? [] : ['anomalies'];
     case 'expire':
     case 'copy':
       return [command];
@@ -70,9 +77,16 @@ export function kindsDone(request: Request): readonly ScheduleKind[] {
   }
 }
 
-export function rulesOf(configuration: Configuration, machineZone: string): readonly ScheduleRule[] {
+/** Whether there is a drill file of that name now. */
+export type HasDrill = (name: string) => boolean;
+
+export function rulesOf(
+  configuration: Configuration,
+  machineZone: string,
+  hasDrill: HasDrill,
+): readonly ScheduleRule[] {
   return Object.entries(configuration.clusters).flatMap(([cluster, settings]) =>
-    scheduleKinds.map((kind) => ruleOf(configuration, cluster, settings, kind, machineZone)),
+    scheduleKinds.map((kind) => ruleOf(configuration, cluster, settings, kind, machineZone, hasDrill)),
   );
 }
 
@@ -82,6 +96,7 @@ function ruleOf(
   { schedules, retention }: ClusterConfiguration,
   kind: ScheduleKind,
   machineZone: string,
+  hasDrill: HasDrill,
 ): ScheduleRule {
   const pattern = schedules[kind];
   const timeZone = schedules.time_zone ?? machineZone;
@@ -93,6 +108,10 @@ function ruleOf(
     pattern,
     timeZone,
     idleBecause: pattern === null ? null : idleBecause,
+    skipBecause: () =>
+      kind !== 'drill' || pattern === null || hasDrill(schedules.drill_name)
+        ? null
+        : `there is no drill file ${schedules.drill_name}, so nothing is drilled; spillway drill init ${schedules.drill_name} writes one`,
     rule:
       pattern === null || idleBecause !== null
         ? undefined

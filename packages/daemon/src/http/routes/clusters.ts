@@ -1,6 +1,7 @@
 // What there is: clusters, how they are, their backups, WAL, evidence and schedules.
 
-import { SpillwayError } from '@spillway/contract';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SpillwayError, type StatusDocument } from '@spillway/contract';
 import {
   backupsDocument,
   clusterDocument,
@@ -19,6 +20,9 @@ import { needCluster } from '../act.ts';
 import type { Api } from '../server.ts';
 import { problems, secured, told } from './shapes.ts';
 
+/** The first screen waits no longer for a source or a place that does not answer; what comes later is told to the next. */
+const STANDING_MS_MAX = 2000;
+
 export function clusterRoutes(app: Api, parts: Parts): void {
   const { readings, dispatcher, jobs, runner, receivers, configuration, clock } = parts;
   const names = Object.keys(configuration.clusters);
@@ -29,6 +33,24 @@ export function clusterRoutes(app: Api, parts: Parts): void {
       .open()
       .filter((job) => job.cluster === cluster)
       .map((job) => ({ ...runner.documentOf(job), result: null }));
+
+  const standingOf = async (
+    cluster: string,
+  ): Promise<{ readonly status: StatusDocument | null; readonly statusError: string | null }> => {
+    if (!readings.canWatch) return { status: null, statusError: 'this service was started without the means to look' };
+    const patience = new AbortController();
+    const late = sleep(STANDING_MS_MAX, undefined, { signal: patience.signal, ref: false }).catch(() => undefined);
+    try {
+      const status = await Promise.race([readings.status(cluster), late]);
+      if (status !== undefined) return { status, statusError: null };
+      return { status: null, statusError: 'it is still being looked at; ask again in a moment' };
+    } catch (error) {
+      if (!(error instanceof SpillwayError)) throw error;
+      return { status: null, statusError: error.message };
+    } finally {
+      patience.abort();
+    }
+  };
 
   const describe = (name: string) => {
     const { host, port } = configuration.clusters[name]?.connection ?? { host: '', port: 0 };
@@ -47,7 +69,7 @@ export function clusterRoutes(app: Api, parts: Parts): void {
     {
       config: viewer,
       schema: {
-        summary: 'Whether each cluster can be recovered, to when, and what is wrong',
+        summary: 'Whether each cluster can be recovered, to when, how fast, when that was last shown, and what is wrong',
         tags: ['clusters'],
         security: secured,
         response: { 200: overviewDocument, ...problems },
@@ -59,15 +81,19 @@ export function clusterRoutes(app: Api, parts: Parts): void {
       started_at: iso(parts.startedAt),
       clusters: await Promise.all(
         names.map(async (name) => {
-          const read = await readings.backups(name).catch((error: unknown) => {
-            if (error instanceof SpillwayError) return error;
-            throw error;
-          });
+          const [read, standing] = await Promise.all([
+            readings.backups(name).catch((error: unknown) => {
+              if (error instanceof SpillwayError) return error;
+              throw error;
+            }),
+            standingOf(name),
+          ]);
           const failed = read instanceof SpillwayError;
           const overview = overviewOf({
             name,
             backups: failed ? null : read,
             repositoryError: failed ? read.message : null,
+            ...standing,
             receiver: receivers.get(name)?.document ?? null,
             schedules: dispatcher.documents(name),
             jobs: openJobs(name),

@@ -21,6 +21,7 @@ import {
   logQuery,
   plannedRestoreDocument,
   restorePlanRequest,
+  roleWanted,
 } from '@spillway/contract/schemas';
 import type { FastifyRequest } from 'fastify';
 import { iso } from '../../clock.ts';
@@ -219,7 +220,7 @@ export function jobRoutes(app: Api, parts: Parts): void {
     const command = jobCommandOf(asked.command);
     if (command === undefined) throw new Problem('invalid_request', `no job can run ${asked.command}`);
     const isDestructive = destroys(asked);
-    refuseRole(caller, asked, isDestructive ? 'administrator' : command.role);
+    refuseRole(caller, asked, roleWanted(asked));
     if (isDestructive && asked['confirm'] !== cluster) throw notConfirmed(cluster);
     for (const field of command.files ?? []) {
       const path = asked[field];
