@@ -38,7 +38,12 @@ const scenario = (name: string, more: object = {}): object => ({
   proof: null,
   ...more,
 });
-const proof = { evidence: '20261128T165151022Z-64f58bf1', kind: 'restore', at: '2026-11-28T16:51:51.022Z', seconds: 22 };
+const proof = {
+  evidence: '20261128T165151022Z-64f58bf1',
+  kind: 'restore',
+  at: '2026-11-28T16:51:51.022Z',
+  seconds: 22,
+};
 const status = (rpo: object = {}, slow: object = {}): StatusDocument =>
   ({
     cluster: 'water',

@@ -90,11 +90,15 @@ function problemsOf({ backups, repositoryError, status, receiver, schedules, job
   if (status !== null) {
     const { rpo, rto } = status;
     if (rpo.state === 'missed' && rpo.seconds !== null) {
-      problems.push(`${inSeconds(rpo.seconds)} would be lost now, and the objective is ${inSeconds(rpo.objective_seconds)}.`);
+      problems.push(
+        `${inSeconds(rpo.seconds)} would be lost now, and the objective is ${inSeconds(rpo.objective_seconds)}.`,
+      );
     }
     for (const { name, state, expected_seconds: expected, objective_seconds: objective } of rto.scenarios) {
       if (state !== 'missed') continue;
-      problems.push(`With ${name}, recovery would take ${inSeconds(expected)}, and the objective is ${inSeconds(objective)}.`);
+      problems.push(
+        `With ${name}, recovery would take ${inSeconds(expected)}, and the objective is ${inSeconds(objective)}.`,
+      );
     }
   }
   if (receiver?.state === 'resting') {

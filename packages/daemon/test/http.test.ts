@@ -447,10 +447,7 @@ test('a cluster that cannot be looked at, or not soon, hides nothing else of the
       ['power', null, 'it is still being looked at; ask again in a moment'],
     ],
   );
-  assert.deepEqual(code(await call(watched, 'GET', '/api/v1/clusters/water/status')), [
-    502,
-    'SPW_STORAGE_UNREACHABLE',
-  ]);
+  assert.deepEqual(code(await call(watched, 'GET', '/api/v1/clusters/water/status')), [502, 'SPW_STORAGE_UNREACHABLE']);
   await watched.stop();
 });
 

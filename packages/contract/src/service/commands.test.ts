@@ -22,7 +22,7 @@ test('a request becomes words: options by their names, arguments behind --', () 
     [{ command: 'hold add', backup_id: '1a', reason: '--yes' }, 'hold add --reason=--yes -- 1a'],
     [
       { command: 'verify', level: 'restore', at: '2026-11-28T12:00:00Z', check: ['SELECT true', '--all'], seed: 'a' },
-      'verify --level=restore --at=2026-11-28T12:00:00Z --check=SELECT true --check=--all --seed=a',
+      'verify --level=restore --check=SELECT true --check=--all --at=2026-11-28T12:00:00Z --seed=a',
     ],
     [{ command: 'verify', sample: '7d' }, 'verify --sample=7d'],
     [{ command: 'drill run', drill: 'monthly' }, 'drill run -- monthly'],

@@ -39,7 +39,8 @@ export function lastSuccesses({ backups, dumps, evidence, drill }: Traces): Read
     if (level === 'structure') saw('verify_structure', at);
     if (level !== 'data') continue;
     if (details['sample'] !== undefined) saw('verify_sample', at);
-    else if (details['sampled'] === undefined) for (const done of ['verify_structure', 'verify_data'] as const) saw(done, at);
+    else if (details['sampled'] === undefined)
+      for (const done of ['verify_structure', 'verify_data'] as const) saw(done, at);
   }
   return last;
 }

@@ -65,5 +65,11 @@ test('a drill is skipped as long as its file is missing, and nothing else is', (
   assert.match(all.get('drill')?.skipBecause() ?? '', /no drill file quarterly.*spillway drill init quarterly/);
   there = true;
   assert.equal(all.get('drill')?.skipBecause(), null);
-  assert.equal(rules({ drill: 'never' }, () => false).get('drill')?.skipBecause(), null, 'it is not wanted');
+  assert.equal(
+    rules({ drill: 'never' }, () => false)
+      .get('drill')
+      ?.skipBecause(),
+    null,
+    'it is not wanted',
+  );
 });

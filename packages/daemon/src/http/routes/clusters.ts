@@ -69,7 +69,8 @@ export function clusterRoutes(app: Api, parts: Parts): void {
     {
       config: viewer,
       schema: {
-        summary: 'Whether each cluster can be recovered, to when, how fast, when that was last shown, and what is wrong',
+        summary:
+          'Whether each cluster can be recovered, to when, how fast, when that was last shown, and what is wrong',
         tags: ['clusters'],
         security: secured,
         response: { 200: overviewDocument, ...problems },
