@@ -39,6 +39,8 @@ import { makeStage, type Stage } from './operation-stage.ts';
 
 const PAGE = 8192;
 const DAY_MS = 86_400_000;
+/** Of WAL, at least, between the backups: a row inserted is one. */
+const RECORDS = 200;
 const run = promisify(execFile);
 const installation = await installationWithTools(15);
 const signal = new AbortController().signal;
@@ -65,9 +67,11 @@ suite('verification', {
       await cluster.query(`CREATE INDEX ${table}_n ON ${table} (n)`);
     }
     await cluster.query('CREATE TABLE latest (at timestamptz)');
+    await cluster.query('CREATE TABLE many (n int)');
     const receiving = stage.receive();
     good = await stage.backup();
-    // So that there are moments, and segments of WAL, between the backups.
+    // So that there are moments, records and segments of WAL between the backups.
+    await cluster.query(`INSERT INTO many SELECT generate_series(1, ${RECORDS})`);
     for (let n = 0; n < 3; n++) {
       await cluster.query('INSERT INTO latest VALUES (clock_timestamp())');
       await cluster.query("SELECT pg_logical_emit_message(false, 'x', repeat('y', 1200000))");
@@ -229,7 +233,7 @@ suite('verification', {
         [bad.id, bad.start_lsn],
       ],
     );
-    assert.ok((whole.wal?.records ?? 0) > 100);
+    assert.ok((whole.wal?.records ?? 0) > RECORDS);
     assert.equal((await verifyWal(common())).wal?.chains.length, 1, 'the newest alone');
 
     const size = segmentSize(good.wal_segment_bytes);
