@@ -14,6 +14,7 @@ export { inspectDatabase, type LiveDatabase } from './drill/inspect.ts';
 export { type KilledOptions, recordKilled } from './drill/killed.ts';
 export { type DrillDetails, type DrillPhase, failuresOf } from './drill/record.ts';
 export { type DrillOptions, type DrillRun, runDrill } from './drill/run.ts';
+export { probeServer, type ServerFigures, type ServerSeen } from './health/probe.ts';
 export { describeBackups, provenance } from './overview/backups.ts';
 export {
   canHappen,

@@ -2,9 +2,11 @@
 // the first token is are the first words.
 
 import type { ServeDocument } from '@spillway/contract';
+import { channelsOf } from '../channels.ts';
 import type { Command, Context } from '../context.ts';
 import { loadFor, oidcClientSecret, openConfigured } from '../session.ts';
 import { stateFolder } from '../state-folder.ts';
+import { watchOf } from '../watch.ts';
 import { settingsShown } from './config.ts';
 
 export interface ServeOptions {
@@ -31,6 +33,8 @@ export const serve =
         environment: childEnvironment(context),
       },
       ...(oidcSecret === undefined ? {} : { oidcSecret: oidcSecret.reveal() }),
+      watch: watchOf(context, loaded),
+      channels: await channelsOf(context, loaded),
       openRepository: () => openConfigured(context, loaded),
       logStream: { write: (line) => output.message(line) },
       logLevel: options.logLevel,

@@ -44,6 +44,7 @@ test('every command of the command line can be asked for, or is done at the mach
     'wal fetch': 'called by PostgreSQL',
     'storage seal': 'run by root',
     serve: 'the service itself',
+    'notify test': 'takes the channels’ secrets',
     'token create': 'an API of its own',
     'token list': 'an API of its own',
     'token revoke': 'an API of its own',
