@@ -66,6 +66,7 @@ async function mailServer(t: TestContext, ...refusals: string[]): Promise<{ read
           } else mail += `${line}\n`;
         } else if (/^(?:EHLO|HELO)/.test(line)) say('250 test');
         else if (line.startsWith('RCPT')) say(refusals.shift() ?? '250 ok');
+        else if (line === 'STARTTLS') say('502 not here');
         else if (line === 'DATA') {
           [isData, mail] = [true, ''];
           say('354 go on');
