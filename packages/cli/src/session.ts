@@ -280,7 +280,7 @@ export async function oidcClientSecret(context: Context, loaded: LoadedConfigura
   return source === undefined ? undefined : secretAt(context, loaded, 'client secret of service.oidc', path, source);
 }
 
-const secretAt = (
+export const secretAt = (
   context: Context,
   loaded: LoadedConfiguration,
   what: string,

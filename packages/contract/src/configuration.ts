@@ -8,6 +8,7 @@
 
 import { z } from 'zod';
 import { s3, type S3Configuration } from './bucket-settings.ts';
+import { notifications } from './notification-settings.ts';
 import { isS3Url, parseS3Url } from './s3.ts';
 import { schedules } from './schedule-settings.ts';
 import { service } from './service-settings.ts';
@@ -16,6 +17,7 @@ import { type ConfigurationProblem, plainMessage, settingProblems } from './sett
 
 export type { S3Configuration } from './bucket-settings.ts';
 export { parseSchedule, type ScheduleKind, scheduleKinds, type SchedulePattern } from './schedule-settings.ts';
+export type { ChannelConfiguration, NotificationsConfiguration } from './notification-settings.ts';
 export type { SecretSource } from './setting-forms.ts';
 export type { ConfigurationProblem } from './setting-problems.ts';
 
@@ -199,6 +201,7 @@ const configuration = z
       .default('all'),
     clusters: z.record(z.string().regex(clusterNameForm), cluster).default({}),
     service: service.prefault({}),
+    notifications: notifications.prefault({}),
   })
   .transform((given) => ({
     ...given,

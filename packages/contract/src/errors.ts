@@ -149,6 +149,12 @@ export const errorTable = {
     'Without that key slot nobody could be sure to open the repository again.',
     'add another with spillway key add, and prove that it opens the repository',
   ),
+  SPW_NOTIFY_FAILED: entry(
+    exitCodes.failed,
+    true,
+    'A channel did not take a notification.',
+    'try it with spillway notify test; see what it answered, and notifications.channels in the configuration',
+  ),
   SPW_LOCKED: entry(
     exitCodes.locked,
     true,

@@ -59,6 +59,13 @@ export const service = z
     session: duration(MINUTE, 30 * DAY, 'from 1min to 30d').default(milliseconds(12 * HOUR)),
     /** Of each token, or address. */
     requests_per_minute: wholeNumber(10, 10_000_000).default(600),
+    /** How often what the metrics tell is looked at, and whether they want no token. */
+    metrics: z
+      .strictObject({
+        interval: duration(1000, HOUR, 'from 1s to 1h').default(milliseconds(MINUTE)),
+        open: yesOrNo.default(false),
+      })
+      .prefault({}),
     /** Event streams at a time. */
     event_clients: wholeNumber(1, 100_000).default(1000),
   })

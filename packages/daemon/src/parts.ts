@@ -7,6 +7,7 @@ import type { Clock } from './clock.ts';
 import type { EventStreams } from './http/streams.ts';
 import type { JobRunner } from './job/runner.ts';
 import type { ReceiverSupervisor } from './receiver/supervisor.ts';
+import type { Metrics } from './metrics/metrics.ts';
 import type { Readings } from './repository/readings.ts';
 import type { Dispatcher } from './schedule/dispatcher.ts';
 import type { AuditStore } from './state/audit.ts';
@@ -34,6 +35,7 @@ export interface Parts {
   readonly runner: JobRunner;
   readonly dispatcher: Dispatcher;
   readonly readings: Readings;
+  readonly metrics: Metrics;
   readonly receivers: ReadonlyMap<string, ReceiverSupervisor>;
   readonly streams: EventStreams;
 }

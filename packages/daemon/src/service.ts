@@ -7,7 +7,7 @@
 // 4. Stopping: no new requests and no new jobs; children are asked to end and waited for; then the state is closed.
 
 import type { ConfigShowDocument, Configuration } from '@spillway/contract';
-import type { Repository } from '@spillway/engine';
+import { evidenceHead, formatKnownHead, type Repository } from '@spillway/engine';
 import { AuditTrail } from './audit-trail.ts';
 import { EventBus } from './bus.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -16,6 +16,7 @@ import { administrationRoutes } from './http/routes/administration.ts';
 import { clusterRoutes } from './http/routes/clusters.ts';
 import { eventRoutes } from './http/routes/events.ts';
 import { jobRoutes } from './http/routes/jobs.ts';
+import { metricsRoutes } from './http/routes/metrics.ts';
 import { monitoringRoutes } from './http/routes/monitoring.ts';
 import { oidcRoutes } from './http/routes/oidc.ts';
 import { sessionRoutes } from './http/routes/session.ts';
@@ -27,6 +28,9 @@ import { keepRenewed, readPair, type TlsFiles } from './http/tls.ts';
 import type { Launch } from './job/child.ts';
 import { endLeftovers } from './job/leftovers.ts';
 import { JobRunner } from './job/runner.ts';
+import { Metrics } from './metrics/metrics.ts';
+import type { Channel } from './notify/channel.ts';
+import { Notifier } from './notify/notifier.ts';
 import type { Parts } from './parts.ts';
 import { ReceiverSupervisor } from './receiver/supervisor.ts';
 import { Readings } from './repository/readings.ts';
@@ -51,10 +55,12 @@ export interface ServiceOptions {
   readonly launch: Launch;
   /** The client secret of `service.oidc`. */
   readonly oidcSecret?: string;
-  /** With what it looks beyond the repository. */
+  /** With what it looks beyond the repository and the jobs. */
   readonly watch?: Watch;
   /** Without it a drill is begun whether its file is there or not, and says itself that it is not. */
   readonly hasDrill?: HasDrill;
+  /** Of `notifications`, with their secrets. */
+  readonly channels?: readonly Channel[];
   readonly openRepository: (signal: AbortSignal) => Promise<Repository>;
   readonly logStream: { readonly write: (line: string) => void };
   readonly logLevel: 'debug' | 'info' | 'warn';
@@ -138,6 +144,11 @@ export async function startService(options: ServiceOptions): Promise<Service> {
         }
       },
     });
+    const rules = rulesOf(
+      configuration,
+      new Intl.DateTimeFormat().resolvedOptions().timeZone,
+      options.hasDrill ?? (() => true),
+    );
     const dispatcher: Dispatcher = new Dispatcher({
       database,
       jobs,
@@ -145,11 +156,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       runner,
       clock,
       log,
-      rules: rulesOf(
-        configuration,
-        new Intl.DateTimeFormat().resolvedOptions().timeZone,
-        options.hasDrill ?? (() => true),
-      ),
+      rules,
       jobsAtOnce: service.jobs_at_once,
       approvalWithinMs: service.approval_within,
       keepJobsMs: service.keep_jobs,
@@ -161,6 +168,34 @@ export async function startService(options: ServiceOptions): Promise<Service> {
           : [],
       ),
     );
+    const metrics: Metrics = new Metrics({
+      version: options.version,
+      configuration,
+      clock,
+      log,
+      bus,
+      database,
+      dispatcher,
+      rules,
+      readings,
+      receiver: (cluster) => receivers.get(cluster)?.document ?? null,
+      watch: options.watch,
+      intervalMs: service.metrics.interval,
+      notifications: () => notifier.counts(),
+    });
+    const notifier: Notifier = new Notifier({
+      settings: configuration.notifications,
+      channels: options.channels ?? [],
+      database,
+      clock,
+      log,
+      facts: () => metrics.facts(),
+      evidenceHead: (cluster) =>
+        readings.with(async (repository, signal) => {
+          const head = await evidenceHead(repository, cluster, signal);
+          return head === undefined ? null : formatKnownHead(head);
+        }),
+    });
     const parts: Parts = {
       version: options.version,
       startedAt: clock.now(),
@@ -180,10 +215,12 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       runner,
       dispatcher,
       readings,
+      metrics,
       receivers,
       streams: new EventStreams({ bus, tokens, clock, limit: service.event_clients }),
     };
     monitoringRoutes(app, parts);
+    metricsRoutes(app, parts);
     sessionRoutes(app, parts);
     oidcRoutes(
       app,
@@ -229,7 +266,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
         chores.push(keepRenewed({ server, files, inUse: pair, clock, log }, signal));
       }
       const learnt = Promise.withResolvers<void>();
-      chores.push(parts.trail.run(signal), learnAll(learnt.resolve, signal));
+      chores.push(parts.trail.run(signal), metrics.run(signal), notifier.run(signal), learnAll(learnt.resolve, signal));
       // A repository that does not answer must not keep the schedules from turning for ever.
       const patience = AbortSignal.any([AbortSignal.timeout(LEARN_MS_MAX), signal]);
       await Promise.race([learnt.promise, new Promise((done) => patience.addEventListener('abort', done))]);

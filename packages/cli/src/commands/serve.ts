@@ -2,6 +2,7 @@
 // the first token is are the first words.
 
 import type { ServeDocument } from '@spillway/contract';
+import { channelsOf } from '../channels.ts';
 import type { Command, Context } from '../context.ts';
 import { hasDrillFile } from '../drill-file.ts';
 import { loadFor, oidcClientSecret, openConfigured } from '../session.ts';
@@ -35,6 +36,7 @@ export const serve =
       ...(oidcSecret === undefined ? {} : { oidcSecret: oidcSecret.reveal() }),
       watch: watchOf(context, loaded),
       hasDrill: (name) => hasDrillFile(context, loaded, name),
+      channels: await channelsOf(context, loaded),
       openRepository: () => openConfigured(context, loaded),
       logStream: { write: (line) => output.message(line) },
       logLevel: options.logLevel,

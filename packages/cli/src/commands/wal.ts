@@ -56,7 +56,7 @@ export const receive: Command<{ readonly newSystem?: boolean; readonly wait?: bo
 };
 
 /** `host`, `host:port`, or the folder of a socket; whatever it does not say is as for the first address. */
-function addressOf(address: string, first: engine.ConnectionSettings): engine.ConnectionSettings {
+export function addressOf(address: string, first: engine.ConnectionSettings): engine.ConnectionSettings {
   const match = /^([^:/]+):(\d{1,5})$/.exec(address);
   return match?.[1] === undefined ? { ...first, host: address } : { ...first, host: match[1], port: Number(match[2]) };
 }

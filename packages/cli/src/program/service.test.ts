@@ -46,6 +46,7 @@ test('every command of the command line can be asked for, or is done at the mach
     canary: 'the receivers of the service write it',
     'drill init': 'writes a file to be read by people, beside the configuration',
     serve: 'the service itself',
+    'notify test': 'takes the channels’ secrets',
     'token create': 'an API of its own',
     'token list': 'an API of its own',
     'token revoke': 'an API of its own',

@@ -12,6 +12,13 @@ export const serviceCommands: Branch = (program, call) => {
   )
     .addOption(new Option('--log-level <level>', 'what is logged').choices(['debug', 'info', 'warn']).default('info'))
     .action(call(async () => (await import('../commands/serve.ts')).serve(program.version() ?? '')));
+  const notify = group(program, 'notify', 'whom the service tells when something is wrong');
+  add(
+    notify,
+    'test [channel]',
+    'send a test notification by every channel, or by one',
+    'spillway notify test operators',
+  ).action(call(async () => (await import('../commands/notify.ts')).testNotifications));
   const token = group(program, 'token', 'who may call the service');
   add(
     token,

@@ -53,7 +53,7 @@ import { withStorageStats } from './storage.ts';
 import { tableRestoreDocument } from './table.ts';
 import { verifyDocument } from './verification.ts';
 import { createdTokenDocument, tokenDocument, tokensDocument } from '../service/documents.ts';
-import { serveDocument } from './serve.ts';
+import { notifyTestDocument, serveDocument } from './serve.ts';
 import { receiveDocument, walFetchDocument, walPushDocument, walReportDocument } from './wal.ts';
 
 /** By the command's words, in the order of the help. `error` is what any command prints when it fails. */
@@ -127,6 +127,7 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
   ['wal fetch', walFetchDocument],
   ['wal check', walReportDocument],
   ['serve', serveDocument],
+  ['notify test', notifyTestDocument],
   ['token create', createdTokenDocument],
   ['token list', tokensDocument],
   ['token revoke', tokenDocument],

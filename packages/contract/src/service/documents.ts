@@ -170,6 +170,7 @@ export const sessionEnded = z.object({ ended: z.literal(true) });
 export const openApiDocument = z.record(z.string(), z.unknown());
 export const redirectDocument = z.null().describe('to where Location says');
 export const pageDocument = z.string().describe('text/html');
+export const metricsText = z.string().describe('application/openmetrics-text, or text/plain');
 export const eventStreamDocument = z.string().describe('text/event-stream');
 
 /** `POST /api/v1/clusters/{cluster}/restore-plan`. */

@@ -1,0 +1,47 @@
+// Samples as text that Prometheus reads: OpenMetrics where it asks for that, the older format where it does not.
+//
+// A registry is made for each answer, from samples alone: nothing that is gone can stay in one. Metrics of the process itself
+// (memory, processor, event loop) are in registries that stay, since they count; one for each format, because the client
+// takes `_total` off the names of counters for good when it writes OpenMetrics.
+
+import { collectDefaultMetrics, Counter, Gauge, Registry, type RegistryContentType } from '@prometheus-io/client';
+import { catalogue, type MetricName, type MetricOf } from './catalogue.ts';
+import type { Sample } from './samples.ts';
+
+type Format = 'openmetrics' | 'text';
+
+export class Exposition {
+  readonly #process: Readonly<Record<Format, Registry>> = { openmetrics: new Registry(), text: new Registry() };
+
+  constructor() {
+    for (const register of Object.values(this.#process)) collectDefaultMetrics({ register });
+  }
+
+  async render(samples: readonly Sample[], format: Format): Promise<{ readonly type: string; readonly text: string }> {
+    const registry = new Registry();
+    fill(registry, samples);
+    const both = Registry.merge([this.#process[format], registry]) as Registry<RegistryContentType>;
+    both.setContentType(format === 'text' ? Registry.PROMETHEUS_CONTENT_TYPE : Registry.OPENMETRICS_CONTENT_TYPE);
+    return { type: both.contentType, text: await both.metrics() };
+  }
+}
+
+/** What a scraper says that it takes. */
+export const formatOf = (accept: string | undefined): Format =>
+  accept?.includes('application/openmetrics-text') === true ? 'openmetrics' : 'text';
+
+function fill(registry: Registry, samples: readonly Sample[]): void {
+  const byName = new Map<MetricName, Sample[]>();
+  for (const sample of samples) byName.set(sample.name, [...(byName.get(sample.name) ?? []), sample]);
+  for (const [name, of] of byName) {
+    const { type, help, labels }: MetricOf = catalogue[name];
+    const made = { name, help, labelNames: labels, registers: [registry] };
+    if (type === 'counter') {
+      const counter = new Counter(made);
+      for (const { labels: given, value } of of) counter.inc({ ...given }, value);
+    } else {
+      const gauge = new Gauge(made);
+      for (const { labels: given, value } of of) gauge.set({ ...given }, value);
+    }
+  }
+}

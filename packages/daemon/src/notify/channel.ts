@@ -1,0 +1,115 @@
+// Sends a letter by one channel: tried a few times, each within a limit, and no further where trying again cannot help.
+
+import { SpillwayError } from '@spillway/contract';
+import type { ChannelConfiguration } from '@spillway/contract';
+import { type Letter, pagerdutyLetter, type Request, slackLetter, subjectOf, teamsLetter, textOf, webhookLetter } from './letters.ts';
+
+export interface Channel {
+  readonly name: string;
+  readonly settings: ChannelConfiguration;
+  /** URL, routing key or password; empty where it has none. */
+  readonly secret: string;
+  /** What a webhook is signed with. */
+  readonly key?: string;
+}
+
+const TRIES = 4;
+const TRY_MS_MAX = 10_000;
+const FIRST_WAIT_MS = 1000;
+
+export type Wait = (ms: number, signal: AbortSignal) => Promise<void>;
+
+/** Throws SPW_NOTIFY_FAILED. */
+export async function deliver(channel: Channel, letter: Letter, wait: Wait, signal: AbortSignal): Promise<void> {
+  const { settings, secret } = channel;
+  if (settings.kind === 'email') return sendMail(channel, letter, wait, signal);
+  const url = settings.kind === 'pagerduty' ? settings.endpoint : secret;
+  for (const request of requestsOf(channel, letter)) {
+    await trying(channel, wait, signal, (limit) => post(url, request, limit));
+  }
+}
+
+function requestsOf({ settings, secret, key }: Channel, letter: Letter): readonly Request[] {
+  switch (settings.kind) {
+    case 'slack':
+      return slackLetter(letter);
+    case 'teams':
+      return teamsLetter(letter);
+    case 'pagerduty':
+      return pagerdutyLetter(letter, secret);
+    case 'webhook':
+      return webhookLetter(letter, key ?? '');
+    case 'email':
+      return [];
+  }
+}
+
+/** That the same letter would fail again, as far as the other side says. */
+class Refused extends Error {}
+
+async function post(url: string, { body, headers }: Request, signal: AbortSignal): Promise<void> {
+  // A redirect would carry the letter to somebody else.
+  const answer = await fetch(url, { method: 'POST', body, headers, signal, redirect: 'error' });
+  await answer.body?.cancel();
+  if (answer.ok) return;
+  const mayPass = answer.status >= 500 || answer.status === 429 || answer.status === 408;
+  throw new (mayPass ? Error : Refused)(`it answered ${answer.status}`);
+}
+
+async function sendMail({ name, settings, secret }: Channel, letter: Letter, wait: Wait, signal: AbortSignal): Promise<void> {
+  if (settings.kind !== 'email') return;
+  const { createTransport } = await import('nodemailer');
+  const { host, port, secure, plain, user, from, to } = settings;
+  const transport = createTransport({
+    host,
+    port,
+    secure,
+    requireTLS: !plain,
+    ...(user === undefined ? {} : { auth: { user, pass: secret } }),
+    connectionTimeout: TRY_MS_MAX,
+    greetingTimeout: TRY_MS_MAX,
+    socketTimeout: TRY_MS_MAX,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
+  try {
+    await trying({ name }, wait, signal, async () => {
+      try {
+        await transport.sendMail({ from, to: [...to], subject: subjectOf(letter), text: textOf(letter) });
+      } catch (error) {
+        const code = error instanceof Error && 'responseCode' in error ? Number(error.responseCode) : 0;
+        if (code >= 500) throw new Refused(error instanceof Error ? error.message : String(error));
+        throw error;
+      }
+    });
+  } finally {
+    transport.close();
+  }
+}
+
+async function trying(
+  { name }: Pick<Channel, 'name'>,
+  wait: Wait,
+  signal: AbortSignal,
+  send: (limit: AbortSignal) => Promise<void>,
+): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await send(AbortSignal.any([signal, AbortSignal.timeout(TRY_MS_MAX)]));
+    } catch (error) {
+      if (error instanceof Refused || tries === TRIES || signal.aborted) {
+        // The URL has a secret in it: only what the other side said is told.
+        throw new SpillwayError('SPW_NOTIFY_FAILED', `the channel ${name} did not take the notification`, {
+          why: `${reasonOf(error)}${tries === 1 ? '' : `, ${tries} times`}`,
+        });
+      }
+      await wait(FIRST_WAIT_MS * 4 ** (tries - 1), signal);
+    }
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const { cause } = error instanceof Error ? error : { cause: undefined };
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : undefined;
+  return code ?? (error instanceof Error ? error.message : String(error));
+}

@@ -1,0 +1,131 @@
+// The alert rules, the dashboard and the runbooks, held against one another and against the metrics that there are; and the
+// rules themselves, by promtool.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+
+const root = join(import.meta.dirname, '..');
+const prometheus = join(root, 'deploy', 'prometheus');
+const runbooks = join(root, 'docs', 'runbooks');
+const rules = await readFile(join(prometheus, 'spillway-rules.yaml'), 'utf8');
+const alerts = [...rules.matchAll(/^ {6}- alert: (\w+)\n([\s\S]*?)(?=^ {6}- alert|^ {2}- name|(?![\s\S]))/gm)].map(
+  ([, name = '', body = '']) => ({ name, body }),
+);
+const testFiles = (await readdir(join(prometheus, 'tests'))).filter((name) => name.endsWith('.yaml'));
+const page = await readFile(join(root, 'docs', 'metrics.md'), 'utf8');
+const documented = new Set([...page.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name ?? ''));
+
+const metricsIn = (text: string): readonly string[] => [
+  ...new Set(text.match(/\b(?:spillway|backup|database)_[a-z0-9_]+_[a-z]+\b|\bspillway_(?:backups|jobs)\b/g) ?? []),
+];
+
+test('every condition that must fire is an alert, with how bad it is, what it says, and where to look', () => {
+  // The names of the list of conditions.
+  for (const wanted of [
+    'BackupTooOld BackupFailed NoBackupMetric RpoAtRisk RpoBroken RtoAtRisk WalGap SlotRetention ArchiveFailing ReplicaLag',
+    'ReplicaBroken VerificationStale VerificationFailed DrillOverdue DrillFailed RecoveryKeyUnproven StorageLow',
+    'ImmutabilityWeakened DedupAnomaly CertificateExpiry ScheduleMissed Watchdog SplitBrain DatabaseReplicaLag',
+    'BackupStorageLow AvailabilityBurnFast AvailabilityBurnSlow',
+  ].flatMap((line) => line.split(' '))) {
+    assert.ok(
+      alerts.some(({ name }) => name === wanted),
+      wanted,
+    );
+  }
+  assert.equal(alerts.length, rules.match(/- alert:/g)?.length);
+  for (const { name, body } of alerts) {
+    assert.match(body, /severity: (?:critical|warning|none)/, name);
+    assert.match(body, /summary: ".{30,}"/, name);
+    assert.match(body, new RegExp(`runbook_url: https://\\S+/runbooks/${name}\\.md`), name);
+  }
+});
+
+test('each alert has its runbook, each runbook its alert, and the commands that it names exist', async () => {
+  const pages = (await readdir(runbooks)).filter((name) => name !== 'README.md');
+  assert.deepEqual(pages.toSorted(), alerts.map(({ name }) => `${name}.md`).toSorted());
+  const list = await readFile(join(runbooks, 'README.md'), 'utf8');
+  const manual = (await readFile(join(root, 'docs', 'man', 'spillway.1'), 'utf8')).replaceAll('\\-', '-');
+  for (const name of pages) {
+    const text = await readFile(join(runbooks, name), 'utf8');
+    const headings = [...text.matchAll(/^## (.+)$/gm)].map(([, heading]) => heading);
+    assert.deepEqual(headings, ['What it means', 'Look first', 'Mend', 'Verify'], name);
+    const { body = '' } = alerts.find((alert) => `${alert.name}.md` === name) ?? {};
+    const [, severity = ''] = /severity: (\w+)/.exec(body) ?? [];
+    assert.ok(text.includes(`Severity: ${severity}.`), `${name} says ${severity}`);
+    assert.ok(list.includes(`[${name.replace('.md', '')}](${name}) | ${severity} |`), name);
+    for (const [command] of text.matchAll(/\bspillway (?:(?:key|wal|drill|evidence|hold|storage|token) )?[a-z]+/g)) {
+      assert.ok(manual.includes(command), `${name} names ${command}`);
+    }
+    for (const [, target = ''] of text.matchAll(/\]\(([^)#]+)\)/g)) {
+      await assert.doesNotReject(readFile(join(runbooks, target)), `${name} leads to ${target}`);
+    }
+  }
+});
+
+test('each alert has a test in which it fires, and one in which it stays silent', async () => {
+  const fires = new Set<string>();
+  const silent = new Set<string>();
+  for (const file of testFiles) {
+    const text = await readFile(join(prometheus, 'tests', file), 'utf8');
+    for (const each of text.split(/^ {2}- name: /m).slice(1)) {
+      const [, name = ''] = /expr: 'ALERTS\{alertname="(\w+)"/.exec(each) ?? [];
+      (each.includes('exp_samples: []') ? silent : fires).add(name);
+    }
+  }
+  const names = alerts.map(({ name }) => name).toSorted();
+  assert.deepEqual([...fires].toSorted(), names);
+  // It always fires.
+  assert.deepEqual([...silent].toSorted(), names.filter((name) => name !== 'Watchdog'));
+});
+
+test('rules, their tests and the dashboard name only metrics that there are', async () => {
+  assert.ok(documented.size > 60, `${documented.size} metrics on the page`);
+  const dashboard = await readFile(join(root, 'deploy', 'grafana', 'spillway.json'), 'utf8');
+  const { panels } = JSON.parse(dashboard) as {
+    readonly panels: readonly {
+      readonly type: string;
+      readonly title: string;
+      readonly targets?: readonly { readonly expr: string }[];
+    }[];
+  };
+  assert.deepEqual(
+    panels.flatMap(({ type, title }) => (type === 'row' ? [title] : [])),
+    ['Backup status', 'Recovery metrics', 'Database health', 'Storage utilization'],
+  );
+  const exprs = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
+  const tests = await Promise.all(testFiles.map((file) => readFile(join(prometheus, 'tests', file), 'utf8')));
+  const series = tests.flatMap((text) => [...text.matchAll(/series: '(\w+)/g)].map(([, name]) => name ?? ''));
+  const bodies = alerts.map(({ body }) => body.replace(/annotations:[\s\S]*/, '').replaceAll(/#.*/g, ''));
+  for (const text of [...exprs, ...bodies, ...series.filter((name) => name !== 'up')]) {
+    for (const name of metricsIn(text)) assert.ok(documented.has(name), `${name} in ${text}`);
+  }
+});
+
+test('promtool takes the rules, and every one of their tests passes', async (t) => {
+  const run = promisify(execFile);
+  const version = await run('promtool', ['--version']).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (version === undefined) {
+    const missing = 'promtool is not on this machine; Debian has it in the package prometheus';
+    // Where everything has to be there, its absence is a failure.
+    assert.ok(process.env['CI'] === undefined, missing);
+    t.skip(missing);
+    return;
+  }
+  const told = await run('promtool', ['check', 'rules', join(prometheus, 'spillway-rules.yaml')]);
+  assert.match(told.stdout, new RegExp(`SUCCESS: ${alerts.length} rules found`));
+  await Promise.all(
+    testFiles.map(async (file) => {
+      const tested = await run('promtool', ['test', 'rules', file], { cwd: join(prometheus, 'tests') }).catch(
+        (error: Error & { readonly stdout?: string; readonly stderr?: string }) => error,
+      );
+      assert.ok(!(tested instanceof Error), `${file}: ${tested.stdout ?? ''}${tested.stderr ?? ''}`);
+    }),
+  );
+});
