@@ -5,3 +5,4 @@ export type { Clock } from './clock.ts';
 export type { Launch } from './job/child.ts';
 export { type Service, type ServiceOptions, startService } from './service.ts';
 export { type OfflineTokens, openTokens } from './tokens.ts';
+export type { PlaceSeen, Watch } from './watch.ts';

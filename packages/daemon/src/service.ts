@@ -14,11 +14,13 @@ import { type Clock, systemClock } from './clock.ts';
 import { makeFirstToken } from './first-token.ts';
 import { administrationRoutes } from './http/routes/administration.ts';
 import { clusterRoutes } from './http/routes/clusters.ts';
+import { consoleRoutes } from './http/routes/console.ts';
 import { eventRoutes } from './http/routes/events.ts';
 import { jobRoutes } from './http/routes/jobs.ts';
 import { monitoringRoutes } from './http/routes/monitoring.ts';
 import { oidcRoutes } from './http/routes/oidc.ts';
 import { sessionRoutes } from './http/routes/session.ts';
+import { standingRoutes } from './http/routes/standing.ts';
 import { OidcLogin } from './http/oidc.ts';
 import { type Api, makeHttp } from './http/server.ts';
 import { EventStreams } from './http/streams.ts';
@@ -36,6 +38,7 @@ import { holdFolder, openState } from './state/database.ts';
 import { JobStore } from './state/jobs.ts';
 import { Marks } from './state/marks.ts';
 import { TokenStore } from './state/tokens.ts';
+import type { Watch } from './watch.ts';
 
 export interface ServiceOptions {
   readonly version: string;
@@ -49,6 +52,10 @@ export interface ServiceOptions {
   readonly launch: Launch;
   /** The client secret of `service.oidc`. */
   readonly oidcSecret?: string;
+  /** With what it looks beyond the repository. */
+  readonly watch?: Watch;
+  /** Where the built console is; undefined where it was not built. */
+  readonly consoleFolder?: string | undefined;
   readonly openRepository: (signal: AbortSignal) => Promise<Repository>;
   readonly logStream: { readonly write: (line: string) => void };
   readonly logLevel: 'debug' | 'info' | 'warn';
@@ -104,7 +111,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     if (putAside !== null) log.warn({ put_aside: putAside }, 'the state was damaged; it was put aside, and made anew');
 
     const bus = new EventBus((error) => log.error({ err: error }, 'a listener failed'));
-    const readings = new Readings({ open: options.openRepository, clock, signal: ends.all.signal });
+    const readings = new Readings({ open: options.openRepository, clock, signal: ends.all.signal, watch: options.watch });
     const clusters = Object.keys(configuration.clusters);
     const learn = async (cluster: string): Promise<void> => {
       for (const [kind, at] of await readings.successes(cluster)) marks.succeeded(cluster, kind, at);
@@ -177,7 +184,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     clusterRoutes(app, parts);
     jobRoutes(app, parts);
     eventRoutes(app, parts);
+    standingRoutes(app, parts);
     administrationRoutes(app, parts);
+    await consoleRoutes(app, options.consoleFolder);
 
     await endLeftovers(marks, log, endWithinMs);
     runner.recover();

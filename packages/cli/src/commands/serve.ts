@@ -4,7 +4,9 @@
 import type { ServeDocument } from '@spillway/contract';
 import type { Command, Context } from '../context.ts';
 import { loadFor, oidcClientSecret, openConfigured } from '../session.ts';
+import { consoleFolder } from '../console-folder.ts';
 import { stateFolder } from '../state-folder.ts';
+import { watchOf } from '../watch.ts';
 import { settingsShown } from './config.ts';
 
 export interface ServeOptions {
@@ -31,6 +33,8 @@ export const serve =
         environment: childEnvironment(context),
       },
       ...(oidcSecret === undefined ? {} : { oidcSecret: oidcSecret.reveal() }),
+      watch: watchOf(context, loaded),
+      consoleFolder: consoleFolder(),
       openRepository: () => openConfigured(context, loaded),
       logStream: { write: (line) => output.message(line) },
       logLevel: options.logLevel,

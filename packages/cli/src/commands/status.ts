@@ -3,6 +3,8 @@
 import { exitCodes, SpillwayError, type StatusDocument } from '@spillway/contract';
 import { FIRST_PLACE } from '@spillway/contract/schemas';
 import { type PlaceToAsk, readStatus } from '@spillway/control';
+import type { Repository } from '@spillway/engine';
+import type { LoadedConfiguration } from '../configuration/load.ts';
 import type { Command, Context } from '../context.ts';
 import { clusterName, clusterSource, loadFor, openConfigured } from '../session.ts';
 import { canaryFileOf } from '../state-directory.ts';
@@ -36,14 +38,25 @@ export const status: Command<StatusOptions> = async (context, { format }) => {
 
 async function look(context: Context): Promise<StatusDocument> {
   const loaded = await loadFor(context);
+  const cluster = clusterName(context, loaded.configuration);
+  return statusOf(context, loaded, cluster, (place) => openConfigured(context, loaded, place), context.signal);
+}
+
+/** `open` opens a place by its name. */
+export async function statusOf(
+  context: Context,
+  loaded: LoadedConfiguration,
+  cluster: string,
+  open: (place: string) => Promise<Repository>,
+  signal: AbortSignal,
+): Promise<StatusDocument> {
   const { configuration } = loaded;
-  const cluster = clusterName(context, configuration);
   const { settings, connection } = await clusterSource(context, loaded, cluster);
   const named = context.options.repository;
   const first: PlaceToAsk = {
     name: named ?? FIRST_PLACE,
     required: true,
-    open: () => openConfigured(context, loaded, named ?? FIRST_PLACE),
+    open: () => open(named ?? FIRST_PLACE),
   };
   // One that is mounted for a copy alone is behind as it should be.
   const copies = Object.entries(named === undefined ? configuration.copies : {}).filter(
@@ -56,7 +69,7 @@ async function look(context: Context): Promise<StatusDocument> {
       ...copies.map(([name, { policy }]) => ({
         name,
         required: policy === 'required',
-        open: () => openConfigured(context, loaded, name),
+        open: () => open(name),
       })),
     ],
     source: { connection, slot: settings.wal.slot },
@@ -65,6 +78,6 @@ async function look(context: Context): Promise<StatusDocument> {
     copyPolicy: configuration.copy_policy,
     canaryIntervalSeconds: settings.canary === undefined ? null : settings.canary.interval / 1000,
     now: () => new Date(),
-    signal: context.signal,
+    signal,
   });
 }

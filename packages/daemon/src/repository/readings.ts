@@ -6,10 +6,11 @@
 //    does not answer is not asked by everybody at once.
 // 3. What a job did is seen at once: its end forgets what is kept of its cluster.
 
-import { type BackupsDocument, SpillwayError, type WalReport } from '@spillway/contract';
+import { type BackupsDocument, SpillwayError, type StatusDocument, type WalReport } from '@spillway/contract';
 import { describeBackups, lastSuccesses } from '@spillway/control';
 import { checkWal, type EvidenceList, listBackups, listDumps, listEvidence, type Repository } from '@spillway/engine';
 import type { Clock } from '../clock.ts';
+import type { PlaceSeen, Watch } from '../watch.ts';
 
 interface Kept {
   readonly until: number;
@@ -24,6 +25,7 @@ export class Readings {
   readonly #open: (signal: AbortSignal) => Promise<Repository>;
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
+  readonly #watch: Watch | undefined;
   readonly #kept = new Map<string, Kept>();
   #repository: Promise<Repository> | undefined;
 
@@ -31,8 +33,10 @@ export class Readings {
     readonly open: (signal: AbortSignal) => Promise<Repository>;
     readonly clock: Clock;
     readonly signal: AbortSignal;
+    readonly watch?: Watch | undefined;
   }) {
     this.#open = parts.open;
+    this.#watch = parts.watch;
     this.#clock = parts.clock;
     this.#signal = parts.signal;
   }
@@ -61,6 +65,19 @@ export class Readings {
     });
   }
 
+  /** Whether the command line gave it the means to look at clusters and places. */
+  get canWatch(): boolean {
+    return this.#watch !== undefined;
+  }
+
+  status(cluster: string): Promise<StatusDocument> {
+    return this.#keep(`${cluster} status`, () => this.#see((watch, signal) => watch.status(cluster, signal)));
+  }
+
+  places(): Promise<readonly PlaceSeen[]> {
+    return this.#keep('places', () => this.#see((watch, signal) => watch.places(signal)));
+  }
+
   /** Works on the open repository, without keeping an answer. */
   with<Answer>(work: (repository: Repository, signal: AbortSignal) => Promise<Answer>): Promise<Answer> {
     return this.#work(work);
@@ -71,10 +88,19 @@ export class Readings {
   }
 
   #ask<Answer>(key: string, work: (repository: Repository, signal: AbortSignal) => Promise<Answer>): Promise<Answer> {
+    return this.#keep(key, () => this.#work(work));
+  }
+
+  async #see<Answer>(look: (watch: Watch, signal: AbortSignal) => Promise<Answer>): Promise<Answer> {
+    if (this.#watch === undefined) throw new Error('nothing was given to look with');
+    return look(this.#watch, AbortSignal.any([this.#signal, AbortSignal.timeout(READ_MS_MAX)]));
+  }
+
+  #keep<Answer>(key: string, read: () => Promise<Answer>): Promise<Answer> {
     const now = this.#clock.now();
     const kept = this.#kept.get(key);
     if (kept !== undefined && kept.until > now) return kept.answer as Promise<Answer>;
-    const answer = this.#work(work);
+    const answer = read();
     this.#kept.set(key, { until: now + KEPT_MS, answer });
     answer.catch(() => {
       if (this.#kept.get(key)?.answer === answer) {
