@@ -43,7 +43,7 @@ await page.getByRole('table').getByRole('link', { name: /^full/ }).first().click
 await page.getByRole('heading', { name: 'What was proven of it' }).waitFor();
 await shoot(page, 'backup');
 await page.goto('/drills');
-const drill = page.getByRole('region', { name: 'Drills' }).getByRole('link').first();
+const drill = page.getByRole('region', { name: 'Table of drills' }).getByRole('link').first();
 if ((await drill.count()) > 0) {
   await drill.click();
   await page.getByRole('heading', { name: 'Checklist' }).waitFor();

@@ -111,9 +111,8 @@ function Gate() {
           <Route path="/settings" component={SettingsPage} />
           <Route path="/audit" component={AuditPage} />
           <Route>
-            <Empty title="There is no such page" tone="neutral">
-              <p>The address may be of another version. The menu has all that there is.</p>
-            </Empty>
+            <h1>There is no such page</h1>
+            <p>The address may be of another version. The menu has all that there is.</p>
           </Route>
         </Switch>
       </Shell>

@@ -26,6 +26,9 @@ export interface Scene extends AsyncDisposable {
   readonly kill: () => Promise<void>;
 }
 
+/** Nothing by itself but the first backup, which comes at once. */
+export const FIRST_BACKUP_ALONE = (): object => ({ ...NEVER, full: 'daily' });
+
 const NEVER = Object.fromEntries(
   ['full', 'incremental', 'schema', 'verify_structure', 'verify_data', 'verify_restore', 'drill', 'anomalies', 'expire', 'copy'].map(
     (kind) => [kind, 'never'],

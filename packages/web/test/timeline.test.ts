@@ -81,7 +81,7 @@ test('ticks stand at round moments of the viewer’s clock, no more than fit', (
   const ticks = ticksOf({ from: NOON + 7 * MINUTE, to: NOON + 187 * MINUTE }, 6, 30 * MINUTE);
   assert.deepEqual(
     ticks.map((at) => new Date(at + 30 * MINUTE).toISOString().slice(11, 16)),
-    ['13:00', '13:30', '14:00', '14:30', '15:00', '15:30'].filter((_, at) => ticks[at] !== undefined),
+    ['13:00', '13:30', '14:00', '14:30', '15:00', '15:30'],
   );
   for (const span of [1000, MINUTE, DAY, 400 * DAY]) {
     const count = ticksOf({ from: NOON, to: NOON + span }, 8, 0).length;

@@ -91,7 +91,7 @@ function Of({ clusters }: { readonly clusters: readonly string[] }) {
 
 function DrillsTable({ drills }: { readonly drills: readonly EvidenceRecord[] }) {
   return (
-    <div className="scroll" tabIndex={0} role="region" aria-label="Drills">
+    <div className="scroll" tabIndex={0} role="region" aria-label="Table of drills">
       <table>
         <thead>
           <tr>
@@ -148,7 +148,7 @@ function Evidence({ records, clusters }: { readonly records: readonly EvidenceRe
       ) : (
         <>
           <div className="filters">{kind.field}</div>
-          <div className="scroll" tabIndex={0} role="region" aria-label="Records">
+          <div className="scroll" tabIndex={0} role="region" aria-label="Table of records">
             <table>
               <thead>
                 <tr>

@@ -114,7 +114,7 @@ function Drill({ record }: { readonly record: EvidenceRecord }) {
       </section>
       <section className="card" aria-labelledby="checklist">
         <h2 id="checklist">Checklist</h2>
-        <div className="scroll" tabIndex={0} role="region" aria-label="Checklist">
+        <div className="scroll" tabIndex={0} role="region" aria-label="Table of the checklist">
           <table>
             <thead>
               <tr>
@@ -139,7 +139,7 @@ function Drill({ record }: { readonly record: EvidenceRecord }) {
       </section>
       <section className="card" aria-labelledby="checks">
         <h2 id="checks">Checks</h2>
-        <div className="scroll" tabIndex={0} role="region" aria-label="Checks">
+        <div className="scroll" tabIndex={0} role="region" aria-label="Table of checks">
           <table>
             <thead>
               <tr>

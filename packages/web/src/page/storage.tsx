@@ -59,7 +59,7 @@ function Growth({ clusters, free }: { readonly clusters: readonly string[]; read
   const stamp = answers.map(({ dataUpdatedAt }) => dataUpdatedAt).join();
   const backups = useMemo(
     () => answers.flatMap(({ data }) => data?.backups ?? []),
-    // oxlint-disable-next-line react-hooks/exhaustive-deps -- the answers are new objects each time; their times say whether they changed
+    // The answers are new objects each time; their times say whether they changed.
     [stamp],
   );
   const growth = useMemo(
@@ -95,7 +95,7 @@ function Growth({ clusters, free }: { readonly clusters: readonly string[]; read
       </section>
       <section className="card" aria-labelledby="clusters">
         <h2 id="clusters">By cluster</h2>
-        <div className="scroll" tabIndex={0} role="region" aria-label="By cluster">
+        <div className="scroll" tabIndex={0} role="region" aria-label="Table of clusters">
           <table>
             <thead>
               <tr>

@@ -46,7 +46,9 @@ export function TimelinePicture({
   const xOf = (at: number): number => SIDE + ((at - view.from) / (view.to - view.from)) * (width - 2 * SIDE);
   const atOf = (x: number): number => view.from + ((x - SIDE) / (width - 2 * SIDE)) * (view.to - view.from);
   const inView = (at: number): boolean => at >= view.from && at <= view.to;
-  const pick = (at: number): void => onPick(Math.round(within(window, at) / 1000) * 1000);
+  // Whole seconds, unless there are few of them.
+  const grain = whole > 10 * 60_000 ? 1000 : 1;
+  const pick = (at: number): void => onPick(within(window, Math.round(at / grain) * grain));
 
   const pointed = (event: PointerEvent<SVGSVGElement>): void => {
     if (event.type === 'pointermove' && event.buttons !== 1) return;
