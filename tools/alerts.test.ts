@@ -79,7 +79,10 @@ test('each alert has a test in which it fires, and one in which it stays silent'
   const names = alerts.map(({ name }) => name).toSorted();
   assert.deepEqual([...fires].toSorted(), names);
   // It always fires.
-  assert.deepEqual([...silent].toSorted(), names.filter((name) => name !== 'Watchdog'));
+  assert.deepEqual(
+    [...silent].toSorted(),
+    names.filter((name) => name !== 'Watchdog'),
+  );
 });
 
 test('rules, their tests and the dashboard name only metrics that there are', async () => {

@@ -6,11 +6,13 @@
 //    whoever starts them, under the name of their folder and file.
 // 3. The SDK of AWS stays a dependency: it is loaded only where a bucket or KMS is used. So do PostgreSQL for `spillway lab`,
 //    and PDFKit with its font for a report.
+// 4. The console is built beside it, into `web`.
 // Invariant: what is in the release is what the packages' sources say: nothing is left out, and no test is in it.
 
 import { chmod, copyFile, glob, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { build as bundle, type Plugin } from 'esbuild';
+import { buildConsole } from './console/build.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const CLI = join(ROOT, 'packages', 'cli');
@@ -54,6 +56,7 @@ const dist = join(folder, 'dist');
 await rm(folder, { recursive: true, force: true });
 await mkdir(join(folder, 'bin'), { recursive: true });
 
+await buildConsole(join(folder, 'web'));
 const workers = await Array.fromAsync(glob('packages/engine/src/**/*-worker.ts', { cwd: ROOT }));
 const { metafile } = await bundle({
   absWorkingDir: ROOT,
@@ -107,7 +110,7 @@ await writeFile(
   `${JSON.stringify(
     {
       ...kept,
-      files: ['bin', 'dist'],
+      files: ['bin', 'dist', 'web'],
       dependencies: Object.fromEntries(outside.filter(([name]) => !OPTIONAL.test(name))),
       optionalDependencies: Object.fromEntries(outside.filter(([name]) => OPTIONAL.test(name))),
     },

@@ -32,6 +32,7 @@ export const isEntry = (path: string): boolean =>
   /^packages\/(?:[^/]+\/src\/(?:index|main)|contract\/src\/(?:configuration|schemas))\.ts$/.test(path) ||
   isTest(path) ||
   /^apps\/monitor\/(?:src\/(?:simulator\/)?main|page\/app)\.ts$/.test(path) ||
+  path === 'packages/web/src/main.tsx' ||
   /^(?:demo|bench)\/run\.ts$/.test(path) ||
   /^tools\/[^/]+\.ts$/.test(path);
 
@@ -86,7 +87,7 @@ export function brokenImports(sources: readonly Source[]): string[] {
   const known = new Set(sources.map(({ path }) => path));
   return sources.flatMap(({ path, imports }) =>
     imports.flatMap(({ specifier, target }) =>
-      target !== undefined && target.endsWith('.ts') && !known.has(target)
+      target !== undefined && /\.tsx?$/.test(target) && !known.has(target)
         ? [`${path} imports ${specifier}, which is not there`]
         : [],
     ),

@@ -1,6 +1,7 @@
 // Who may know whom. Tests may reach further than what they test: they start servers and break storage.
 //
-// 1. contract <- engine <- control <- daemon <- cli; lab knows the contract alone; demo, bench and tests know all.
+// 1. contract <- engine <- control <- daemon <- cli; lab knows the contract alone, and so does web, which runs in a browser, and
+//    without schemas; demo, bench and tests know all.
 // 2. A package is entered by its name, so through src/index.ts, never by a path into it. The contract has two more entries,
 //    `@spillway/contract/configuration` and `/schemas`, which load zod: the engine, and with it every worker thread, does without.
 //    The first has what every command wants of them; the second makes two hundred schemas more.
@@ -17,12 +18,13 @@ const packageNames: Readonly<Record<string, string>> = {
   '@spillway/control': 'control',
   '@spillway/daemon': 'daemon',
   '@spillway/lab': 'lab',
+  '@spillway/web': 'web',
 };
 
 /** Entries beside the name itself, and the packages that may not take them. */
 const furtherEntries: Readonly<Record<string, readonly string[]>> = {
-  '@spillway/contract/configuration': ['engine', 'lab'],
-  '@spillway/contract/schemas': ['engine', 'lab'],
+  '@spillway/contract/configuration': ['engine', 'lab', 'web'],
+  '@spillway/contract/schemas': ['engine', 'lab', 'web'],
 };
 
 const mayKnow: Readonly<Record<string, readonly string[]>> = {
@@ -33,6 +35,7 @@ const mayKnow: Readonly<Record<string, readonly string[]>> = {
   daemon: ['contract', 'engine', 'control'],
   cli: ['contract', 'engine', 'control', 'daemon'],
   monitor: [],
+  web: ['contract'],
 };
 
 const engineMayKnow: Readonly<Record<string, readonly string[]>> = {

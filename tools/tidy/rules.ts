@@ -26,7 +26,7 @@ export function fileProblems(source: Source): string[] {
   const { path, code, text, imports } = source;
   const problems: string[] = [];
   const say = (what: string): void => void problems.push(`${path}: ${what}`);
-  const name = path.slice(path.lastIndexOf('/') + 1).replace(/(?:\.test)?\.ts$/, '');
+  const name = path.slice(path.lastIndexOf('/') + 1).replace(/(?:\.test)?\.tsx?$/, '');
   if (forbiddenNames.has(name)) say(`${name} says nothing about what is in it`);
   for (const folder of path.split('/').slice(0, -1)) {
     if (forbiddenNames.has(folder)) say(`the folder ${folder} says nothing about what is in it`);
@@ -45,7 +45,7 @@ export function fileProblems(source: Source): string[] {
     say('does not open with a comment on its method');
   }
   for (const { specifier, target } of imports) {
-    if (target !== undefined && !/\.(?:ts|json|js)$/.test(target)) say(`imports ${specifier} without its ending`);
+    if (target !== undefined && !/\.(?:tsx?|json|js|css)$/.test(target)) say(`imports ${specifier} without its ending`);
   }
   return problems;
 }

@@ -32,8 +32,8 @@ export interface Text {
 }
 
 const FOLDERS = ['packages', 'apps', 'demo', 'bench', 'tools'];
-const NOT_OURS = new Set(['node_modules', '.git', '.lab', 'results']);
-const TEXT = /\.(?:md|ts|js|mjs|json|yaml|yml|sh|sql)$|^\.ci\/run$|^\.[a-z]+$/;
+const NOT_OURS = new Set(['node_modules', '.git', '.lab', 'results', 'dist']);
+const TEXT = /\.(?:md|tsx?|css|js|mjs|json|yaml|yml|sh|sql)$|^\.ci\/run$|^\.[a-z]+$/;
 
 /** Everything that can be read: code, documents, settings, scripts. */
 export async function readTexts(root: string): Promise<readonly Text[]> {
@@ -55,7 +55,7 @@ export async function readSources(root: string): Promise<readonly Source[]> {
     const entries = await readdir(join(root, folder), { recursive: true, withFileTypes: true });
     for (const entry of entries) {
       const path = relative(root, join(entry.parentPath, entry.name)).replaceAll('\\', '/');
-      if (entry.isFile() && entry.name.endsWith('.ts') && !path.includes('node_modules/')) files.push(path);
+      if (entry.isFile() && /\.tsx?$/.test(entry.name) && !path.includes('node_modules/')) files.push(path);
     }
   }
   return Promise.all(files.toSorted().map(async (path) => sourceOf(path, await readFile(join(root, path), 'utf8'))));

@@ -44,9 +44,7 @@ export function watchOf(context: Context, loaded: LoadedConfiguration): Watch {
       return Promise.all([connection, ...others].map((each) => probeServer(each, signal)));
     },
     places: (signal) =>
-      Promise.all(
-        [FIRST_PLACE, ...alwaysMounted(loaded)].map((place) => lookAtPlace(context, loaded, place, signal)),
-      ),
+      Promise.all([FIRST_PLACE, ...alwaysMounted(loaded)].map((place) => lookAtPlace(context, loaded, place, signal))),
     certificates: () => certificatesOf(loaded),
   };
 }

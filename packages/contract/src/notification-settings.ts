@@ -13,7 +13,10 @@ export const severities = ['critical', 'warning'] as const;
 const severity = z.enum(severities, { error: 'must be critical or warning' });
 const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, { error: 'must be a time of the day such as 22:00' });
 
-const told = z.array(severity).min(1).default([...severities]);
+const told = z
+  .array(severity)
+  .min(1)
+  .default([...severities]);
 
 const channel = z.discriminatedUnion(
   'kind',

@@ -7,13 +7,14 @@
 // 4. Stopping: no new requests and no new jobs; children are asked to end and waited for; then the state is closed.
 
 import type { ConfigShowDocument, Configuration } from '@spillway/contract';
-import { evidenceHead, formatKnownHead, type Repository } from '@spillway/engine';
+import { knownHeadNow, type Repository } from '@spillway/engine';
 import { AuditTrail } from './audit-trail.ts';
 import { EventBus } from './bus.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { makeFirstToken } from './first-token.ts';
 import { administrationRoutes } from './http/routes/administration.ts';
 import { clusterRoutes } from './http/routes/clusters.ts';
+import { consoleRoutes } from './http/routes/console.ts';
 import { eventRoutes } from './http/routes/events.ts';
 import { jobRoutes } from './http/routes/jobs.ts';
 import { metricsRoutes } from './http/routes/metrics.ts';
@@ -61,6 +62,8 @@ export interface ServiceOptions {
   readonly hasDrill?: HasDrill;
   /** Of `notifications`, with their secrets. */
   readonly channels?: readonly Channel[];
+  /** Where the built console is; undefined where it was not built. */
+  readonly consoleFolder?: string | undefined;
   readonly openRepository: (signal: AbortSignal) => Promise<Repository>;
   readonly logStream: { readonly write: (line: string) => void };
   readonly logLevel: 'debug' | 'info' | 'warn';
@@ -190,11 +193,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       clock,
       log,
       facts: () => metrics.facts(),
-      evidenceHead: (cluster) =>
-        readings.with(async (repository, signal) => {
-          const head = await evidenceHead(repository, cluster, signal);
-          return head === undefined ? null : formatKnownHead(head);
-        }),
+      evidenceHead: (cluster) => readings.with((repository, signal) => knownHeadNow(repository, cluster, signal)),
     });
     const parts: Parts = {
       version: options.version,
@@ -232,6 +231,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     eventRoutes(app, parts);
     standingRoutes(app, parts);
     administrationRoutes(app, parts);
+    await consoleRoutes(app, options.consoleFolder);
 
     await endLeftovers(marks, log, endWithinMs);
     runner.recover();

@@ -25,7 +25,17 @@ import { parseConfiguration, scheduleKinds } from '@spillway/contract/schemas';
 import { readPair, renew } from '../src/http/tls.ts';
 import { startService, type Watch } from '../src/index.ts';
 import { startProvider } from './provider.ts';
-import { type Answer, ask, call, jobThatIs, ManualClock, type Method, type Running, waitFor } from './stage.ts';
+import {
+  type Answer,
+  ask,
+  call,
+  jobThatIs,
+  ManualClock,
+  type Method,
+  type Running,
+  sightless,
+  waitFor,
+} from './stage.ts';
 
 const run = promisify(execFile);
 const NOW = Date.parse('2026-11-28T12:00:00Z');
@@ -433,6 +443,7 @@ test('a cluster that cannot be looked at, or not soon, hides nothing else of the
   const slow = Promise.withResolvers<never>();
   const watched = await start('watched', {}, undefined, {
     watch: {
+      ...sightless,
       status: (cluster) =>
         cluster === 'water'
           ? Promise.reject(new SpillwayError('SPW_STORAGE_UNREACHABLE', 'every place is gone'))

@@ -40,14 +40,23 @@ test('a fault shows in what Prometheus scrapes, and fires the alert of its page'
     const line = text?.split('\n').find((each) => each.startsWith(`${name} `));
     return line?.slice(name.length + 1);
   };
-  await waitFor('the backup in the metrics', async () =>
-    (await metric('spillway_backups{cluster="water",verification="none"}')) === '1' &&
-    (await metric('spillway_collection_success{cluster="water",part="status"}')) === '1' &&
-    (await metric('spillway_database_up{cluster="water"}')) === '1' &&
-    (await metric('backup_storage_available_bytes{repository="repository"}')) !== undefined,
+  await waitFor(
+    'the backup in the metrics',
+    async () =>
+      (await metric('spillway_backups{cluster="water",verification="none"}')) === '1' &&
+      (await metric('spillway_collection_success{cluster="water",part="status"}')) === '1' &&
+      (await metric('spillway_database_up{cluster="water"}')) === '1' &&
+      (await metric('backup_storage_available_bytes{repository="repository"}')) !== undefined,
   );
   assert.equal(await metric('spillway_recoverable{cluster="water"}'), '1');
-  assert.ok(Number(await metric('spillway_server_connections{cluster="water",server="' + `${cluster.connection.host}:${cluster.connection.port}"}`)) >= 1);
+  assert.ok(
+    Number(
+      await metric(
+        'spillway_server_connections{cluster="water",server="' +
+          `${cluster.connection.host}:${cluster.connection.port}"}`,
+      ),
+    ) >= 1,
+  );
 
   const rules = join(import.meta.dirname, '..', '..', '..', 'deploy', 'prometheus', 'spillway-rules.yaml');
   await writeFile(
@@ -107,15 +116,18 @@ test('a fault shows in what Prometheus scrapes, and fires the alert of its page'
 
   await cluster.start();
   await rename(join(place.folder, 'repository'), join(place.folder, 'away'));
-  await waitFor('the reading to fail', async () =>
-    (await metric('spillway_collection_success{cluster="water",part="status"}')) === '0',
+  await waitFor(
+    'the reading to fail',
+    async () => (await metric('spillway_collection_success{cluster="water",part="status"}')) === '0',
   );
   assert.equal(await metric('spillway_rpo_seconds{cluster="water"}'), undefined);
-  await waitFor('the database to be seen again', async () =>
-    (await metric('spillway_database_up{cluster="water"}')) === '1',
+  await waitFor(
+    'the database to be seen again',
+    async () => (await metric('spillway_database_up{cluster="water"}')) === '1',
   );
   await rename(join(place.folder, 'away'), join(place.folder, 'repository'));
-  await waitFor('the reading to succeed', async () =>
-    (await metric('spillway_collection_success{cluster="water",part="status"}')) === '1',
+  await waitFor(
+    'the reading to succeed',
+    async () => (await metric('spillway_collection_success{cluster="water",part="status"}')) === '1',
   );
 });

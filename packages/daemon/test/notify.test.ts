@@ -46,7 +46,10 @@ async function hook(t: TestContext, ...statuses: number[]): Promise<{ readonly u
 }
 
 /** As much of SMTP as a mail needs; `refusals` are the first answers to RCPT. */
-async function mailServer(t: TestContext, ...refusals: string[]): Promise<{ readonly port: number; readonly mails: string[] }> {
+async function mailServer(
+  t: TestContext,
+  ...refusals: string[]
+): Promise<{ readonly port: number; readonly mails: string[] }> {
   const mails: string[] = [];
   const server = createTcpServer((socket) => {
     let [text, mail, isData] = ['', '', false];
@@ -148,11 +151,14 @@ test('what may pass is tried again, so many times; what was refused is not; no r
     [[302, 302, 302, 302, 302], 4],
   ] as const) {
     const { url, got } = await hook(t, ...statuses);
-    await assert.rejects(deliver(channel({ kind: 'slack', url: secret }, url), letter, atOnce, never), (error: Error) => {
-      assert.equal((error as Error & { code?: string }).code, 'SPW_NOTIFY_FAILED');
-      assert.ok(!JSON.stringify({ ...error, message: error.message }).includes('secret=1'));
-      return true;
-    });
+    await assert.rejects(
+      deliver(channel({ kind: 'slack', url: secret }, url), letter, atOnce, never),
+      (error: Error) => {
+        assert.equal((error as Error & { code?: string }).code, 'SPW_NOTIFY_FAILED');
+        assert.ok(!JSON.stringify({ ...error, message: error.message }).includes('secret=1'));
+        return true;
+      },
+    );
     assert.equal(got.length, tries);
   }
 });
@@ -239,7 +245,9 @@ test('the loop tells once across a restart, and again what no channel took', asy
   const counts = { committed: 0, rolledBack: 0, blocksHit: 0, blocksRead: 0, deadlocks: 0 };
   servers = { ...gone, part: 'servers', value: [{ server: 'a', figures: { ...figures, ...counts }, problem: null }] };
   assert.equal(await turn(6), 3);
-  const told = got.map(({ body }) => JSON.parse(body) as { readonly wrong: readonly unknown[]; readonly mended: readonly unknown[] });
+  const told = got.map(
+    ({ body }) => JSON.parse(body) as { readonly wrong: readonly unknown[]; readonly mended: readonly unknown[] },
+  );
   assert.deepEqual(
     told.map(({ wrong, mended }) => [wrong.length, mended.length]),
     [

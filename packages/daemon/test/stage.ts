@@ -10,7 +10,7 @@ import { readStatus } from '@spillway/control';
 import { openRepository, type Repository } from '@spillway/engine';
 import { type LabCluster, startCluster } from '@spillway/lab';
 import { mainFile, makeWorkplace, type Workplace } from '../../cli/test/spawned.ts';
-import { type Clock, type Service, startService } from '../src/index.ts';
+import { type Clock, type Service, startService, type Watch } from '../src/index.ts';
 
 const PASSPHRASE = 'the passphrase of the tests of the service';
 const WAIT_MS_MAX = 60_000;
@@ -57,6 +57,13 @@ export async function waitFor<Found>(what: string, look: () => Found | Promise<F
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
+
+/** What of a watch is of no matter to a test. */
+export const sightless: Omit<Watch, 'status'> = {
+  servers: () => Promise.resolve([]),
+  places: () => Promise.resolve([]),
+  certificates: () => Promise.resolve([]),
+};
 
 export interface Stage extends AsyncDisposable {
   readonly place: Workplace;
@@ -150,6 +157,7 @@ export async function makeStage(): Promise<Stage> {
       },
       openRepository: open,
       watch: {
+        ...sightless,
         status: (name, signal) =>
           readStatus({
             cluster: name,

@@ -154,6 +154,7 @@ export {
   type EvidenceEntry,
   type EvidenceHead,
   evidenceHead,
+  knownHeadNow,
   type EvidenceList,
   evidenceObjectName,
   type EvidenceRecord,

@@ -67,10 +67,9 @@ export const testNotifications: Command<object> = async (context, _options, name
 
 /** A test goes out also where the repository is away. */
 async function headOf(context: Context, loaded: LoadedConfiguration, cluster: string): Promise<string | null> {
-  const { evidenceHead, formatKnownHead } = await import('@spillway/engine');
+  const { knownHeadNow } = await import('@spillway/engine');
   try {
-    const head = await evidenceHead(await openConfigured(context, loaded), cluster, context.signal);
-    return head === undefined ? null : formatKnownHead(head);
+    return await knownHeadNow(await openConfigured(context, loaded), cluster, context.signal);
   } catch (error) {
     if (!isSpillwayError(error) || error.code === 'SPW_INTERRUPTED') throw error;
     context.output.warn(`the head of the evidence cannot be read: ${error.message}`);

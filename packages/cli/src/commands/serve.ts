@@ -6,6 +6,7 @@ import { channelsOf } from '../channels.ts';
 import type { Command, Context } from '../context.ts';
 import { hasDrillFile } from '../drill-file.ts';
 import { loadFor, oidcClientSecret, openConfigured } from '../session.ts';
+import { consoleFolder } from '../console-folder.ts';
 import { stateFolder } from '../state-folder.ts';
 import { watchOf } from '../watch.ts';
 import { settingsShown } from './config.ts';
@@ -37,6 +38,7 @@ export const serve =
       watch: watchOf(context, loaded),
       hasDrill: (name) => hasDrillFile(context, loaded, name),
       channels: await channelsOf(context, loaded),
+      consoleFolder: consoleFolder(),
       openRepository: () => openConfigured(context, loaded),
       logStream: { write: (line) => output.message(line) },
       logLevel: options.logLevel,

@@ -173,6 +173,42 @@ export const pageDocument = z.string().describe('text/html');
 export const metricsText = z.string().describe('application/openmetrics-text, or text/plain');
 export const eventStreamDocument = z.string().describe('text/event-stream');
 
+/** `GET /api/v1/clusters/{cluster}/history`. Oldest first; without what only looks. */
+export const jobHistoryDocument = z
+  .object({
+    cluster: z.string(),
+    since: time,
+    /** Whether there were more than are told; then the newest are. */
+    cut: z.boolean(),
+    jobs: z.array(
+      z.object({
+        id: z.string(),
+        command: z.string(),
+        schedule: z.string().nullable(),
+        state: z.enum(jobStates),
+        /** When it was due, or asked for. */
+        at: time,
+        /** Moments of its schedule before that for which nothing ran. */
+        missed: count,
+      }),
+    ),
+  })
+  .meta({ id: 'JobHistory' });
+
+/** `GET /api/v1/storage`. */
+export const spaceDocument = z
+  .object({
+    places: z.array(
+      z.object({
+        place: z.string(),
+        /** Null of a bucket, which has no end. */
+        available_bytes: count.nullable(),
+        size_bytes: count.nullable(),
+      }),
+    ),
+  })
+  .meta({ id: 'Space' });
+
 /** `POST /api/v1/clusters/{cluster}/restore-plan`. */
 export const plannedRestoreDocument = z
   .object({ job: jobDocument, plan: z.unknown().describe('as spillway restore --dry-run') })
@@ -269,6 +305,12 @@ export type ClusterDocument = Immutable<z.infer<typeof clusterDocument>>;
 export type StandingDocument = Immutable<z.infer<typeof standingDocument>>;
 export type ClusterOverviewDocument = Immutable<z.infer<typeof clusterOverviewDocument>>;
 export type OverviewDocument = Immutable<z.infer<typeof overviewDocument>>;
+export type JobPageDocument = Immutable<z.infer<typeof jobPageDocument>>;
+export type JobLogDocument = Immutable<z.infer<typeof jobLogDocument>>;
+export type JobHistoryDocument = Immutable<z.infer<typeof jobHistoryDocument>>;
+export type SpaceDocument = Immutable<z.infer<typeof spaceDocument>>;
+export type PlannedRestoreDocument = Immutable<z.infer<typeof plannedRestoreDocument>>;
+export type AuditPageDocument = Immutable<z.infer<typeof auditPageDocument>>;
 export type TokenDocument = Immutable<z.infer<typeof tokenDocument>>;
 export type TokensDocument = Immutable<z.infer<typeof tokensDocument>>;
 export type CreatedTokenDocument = Immutable<z.infer<typeof createdTokenDocument>>;

@@ -27,6 +27,7 @@ export const jobsQuery = z.object({
     .optional(),
 });
 export const auditQuery = z.object({ ...page, cluster: clusterName.optional() });
+export const historyQuery = z.object({ days: z.coerce.number().int().min(1).max(400).default(30) });
 export const logQuery = z.object({
   after: z.coerce.number().int().min(0).default(0).describe('only lines behind this one'),
   limit: z.coerce.number().int().min(1).max(2000).default(500),

@@ -42,7 +42,7 @@ declare module 'fastify' {
     readonly wants?: Role | 'open';
   }
   interface FastifyInstance {
-    /** Every route of the API, without what answers HEAD for it. */
+    /** Every route of the API, without what answers HEAD for it, and without the console's files. */
     routeList: { readonly method: string; readonly url: string; readonly wants: Role | 'open' }[];
   }
 }
@@ -198,9 +198,11 @@ export function refuseForeignOrigin(request: FastifyRequest): void {
 /** No route without a word on who may call it. */
 function wantRoles(app: FastifyInstance): void {
   app.decorate('routeList', []);
-  app.addHook('onRoute', ({ method, url, config }) => {
+  app.addHook('onRoute', ({ method, url, config, schema }) => {
     const wants = config?.wants;
     if (wants === undefined) throw new Error(`${String(method)} ${url} does not say who may call it`);
+    // What is hidden from the document is no part of the API: the files of the console.
+    if (schema?.hide === true) return;
     for (const one of [method].flat()) if (one !== 'HEAD') app.routeList.push({ method: one, url, wants });
   });
 }

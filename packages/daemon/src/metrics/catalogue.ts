@@ -100,7 +100,11 @@ export const catalogue = {
   spillway_backup_new_bytes: gauge('backups', 'cluster type', 'What the repository lacked of it, before compression'),
   spillway_backup_stored_bytes: gauge('backups', 'cluster type', 'What was written to the repository for it'),
   spillway_backup_new_ratio: gauge('backups', 'cluster type', 'New bytes of the newest backup, as a share of all'),
-  spillway_backup_damaged_pages: gauge('backups', 'cluster', 'Pages of the cluster with a wrong checksum in the newest'),
+  spillway_backup_damaged_pages: gauge(
+    'backups',
+    'cluster',
+    'Pages of the cluster with a wrong checksum in the newest',
+  ),
   spillway_repository_logical_bytes: gauge('backups', 'cluster', 'Size of all backups, as if each were whole'),
   spillway_repository_backup_stored_bytes: gauge('backups', 'cluster', 'What was written for all of them'),
   spillway_repository_dedup_ratio: gauge('backups', 'cluster', 'Logical bytes over stored bytes, WAL aside'),
@@ -116,7 +120,11 @@ export const catalogue = {
   spillway_wal_lag_bytes: gauge('status', 'cluster repository', 'WAL that the source has flushed and the place lacks'),
   spillway_wal_timeline: gauge('status', 'cluster', 'Timeline of the newest WAL in the repository'),
   spillway_rto_seconds: gauge('status', 'cluster scenario', 'How long a recovery would take today'),
-  spillway_rto_measured: gauge('status', 'cluster scenario', '1 where that rests on measured recoveries, 0 for a guess'),
+  spillway_rto_measured: gauge(
+    'status',
+    'cluster scenario',
+    '1 where that rests on measured recoveries, 0 for a guess',
+  ),
   spillway_slot_retained_bytes: gauge('status', 'cluster slot', 'WAL that the slot holds back on the source'),
   spillway_slot_safe_bytes: gauge(
     'status',
@@ -132,12 +140,20 @@ export const catalogue = {
   ),
   spillway_replica_lag_bytes: gauge('status', 'cluster replica', 'WAL that it has not flushed yet'),
   spillway_replica_streaming: gauge('status', 'cluster replica', '1 where it streams, 0 where it catches up or waits'),
-  spillway_archive_failed_total: counter('status', 'cluster', 'Failures of archive_command, as pg_stat_archiver counts'),
+  spillway_archive_failed_total: counter(
+    'status',
+    'cluster',
+    'Failures of archive_command, as pg_stat_archiver counts',
+  ),
   spillway_archive_last_success_timestamp_seconds: gauge('status', 'cluster', 'When a file was last archived'),
 
   spillway_server_up: gauge('servers', 'cluster server', '1 where the server answered'),
   spillway_server_writable: gauge('servers', 'cluster server', '1 where it is a primary'),
-  spillway_server_timeline: gauge('servers', 'cluster server', 'Its timeline; of a standby that of its last checkpoint'),
+  spillway_server_timeline: gauge(
+    'servers',
+    'cluster server',
+    'Its timeline; of a standby that of its last checkpoint',
+  ),
   spillway_database_up: gauge('servers', 'cluster', '1 where one of its servers answers and takes writes'),
   spillway_server_connections: gauge('servers', 'cluster server', 'Connections of clients'),
   spillway_server_connections_limit: gauge('servers', 'cluster server', 'max_connections'),

@@ -58,8 +58,20 @@ const evidenceOf = (...records: readonly object[]): Pick<EvidenceListDocument, '
 const evidence = evidenceOf(
   { kind: 'verification', level: 'data', result: 'passed', finished_at: '2026-11-20T00:00:00Z' },
   { kind: 'verification', level: 'data', result: 'failed', finished_at: '2026-11-27T00:00:00Z' },
-  { kind: 'drill', level: 'restore', result: 'passed', finished_at: '2026-11-02T00:00:00Z', details: { rto_seconds: 41, rpo_seconds: null } },
-  { kind: 'key-check', level: 'keys', result: 'passed', finished_at: '2026-11-01T00:00:00Z', details: { slot_kind: 'passphrase' } },
+  {
+    kind: 'drill',
+    level: 'restore',
+    result: 'passed',
+    finished_at: '2026-11-02T00:00:00Z',
+    details: { rto_seconds: 41, rpo_seconds: null },
+  },
+  {
+    kind: 'key-check',
+    level: 'keys',
+    result: 'passed',
+    finished_at: '2026-11-01T00:00:00Z',
+    details: { slot_kind: 'passphrase' },
+  },
   {
     kind: 'anomaly',
     level: 'structure',
@@ -132,37 +144,37 @@ test('what was read becomes samples, with their labels and in base units', () =>
     'spillway_backup_last_failure_timestamp_seconds{kind=full}': NOW / 1000 - 5,
     'spillway_job_completed_total{command=verify,state=failed}': 4,
     'spillway_job_completed_total{command=copy,state=failed}': 0,
-    'spillway_job_oldest_queued_timestamp_seconds': NOW / 1000 - 60,
-    'spillway_wal_gaps': 1,
+    spillway_job_oldest_queued_timestamp_seconds: NOW / 1000 - 60,
+    spillway_wal_gaps: 1,
     'spillway_backups{verification=none}': 1,
     'spillway_backup_new_ratio{type=full}': 0.5,
-    'spillway_repository_dedup_ratio': 10,
-    'spillway_backup_damaged_pages': 2,
+    spillway_repository_dedup_ratio: 10,
+    spillway_backup_damaged_pages: 2,
     'spillway_verification_last_success_timestamp_seconds{level=data}': Date.parse('2026-11-20T00:00:00Z') / 1000,
     'spillway_verification_failed{level=data}': 1,
-    'spillway_drill_failed': 0,
-    'spillway_drill_rto_seconds': 41,
-    'spillway_drill_rpo_seconds': undefined,
-    'spillway_drill_due_timestamp_seconds': Date.parse('2026-11-02T00:00:00Z') / 1000,
+    spillway_drill_failed: 0,
+    spillway_drill_rto_seconds: 41,
+    spillway_drill_rpo_seconds: undefined,
+    spillway_drill_due_timestamp_seconds: Date.parse('2026-11-02T00:00:00Z') / 1000,
     // Shown with the passphrase alone.
-    'spillway_recovery_key_last_proven_timestamp_seconds': undefined,
+    spillway_recovery_key_last_proven_timestamp_seconds: undefined,
     'spillway_anomalies_open{rule=weakened,severity=alarm}': 1,
-    'spillway_evidence_sequence': 5,
-    'spillway_rpo_seconds': Number.POSITIVE_INFINITY,
+    spillway_evidence_sequence: 5,
+    spillway_rpo_seconds: Number.POSITIVE_INFINITY,
     'spillway_wal_lag_bytes{repository=repository}': 256,
     'spillway_rto_measured{scenario=one table}': 0,
     'spillway_slot_lost{slot=s}': 1,
     'spillway_slot_safe_bytes{slot=s}': undefined,
-    'spillway_archive_failed_total': undefined,
+    spillway_archive_failed_total: undefined,
     // An idle primary shows false lag in seconds.
     'database_replica_lag_seconds{replica=idle}': 0,
     'database_replica_lag_seconds{replica=slow}': 12,
     'spillway_replica_streaming{replica=slow}': 0,
-    'spillway_receiver_up': 0,
-    'spillway_receiver_restarts_total': 2,
+    spillway_receiver_up: 0,
+    spillway_receiver_restarts_total: 2,
     'spillway_server_up{server=a:5432}': 0,
     'spillway_server_writable{server=a:5432}': undefined,
-    'spillway_database_up': 0,
+    spillway_database_up: 0,
     'backup_storage_available_bytes{repository=repository}': 7,
     'spillway_repository_protection_weak{repository=repository}': undefined,
     'spillway_collection_success{part=places}': 1,
@@ -171,7 +183,7 @@ test('what was read becomes samples, with their labels and in base units', () =>
 });
 
 test('a part that could not be read has no number, and says so', () => {
-  const got = series(facts({ backups: taken('backups', undefined, 'the bucket is gone') }));
+  const got = series(facts({ backups: taken<BackupsDocument>('backups', undefined, 'the bucket is gone') }));
   assert.equal(got.get('spillway_collection_success{part=backups}'), 0);
   assert.equal(got.get('spillway_collection_age_seconds{part=backups}'), 7);
   for (const name of ['spillway_wal_gaps', 'spillway_recoverable', 'spillway_repository_dedup_ratio']) {
@@ -185,7 +197,10 @@ test('both formats are written, one after the other, and neither spoils the othe
   const exposition = new Exposition();
   const samples = samplesOf(facts());
   for (let round = 0; round < 2; round++) {
-    const open = await exposition.render(samples, formatOf('application/openmetrics-text;version=1.0.0,text/plain;q=0.5'));
+    const open = await exposition.render(
+      samples,
+      formatOf('application/openmetrics-text;version=1.0.0,text/plain;q=0.5'),
+    );
     assert.match(open.type, /^application\/openmetrics-text/);
     assert.match(open.text, /# TYPE backup_success counter\n/);
     assert.match(open.text, /\nbackup_success_total\{cluster="water",kind="full",status="success"\} 3\n/);
@@ -201,7 +216,13 @@ test('both formats are written, one after the other, and neither spoils the othe
 test('the first Monday is that of this month, or of the last where it has not come', () => {
   const of = (at: string): string => new Date(firstMonday(Date.parse(at))).toISOString().slice(0, 10);
   assert.deepEqual(
-    ['2026-11-28T12:00:00Z', '2026-11-01T23:59:59Z', '2026-11-02T00:00:00Z', '2027-01-03T00:00:00Z', '2026-06-01T00:00:00Z'].map(of),
+    [
+      '2026-11-28T12:00:00Z',
+      '2026-11-01T23:59:59Z',
+      '2026-11-02T00:00:00Z',
+      '2027-01-03T00:00:00Z',
+      '2026-06-01T00:00:00Z',
+    ].map(of),
     ['2026-11-02', '2026-10-05', '2026-11-02', '2026-12-07', '2026-06-01'],
   );
 });

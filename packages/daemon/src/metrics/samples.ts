@@ -189,7 +189,8 @@ type Evidence = EvidenceListDocument['records'][number];
 function sayEvidence(say: Say, { records, unreadable }: Pick<EvidenceListDocument, 'records' | 'unreadable'>): void {
   const newest = (match: (each: Evidence) => boolean): Evidence | undefined => {
     let found: Evidence | undefined;
-    for (const each of records) if (match(each) && (found === undefined || each.finished_at >= found.finished_at)) found = each;
+    for (const each of records)
+      if (match(each) && (found === undefined || each.finished_at >= found.finished_at)) found = each;
     return found;
   };
   for (const level of new Set(records.flatMap((each) => (each.kind === 'verification' ? [each.level] : [])))) {
@@ -208,7 +209,8 @@ function sayEvidence(say: Say, { records, unreadable }: Pick<EvidenceListDocumen
     say('spillway_drill_rpo_seconds', {}, numberOf(drill.details['rpo_seconds']));
   }
   const key = newest(
-    ({ kind, result, details }) => kind === 'key-check' && result === 'passed' && details['slot_kind'] === 'recovery-key',
+    ({ kind, result, details }) =>
+      kind === 'key-check' && result === 'passed' && details['slot_kind'] === 'recovery-key',
   );
   say('spillway_recovery_key_last_proven_timestamp_seconds', {}, seconds(key?.finished_at));
   const anomaly = newest(({ kind }) => kind === 'anomaly');

@@ -2,7 +2,16 @@
 
 import { SpillwayError } from '@spillway/contract';
 import type { ChannelConfiguration } from '@spillway/contract';
-import { type Letter, pagerdutyLetter, type Request, slackLetter, subjectOf, teamsLetter, textOf, webhookLetter } from './letters.ts';
+import {
+  type Letter,
+  pagerdutyLetter,
+  type Request,
+  slackLetter,
+  subjectOf,
+  teamsLetter,
+  textOf,
+  webhookLetter,
+} from './letters.ts';
 
 export interface Channel {
   readonly name: string;
@@ -56,7 +65,12 @@ async function post(url: string, { body, headers }: Request, signal: AbortSignal
   throw new (mayPass ? Error : Refused)(`it answered ${answer.status}`);
 }
 
-async function sendMail({ name, settings, secret }: Channel, letter: Letter, wait: Wait, signal: AbortSignal): Promise<void> {
+async function sendMail(
+  { name, settings, secret }: Channel,
+  letter: Letter,
+  wait: Wait,
+  signal: AbortSignal,
+): Promise<void> {
   if (settings.kind !== 'email') return;
   const { createTransport } = await import('nodemailer');
   const { host, port, secure, plain, user, from, to } = settings;

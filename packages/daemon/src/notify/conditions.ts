@@ -34,7 +34,14 @@ export function conditionsOf(facts: Facts): Judged {
   const unknown = new Set<string>();
   const samples = samplesOf(facts);
   const open = facts.clusters.flatMap((cluster) => {
-    for (const taken of [cluster.backups, cluster.wal, cluster.evidence, cluster.jobs, cluster.status, cluster.servers]) {
+    for (const taken of [
+      cluster.backups,
+      cluster.wal,
+      cluster.evidence,
+      cluster.jobs,
+      cluster.status,
+      cluster.servers,
+    ]) {
       if (taken !== undefined && taken.value === undefined) unknown.add(`${cluster.cluster} ${taken.part}`);
     }
     const own = samples.filter(({ labels }) => labels['cluster'] === cluster.cluster);
@@ -82,7 +89,12 @@ function ofCluster(facts: ClusterFacts, samples: readonly Sample[], now: number)
 
   const rpo = one('spillway_rpo_seconds');
   if (rpo !== undefined && rpo > objectives.rpoSeconds) {
-    say('RpoBroken', 'critical', 'status', `If it were lost now, more than ${ageOf(objectives.rpoSeconds)} would be gone.`);
+    say(
+      'RpoBroken',
+      'critical',
+      'status',
+      `If it were lost now, more than ${ageOf(objectives.rpoSeconds)} would be gone.`,
+    );
   } else if (rpo !== undefined && rpo > objectives.rpoSeconds / 2) {
     say('RpoAtRisk', 'warning', 'status', `If it were lost now, ${ageOf(rpo)} would be gone.`);
   }
@@ -94,7 +106,8 @@ function ofCluster(facts: ClusterFacts, samples: readonly Sample[], now: number)
     }
   }
   for (const { labels, value } of all('spillway_slot_lost')) {
-    if (value === 1) say('SlotRetention', 'critical', 'status', `The slot ${labels['slot'] ?? ''} is lost, or is about to be.`);
+    if (value === 1)
+      say('SlotRetention', 'critical', 'status', `The slot ${labels['slot'] ?? ''} is lost, or is about to be.`);
   }
   for (const { labels, value } of all('database_replica_lag_seconds')) {
     const replica = labels['replica'] ?? '';
@@ -108,7 +121,11 @@ function ofCluster(facts: ClusterFacts, samples: readonly Sample[], now: number)
   }
   if (one('spillway_drill_failed') === 1) say('DrillFailed', 'critical', 'evidence', 'The last recovery drill failed.');
   const due = one('spillway_drill_due_timestamp_seconds') ?? now;
-  if (facts.evidence.value !== undefined && now - due > DAY && (one('spillway_drill_last_success_timestamp_seconds') ?? 0) < due) {
+  if (
+    facts.evidence.value !== undefined &&
+    now - due > DAY &&
+    (one('spillway_drill_last_success_timestamp_seconds') ?? 0) < due
+  ) {
     say('DrillOverdue', 'warning', 'evidence', "This month's recovery drill has not passed.");
   }
   for (const { labels, value } of all('spillway_anomalies_open')) {
@@ -116,9 +133,13 @@ function ofCluster(facts: ClusterFacts, samples: readonly Sample[], now: number)
     const alert = rule === 'weakened' || rule === 'hold-released' ? 'ImmutabilityWeakened' : 'DedupAnomaly';
     say(alert, 'critical', 'evidence', `spillway anomalies found ${value} signs (${rule}).`, rule);
   }
-  for (const { part, error, ageSeconds } of [facts.backups, facts.evidence, facts.jobs, facts.status, facts.servers].flatMap(
-    (taken) => taken ?? [],
-  )) {
+  for (const { part, error, ageSeconds } of [
+    facts.backups,
+    facts.evidence,
+    facts.jobs,
+    facts.status,
+    facts.servers,
+  ].flatMap((taken) => taken ?? [])) {
     if (error === null || ageSeconds < UNREAD_SECONDS) continue;
     // Of the part that is always there to be looked at: that it fails is known.
     say('CollectionFailing', 'warning', 'jobs', `${part} could not be read for ${ageOf(ageSeconds)}: ${error}.`, part);

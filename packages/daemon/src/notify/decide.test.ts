@@ -30,7 +30,12 @@ function play(
 ): readonly string[] {
   let memory: NotifyMemory = {};
   return moments.map(([minutes, open, unknown = []]) => {
-    const decided = decideNotifications({ open, unknown: new Set(unknown) }, memory, start + minutes * MINUTE, settings);
+    const decided = decideNotifications(
+      { open, unknown: new Set(unknown) },
+      memory,
+      start + minutes * MINUTE,
+      settings,
+    );
     // As the state keeps it.
     memory = JSON.parse(JSON.stringify(decided.memory)) as NotifyMemory;
     return decided.messages
@@ -50,46 +55,95 @@ const b = condition('DrillOverdue', 'warning');
 
 test('what is wrong is told after a while, once, again after the time of repetition, and once when it is mended', () => {
   assert.deepEqual(
-    play([[0, [a]], [0.5, [a]], [1, [a]], [2, [a]], [240, [a]], [241, [a]], [242, [a]], [243, []], [244, []]]),
+    play([
+      [0, [a]],
+      [0.5, [a]],
+      [1, [a]],
+      [2, [a]],
+      [240, [a]],
+      [241, [a]],
+      [242, [a]],
+      [243, []],
+      [244, []],
+    ]),
     ['', '', 'water: RpoBroken', '', '', 'water: RpoBroken again', '', 'water: RpoBroken mended', ''],
   );
 });
 
 test('what is mended before it was told never is', () => {
-  assert.deepEqual(play([[0, [a]], [0.5, []], [2, []]]), ['', '', '']);
+  assert.deepEqual(
+    play([
+      [0, [a]],
+      [0.5, []],
+      [2, []],
+    ]),
+    ['', '', ''],
+  );
 });
 
 test('of one cluster all that is due is one message, the worst first; another cluster has its own', () => {
-  assert.deepEqual(play([[0, [b, a, condition('WalGap', 'critical', 'air')]], [1, [b, a, condition('WalGap', 'critical', 'air')]]]), [
-    '',
-    'air: WalGap; water: RpoBroken DrillOverdue',
-  ]);
+  assert.deepEqual(
+    play([
+      [0, [b, a, condition('WalGap', 'critical', 'air')]],
+      [1, [b, a, condition('WalGap', 'critical', 'air')]],
+    ]),
+    ['', 'air: WalGap; water: RpoBroken DrillOverdue'],
+  );
 });
 
 test('in quiet hours warnings wait, in the zone that is meant, and so does the word that they are mended', () => {
   // 21:00 there is 19:00 UTC.
   const evening = Date.parse('2026-11-28T19:00:00Z');
   assert.deepEqual(
-    play([[0, [b]], [1, [b]], [70, []], [539, []], [540, []]], nights, evening),
+    play(
+      [
+        [0, [b]],
+        [1, [b]],
+        [70, []],
+        [539, []],
+        [540, []],
+      ],
+      nights,
+      evening,
+    ),
     ['', 'water: DrillOverdue', '', '', 'water: DrillOverdue mended'],
   );
   assert.deepEqual(
-    play([[60, [a, b]], [62, [a, b]], [539, [b]], [540, [b]]], nights, evening),
+    play(
+      [
+        [60, [a, b]],
+        [62, [a, b]],
+        [539, [b]],
+        [540, [b]],
+      ],
+      nights,
+      evening,
+    ),
     ['', 'water: RpoBroken', 'water: RpoBroken mended', 'water: DrillOverdue'],
   );
 });
 
 test('what cannot be read is neither wrong nor mended', () => {
-  assert.deepEqual(play([[0, [a]], [1, [a]], [2, [], ['water status']], [3, [], ['water status']], [4, [a]], [5, []]]), [
-    '',
-    'water: RpoBroken',
-    '',
-    '',
-    '',
-    'water: RpoBroken mended',
-  ]);
+  assert.deepEqual(
+    play([
+      [0, [a]],
+      [1, [a]],
+      [2, [], ['water status']],
+      [3, [], ['water status']],
+      [4, [a]],
+      [5, []],
+    ]),
+    ['', 'water: RpoBroken', '', '', '', 'water: RpoBroken mended'],
+  );
   // Of another part, or another cluster, it says nothing.
-  assert.deepEqual(play([[0, [a]], [1, [a]], [2, [], ['water jobs', 'air status']]])[2], 'water: RpoBroken mended');
+  assert.deepEqual(
+    play([
+      [0, [a]],
+      [1, [a]],
+      [2, [], ['water jobs', 'air status']],
+    ])[2],
+    'water: RpoBroken mended',
+  );
 });
 
 test('a channel gets the severities that it wants, and nothing where none is left', () => {
@@ -110,7 +164,12 @@ test('whatever comes about, nothing is told twice within the time of repetition,
         for (const [minutes, open, isUnknown] of steps) {
           now += minutes * MINUTE;
           const unknown = new Set(isUnknown ? ['water status'] : []);
-          const decided = decideNotifications({ open: open.map((name) => condition(name)), unknown }, memory, now, plain);
+          const decided = decideNotifications(
+            { open: open.map((name) => condition(name)), unknown },
+            memory,
+            now,
+            plain,
+          );
           for (const { wrong, mended } of decided.messages) {
             for (const { alert } of wrong) {
               const before = toldAt.get(alert);

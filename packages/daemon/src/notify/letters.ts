@@ -35,7 +35,8 @@ export function textOf({ message, at, host, evidenceHead, runbooks }: Letter): s
     lines.push(`${severity.toUpperCase()} ${alert}: ${plain(summary)}`);
     lines.push(`  for ${ageOf((at - since) / 1000)}${again ? ', told before' : ''}${runbook(alert, runbooks)}`);
   }
-  for (const { alert, since } of message.mended) lines.push(`MENDED ${alert} (was wrong for ${ageOf((at - since) / 1000)})`);
+  for (const { alert, since } of message.mended)
+    lines.push(`MENDED ${alert} (was wrong for ${ageOf((at - since) / 1000)})`);
   lines.push('', `Cluster ${message.cluster}, told by ${host} at ${new Date(at).toISOString()}.`);
   lines.push(`Evidence ${evidenceHead ?? 'could not be read'}`);
   return lines.join('\n');

@@ -122,7 +122,11 @@ export class Notifier {
   }
 }
 
-export function settingsOf({ group_for: group, repeat_after: repeat, quiet_hours: quiet }: NotificationsConfiguration): NotifySettings {
+export function settingsOf({
+  group_for: group,
+  repeat_after: repeat,
+  quiet_hours: quiet,
+}: NotificationsConfiguration): NotifySettings {
   return {
     groupForMs: group,
     repeatAfterMs: repeat,

@@ -10,7 +10,7 @@ import { type BackupsDocument, SpillwayError, type StatusDocument, type WalRepor
 import { describeBackups, lastSuccesses } from '@spillway/control';
 import { checkWal, type EvidenceList, listBackups, listDumps, listEvidence, type Repository } from '@spillway/engine';
 import type { Clock } from '../clock.ts';
-import type { Watch } from '../watch.ts';
+import type { PlaceSeen, Watch } from '../watch.ts';
 
 interface Kept {
   readonly until: number;
@@ -66,13 +66,17 @@ export class Readings {
     });
   }
 
-  /** Whether the command line gave it the means to look at clusters. */
+  /** Whether the command line gave it the means to look at clusters and places. */
   get canWatch(): boolean {
     return this.#watch !== undefined;
   }
 
   status(cluster: string): Promise<StatusDocument> {
     return this.#keep(`${cluster} status`, () => this.#see((watch, signal) => watch.status(cluster, signal)));
+  }
+
+  places(): Promise<readonly PlaceSeen[]> {
+    return this.#keep('places', () => this.#see((watch, signal) => watch.places(signal)));
   }
 
   /** Works on the open repository, without keeping an answer. */

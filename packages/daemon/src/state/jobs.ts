@@ -81,6 +81,15 @@ export interface JobsAsked {
   readonly limit: number;
 }
 
+export interface PastJob {
+  readonly id: string;
+  readonly command: string;
+  readonly schedule: string | null;
+  readonly state: JobState;
+  readonly at: number;
+  readonly missed: number;
+}
+
 const LINES_MAX = 2000;
 const RESULT_CHARACTERS_MAX = 1_000_000;
 
@@ -208,6 +217,17 @@ export class JobStore {
     return this.#database
       .all<JobRow>(`SELECT * FROM job ${where} ORDER BY id DESC LIMIT ?`, ...values, limit)
       .map((row) => jobOf(row));
+  }
+
+  /** Newest first, since `since`; without what only looks. */
+  history(cluster: string, since: number, limit: number): readonly PastJob[] {
+    return this.#database.all<PastJob>(
+      `SELECT id, command, schedule, state, coalesce(due_at, requested_at) AS at, missed FROM job
+       WHERE cluster = ? AND lane <> 'look' AND requested_at >= ? ORDER BY id DESC LIMIT ?`,
+      cluster,
+      since,
+      limit,
+    );
   }
 
   lastOf(cluster: string, schedule: string): Job | undefined {

@@ -1,0 +1,131 @@
+// Backups of all clusters, newest first: size, what was new, how long, when verified, and what keeps them.
+
+import type { BackupsDocument } from '@spillway/contract';
+import { useQueries, useQuery } from '@tanstack/react-query';
+import { Link } from 'wouter';
+import { backupsQuery, overviewQuery } from '../api/queries.ts';
+import { Chip } from '../piece/chip.tsx';
+import { Moment } from '../piece/moment.tsx';
+import { Asked, Empty, Loading, Problem } from '../piece/states.tsx';
+import { useTitle } from '../piece/title.ts';
+import { useFilter } from '../piece/filter.tsx';
+import { bytes, duration, shortId } from '../wording.ts';
+
+export type Backup = BackupsDocument['backups'][number];
+
+export function BackupsPage() {
+  useTitle('Backups');
+  const overview = useQuery(overviewQuery);
+  return (
+    <>
+      <h1>Backups</h1>
+      <Asked query={overview} what="the clusters">
+        {({ clusters }) => <Of clusters={clusters.map(({ name }) => name)} />}
+      </Asked>
+    </>
+  );
+}
+
+function Of({ clusters }: { readonly clusters: readonly string[] }) {
+  const answers = useQueries({ queries: clusters.map((cluster) => backupsQuery(cluster)) });
+  const { chosen, field } = useFilter('Cluster', clusters);
+  const backups = answers
+    .flatMap(({ data }) => data?.backups ?? [])
+    .filter(({ cluster }) => chosen === '' || cluster === chosen)
+    .toSorted((a, b) => (a.started_at < b.started_at ? 1 : -1));
+  const failed = answers.find(({ error }) => error !== null)?.error;
+  return (
+    <>
+      {clusters.length > 1 && <div className="filters">{field}</div>}
+      {failed !== undefined && failed !== null && <Problem error={failed} what="Not every repository could be read." />}
+      {answers.some(({ isPending }) => isPending) && <Loading what="the backups" />}
+      {backups.length === 0 ? (
+        answers.every(({ isSuccess }) => isSuccess) && (
+          <Empty title="There is no backup yet">
+            <p>The service makes the first one by itself, unless its schedule is never. At the machine:</p>
+            <pre tabIndex={0}>spillway backup --type full</pre>
+          </Empty>
+        )
+      ) : (
+        <BackupsTable backups={backups} isOfOneCluster={clusters.length === 1} />
+      )}
+    </>
+  );
+}
+
+export function VerificationChip({ backup }: { readonly backup: Backup }) {
+  if (!backup.wal_complete) return <Chip tone="bad">WAL missing</Chip>;
+  if (backup.verification === 'failed') return <Chip tone="bad">failed</Chip>;
+  if (backup.proven_at === null) return <Chip tone="unknown">not proven</Chip>;
+  return <Chip tone="good">proven</Chip>;
+}
+
+function BackupsTable({
+  backups,
+  isOfOneCluster,
+}: {
+  readonly backups: readonly Backup[];
+  readonly isOfOneCluster: boolean;
+}) {
+  return (
+    <div className="card scroll" tabIndex={0} role="region" aria-label="Backups">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Backup</th>
+            {!isOfOneCluster && <th scope="col">cluster</th>}
+            <th scope="col">finished</th>
+            <th scope="col" className="number">
+              size
+            </th>
+            <th scope="col" className="number">
+              new
+            </th>
+            <th scope="col" className="number">
+              stored
+            </th>
+            <th scope="col" className="number">
+              took
+            </th>
+            <th scope="col">verified</th>
+            <th scope="col">kept</th>
+          </tr>
+        </thead>
+        <tbody>
+          {backups.map((backup) => (
+            <tr key={backup.id}>
+              <th scope="row">
+                <Link href={`/clusters/${backup.cluster}/backups/${backup.id}`}>
+                  {backup.type} {shortId(backup.id)}
+                </Link>
+              </th>
+              {!isOfOneCluster && (
+                <td>
+                  <Link href={`/clusters/${backup.cluster}`}>{backup.cluster}</Link>
+                </td>
+              )}
+              <td>
+                <Moment at={backup.finished_at} ago="too" />
+              </td>
+              <td className="number">{bytes(backup.bytes)}</td>
+              <td className="number">{bytes(backup.new_bytes)}</td>
+              <td className="number">{bytes(backup.stored_bytes)}</td>
+              <td className="number">{duration(backup.duration_seconds)}</td>
+              <td>
+                <VerificationChip backup={backup} />{' '}
+                {backup.proven_at !== null && <Moment at={backup.proven_at} ago="only" />}
+              </td>
+              <td>
+                {backup.legal_hold === null ? (
+                  <span className="muted">by the rules</span>
+                ) : (
+                  `on hold: ${backup.legal_hold}`
+                )}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

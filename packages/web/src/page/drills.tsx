@@ -1,0 +1,202 @@
+// Drills of all clusters: when the next is, how each went, how long recovery took, and the rest of the evidence.
+
+import { useQueries, useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import { Link } from 'wouter';
+import { clusterQuery, evidenceQuery, overviewQuery } from '../api/queries.ts';
+import { ResultChip } from '../piece/chip.tsx';
+import { Moment } from '../piece/moment.tsx';
+import { drillOf, secondsBetween, type EvidenceRecord } from '../piece/records.ts';
+import { Asked, Empty, Loading, Problem } from '../piece/states.tsx';
+import { useTitle } from '../piece/title.ts';
+import { useFilter } from '../piece/filter.tsx';
+import { capital, duration } from '../wording.ts';
+import { Trend } from '../piece/trend.tsx';
+
+export function DrillsPage() {
+  useTitle('Drills');
+  const overview = useQuery(overviewQuery);
+  return (
+    <>
+      <h1>Drills and evidence</h1>
+      <Asked query={overview} what="the clusters">
+        {({ clusters }) => <Of clusters={clusters.map(({ name }) => name)} />}
+      </Asked>
+    </>
+  );
+}
+
+function Of({ clusters }: { readonly clusters: readonly string[] }) {
+  const answers = useQueries({ queries: clusters.map((cluster) => evidenceQuery(cluster)) });
+  const plans = useQueries({ queries: clusters.map((cluster) => clusterQuery(cluster)) });
+  const records = answers
+    .flatMap(({ data }) => data?.records ?? [])
+    .toSorted((a, b) => (a.finished_at < b.finished_at ? 1 : -1));
+  const drills = records.filter(({ kind }) => kind === 'drill');
+  const unreadable = answers.reduce((sum, { data }) => sum + (data?.unreadable.length ?? 0), 0);
+  const failed = answers.find(({ error }) => error !== null)?.error;
+  const next = plans
+    .flatMap(({ data }) => (data === undefined ? [] : [data]))
+    .flatMap(({ name, schedules }) =>
+      schedules.filter(({ kind }) => kind === 'drill').map(({ next_at: at }) => ({ name, at })),
+    );
+  if (answers.some(({ isPending }) => isPending)) return <Loading what="the evidence" />;
+  return (
+    <>
+      {failed !== undefined && failed !== null && <Problem error={failed} what="Not all evidence could be read." />}
+      {unreadable > 0 && (
+        <div className="banner bad" role="alert">
+          <strong>{unreadable} records cannot be read, or their signatures do not hold.</strong> The command{' '}
+          <code>spillway evidence verify</code> says which, and why.
+        </div>
+      )}
+      <section className="card" aria-labelledby="drills">
+        <h2 id="drills">Drills</h2>
+        <p className="muted">
+          Next:{' '}
+          {next.map(({ name, at }, index) => (
+            <span key={name}>
+              {index > 0 && ', '}
+              {name} <Moment at={at} ago="too" none="never" />
+            </span>
+          ))}
+        </p>
+        {drills.length === 0 ? (
+          <Empty title="No drill has been run yet">
+            <p>
+              A drill restores into a throw-away cluster, checks what is in it, and measures. Write one, then run it:
+            </p>
+            <pre tabIndex={0}>spillway drill init monthly{'\n'}spillway drill run monthly</pre>
+          </Empty>
+        ) : (
+          <>
+            <Trend
+              title="Measured time to recovery"
+              points={drills
+                .flatMap((record) => {
+                  const { rto_seconds: seconds } = drillOf(record);
+                  return seconds === null || seconds === undefined
+                    ? []
+                    : [{ at: Date.parse(record.finished_at), value: seconds }];
+                })
+                .toReversed()}
+              tell={duration}
+            />
+            <DrillsTable drills={drills} />
+          </>
+        )}
+      </section>
+      <Evidence records={records} clusters={clusters} />
+    </>
+  );
+}
+
+function DrillsTable({ drills }: { readonly drills: readonly EvidenceRecord[] }) {
+  return (
+    <div className="scroll" tabIndex={0} role="region" aria-label="Table of drills">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Drill</th>
+            <th scope="col">cluster</th>
+            <th scope="col">result</th>
+            <th scope="col">when</th>
+            <th scope="col">RTO</th>
+            <th scope="col">RPO</th>
+            <th scope="col">checks</th>
+          </tr>
+        </thead>
+        <tbody>
+          {drills.map((record) => {
+            const { drill, rto_seconds: rto, rpo_seconds: rpo, checks = [], error } = drillOf(record);
+            const good = checks.filter(({ result }) => result === 'passed').length;
+            return (
+              <tr key={record.id}>
+                <th scope="row">
+                  <Link href={`/clusters/${record.cluster}/evidence/${record.id}`}>{drill ?? 'drill'}</Link>
+                </th>
+                <td>{record.cluster}</td>
+                <td>
+                  <ResultChip result={record.result} />
+                  {error !== null && error !== undefined && <div className="why">{error}</div>}
+                </td>
+                <td>
+                  <Moment at={record.finished_at} ago="too" />
+                </td>
+                <td>{typeof rto === 'number' ? duration(rto) : 'not measured'}</td>
+                <td>{typeof rpo === 'number' ? duration(rpo) : 'not measured'}</td>
+                <td>{`${good} of ${checks.length} passed`}</td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+const FIRST = 25;
+
+function Evidence({
+  records,
+  clusters,
+}: {
+  readonly records: readonly EvidenceRecord[];
+  readonly clusters: readonly string[];
+}) {
+  const kind = useFilter('Kind', [...new Set(records.map((each) => each.kind))].toSorted());
+  const [all, showAll] = useState(false);
+  const found = records.filter((each) => kind.chosen === '' || each.kind === kind.chosen);
+  const shown = all ? found : found.slice(0, FIRST);
+  return (
+    <section className="card" aria-labelledby="evidence">
+      <h2 id="evidence">Signed records</h2>
+      {records.length === 0 ? (
+        <p className="muted">None yet: verifications, restores, drills and actions each leave one.</p>
+      ) : (
+        <>
+          <div className="filters">{kind.field}</div>
+          <div className="scroll" tabIndex={0} role="region" aria-label="Table of records">
+            <table>
+              <thead>
+                <tr>
+                  <th scope="col">Record</th>
+                  <th scope="col">number</th>
+                  {clusters.length > 1 && <th scope="col">cluster</th>}
+                  <th scope="col">result</th>
+                  <th scope="col">when</th>
+                  <th scope="col">took</th>
+                </tr>
+              </thead>
+              <tbody>
+                {shown.map((record) => (
+                  <tr key={record.id}>
+                    <th scope="row">
+                      <Link href={`/clusters/${record.cluster}/evidence/${record.id}`}>
+                        {capital(record.kind.replaceAll('-', ' '))}, {record.level}
+                      </Link>
+                    </th>
+                    <td>{record.sequence ?? ''}</td>
+                    {clusters.length > 1 && <td>{record.cluster}</td>}
+                    <td>
+                      <ResultChip result={record.result} />
+                    </td>
+                    <td>
+                      <Moment at={record.finished_at} ago="too" />
+                    </td>
+                    <td>{duration(secondsBetween(record))}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+          {found.length > shown.length && (
+            <button type="button" className="button" onClick={() => showAll(true)}>
+              Show all {found.length}
+            </button>
+          )}
+        </>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,98 @@
+// Every setting in force, and where it comes from. Read-only: the file is the truth. Secrets appear as their sources alone.
+
+import type { ConfigShowDocument } from '@spillway/contract';
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import { configurationQuery, overviewQuery } from '../api/queries.ts';
+import { Moment } from '../piece/moment.tsx';
+import { Asked } from '../piece/states.tsx';
+import { useTitle } from '../piece/title.ts';
+import { useSession } from '../shell/session.ts';
+
+export function SettingsPage() {
+  useTitle('Settings');
+  const configuration = useQuery(configurationQuery);
+  const overview = useQuery(overviewQuery);
+  const session = useSession();
+  return (
+    <>
+      <h1>Settings</h1>
+      <section className="card" aria-labelledby="service">
+        <h2 id="service">The service</h2>
+        <p>
+          Version {overview.data?.version ?? '…'}, running since{' '}
+          <Moment at={overview.data?.started_at ?? null} ago="too" none="…" />. You are {session.name} with the role{' '}
+          {session.role}, until <Moment at={session.expires_at} />.
+        </p>
+      </section>
+      <Asked query={configuration} what="the settings">
+        {(document) => <Settings document={document} />}
+      </Asked>
+    </>
+  );
+}
+
+function Settings({ document }: { readonly document: ConfigShowDocument }) {
+  const [word, setWord] = useState('');
+  const found = document.settings.filter(({ path, value, origin }) =>
+    `${path} ${value} ${origin}`.toLowerCase().includes(word.trim().toLowerCase()),
+  );
+  const groups = Map.groupBy(found, ({ path }) => groupOf(path));
+  return (
+    <>
+      <p>
+        {document.file === null ? (
+          'No file was read: all is by default.'
+        ) : (
+          <>
+            From <code>{document.file}</code>.
+          </>
+        )}{' '}
+        To change something, change the file, check it, and start the service again:
+      </p>
+      <pre tabIndex={0}>spillway config check</pre>
+      <div className="filters">
+        <label className="field">
+          <span>Only with the word</span>
+          <input type="search" value={word} onChange={({ target }) => setWord(target.value)} />
+        </label>
+      </div>
+      {found.length === 0 && <p className="muted">No setting has this word.</p>}
+      {[...groups].map(([group, settings]) => (
+        <section key={group} className="card">
+          <div className="scroll" tabIndex={0} role="region" aria-label={group}>
+            <table className="settings">
+              <caption>{group}</caption>
+              <thead>
+                <tr>
+                  <th scope="col">Setting</th>
+                  <th scope="col">value</th>
+                  <th scope="col">from</th>
+                </tr>
+              </thead>
+              <tbody>
+                {settings.map(({ path, value, origin }) => (
+                  <tr key={path} className={origin === 'default' ? 'by-default' : ''}>
+                    <th scope="row">
+                      <code>{path === group ? path : path.slice(group.length + 1)}</code>
+                    </th>
+                    <td className="wide">
+                      <code>{String(value)}</code>
+                    </td>
+                    <td>{origin}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        </section>
+      ))}
+    </>
+  );
+}
+
+/** `clusters.water`, `service`. */
+function groupOf(path: string): string {
+  const [first = '', second] = path.split('.');
+  return (first === 'clusters' || first === 'copies') && second !== undefined ? `${first}.${second}` : first;
+}
