@@ -9,7 +9,7 @@
 import { MutationCache, QueryCache, QueryClient, QueryClientProvider, useQuery } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { Route, Switch } from 'wouter';
-import { ApiProblem, rememberCsrf } from './api/client.ts';
+import { ApiProblem, isSignedOut, rememberCsrf } from './api/client.ts';
 import { listen } from './api/live.ts';
 import { sessionQuery } from './api/queries.ts';
 import { AuditPage } from './page/audit.tsx';
@@ -30,8 +30,6 @@ import { Empty, Loading } from './piece/states.tsx';
 import { Preferences } from './shell/preferences.tsx';
 import { SessionContext } from './shell/session.ts';
 import { Shell } from './shell/shell.tsx';
-
-const isSignedOut = (error: unknown): boolean => error instanceof ApiProblem && error.problem.status === 401;
 
 const askAgain = (error: unknown): void => {
   if (isSignedOut(error)) void client.invalidateQueries({ queryKey: ['session'] });
@@ -68,11 +66,10 @@ export function App() {
 
 function Gate() {
   const { data: session, error, isPending } = useQuery(sessionQuery);
-  const isOut = isSignedOut(error);
-  const isIn = session !== undefined && !isOut;
-  if (session !== undefined) rememberCsrf(session);
+  const isIn = session !== undefined && session !== null;
+  if (isIn) rememberCsrf(session);
   useEffect(() => (isIn ? listen(client) : undefined), [isIn]);
-  if (isOut) return <SignIn />;
+  if (session === null) return <SignIn />;
   if (session === undefined) {
     return isPending ? (
       <main className="alone">

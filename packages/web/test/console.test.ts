@@ -127,7 +127,14 @@ suite('the console', { skip: CHROMIUM === undefined && 'there is no Chromium: ap
     pages.push(
       `/clusters/water/backups/${backups[0]?.id}`,
       `/clusters/water/evidence/${records[0]?.id}`,
-      ...['/backups', '/jobs', '/drills', '/findings', '/storage', '/settings', '/audit', '/nowhere'],
+      '/backups',
+      '/jobs',
+      '/drills',
+      '/findings',
+      '/storage',
+      '/settings',
+      '/audit',
+      '/nowhere',
     );
     const found: string[] = [];
     for (const path of pages) {

@@ -129,7 +129,7 @@ export class Metrics {
 
   #all(): readonly Gathered<unknown>[] {
     return [
-      ...this.#clusters.flatMap(({ cluster: _, ...of }) => Object.values(of)),
+      ...this.#clusters.flatMap(({ cluster: _cluster, ...of }) => Object.values(of)),
       this.#places,
       this.#certificates,
     ].filter((each) => each !== undefined);

@@ -19,6 +19,8 @@ export class ApiProblem extends Error {
 
 export class Unreachable extends Error {}
 
+export const isSignedOut = (error: unknown): boolean => error instanceof ApiProblem && error.problem.status === 401;
+
 let csrf = '';
 
 /** The session's token, sent with whatever changes something. */

@@ -17,16 +17,24 @@ import type {
   StatusDocument,
 } from '@spillway/contract';
 import { queryOptions } from '@tanstack/react-query';
-import { get } from './client.ts';
+import { get, isSignedOut } from './client.ts';
 
 const SECOND = 1000;
 /** The service keeps an answer for ten seconds. */
 const OFTEN_MS = 15 * SECOND;
 const SELDOM_MS = 60 * SECOND;
 
+/** Null where nobody is signed in, so that asking again takes nothing off the screen that is being typed into. */
 export const sessionQuery = queryOptions({
   queryKey: ['session'],
-  queryFn: ({ signal }) => get<SessionDocument>('/session', signal),
+  queryFn: async ({ signal }) => {
+    try {
+      return await get<SessionDocument>('/session', signal);
+    } catch (error) {
+      if (isSignedOut(error)) return null;
+      throw error;
+    }
+  },
   retry: false,
   refetchOnWindowFocus: true,
   staleTime: SELDOM_MS,

@@ -6,7 +6,7 @@ export type EvidenceRecord = EvidenceListDocument['records'][number];
 
 /** Of a drill; members that an older record lacks are as if nothing had been measured. */
 export function drillOf({ details }: EvidenceRecord): Partial<DrillDetailsDocument> {
-  return details as unknown as Partial<DrillDetailsDocument>;
+  return details;
 }
 
 export function anomaliesOf({ details }: EvidenceRecord): readonly AnomalyDocument[] {

@@ -73,7 +73,7 @@ function send(request: FastifyRequest, reply: FastifyReply, asset: Asset, isFore
     .header('cache-control', isForever ? 'public, max-age=31536000, immutable' : 'no-cache')
     .header('vary', 'accept-encoding');
   if (request.headers['if-none-match'] === asset.etag) return reply.code(304).send();
-  const isZipped = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
+  const isZipped = /\bgzip\b/.test(request.headers['accept-encoding'] ?? '');
   if (isZipped) void reply.header('content-encoding', 'gzip');
   return reply.header('content-type', asset.kind).send(isZipped ? asset.zipped : asset.body);
 }
