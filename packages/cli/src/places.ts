@@ -2,11 +2,12 @@
 
 import { exitCodes, isSpillwayError, type PlacesDocument, type SpillwayError } from '@spillway/contract';
 import { FIRST_PLACE } from '@spillway/contract/configuration';
+import { policyOf } from '@spillway/control';
 import * as engine from '@spillway/engine';
 import type { LoadedConfiguration } from './configuration/load.ts';
 import type { Context } from './context.ts';
 import { locationOf } from './location.ts';
-import { openConfigured, policyOf, retentionAt } from './session.ts';
+import { openConfigured, retentionAt } from './session.ts';
 
 export interface MadeAtPlaces<Made> {
   readonly made: Made;

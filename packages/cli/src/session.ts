@@ -20,7 +20,7 @@ import { resolveSecret } from './configuration/secrets.ts';
 import type { Context } from './context.ts';
 import { kmsSecret, recoverySecret } from './key-secrets.ts';
 import { copyConfiguration, locationOf } from './location.ts';
-import type { ClusterSource, Repository, RetentionPolicy, Secret, StorageLocation } from '@spillway/engine';
+import type { ClusterSource, Repository, Secret, StorageLocation } from '@spillway/engine';
 
 const WORKERS_MAX = 8;
 
@@ -41,17 +41,6 @@ export const retentionAt = (
   const own = copyConfiguration(loaded, place ?? FIRST_PLACE)?.retention;
   return own ?? (Object.hasOwn(clusters, cluster) ? clusters[cluster]?.retention : undefined);
 };
-
-export const policyOf = (retention: ClusterConfiguration['retention'] | undefined): RetentionPolicy => ({
-  minimumProven: retention?.minimum_proven ?? 1,
-  keepCount: retention?.keep_count,
-  keepDays: retention?.keep_days,
-  keepDaily: retention?.keep_daily,
-  keepWeekly: retention?.keep_weekly,
-  keepMonthly: retention?.keep_monthly,
-  keepYearly: retention?.keep_yearly,
-  pointInTimeMs: retention?.point_in_time,
-});
 
 /** The name of the cluster that the command is about. Throws SPW_CLUSTER_UNKNOWN. */
 export function clusterName(context: Context, configuration: Configuration): string {

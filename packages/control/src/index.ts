@@ -16,6 +16,7 @@ export { makeComplianceReport, type ComplianceOptions } from './report/complianc
 export { type Month, parseMonth } from './report/month.ts';
 export { reportPage } from './report/page.ts';
 export { reportPdf } from './report/pdf.ts';
+export { policyOf } from './retention/policy.ts';
 export {
   canHappen,
   hasEnded,

@@ -8,6 +8,7 @@ import type { EventStreams } from './http/streams.ts';
 import type { JobRunner } from './job/runner.ts';
 import type { ReceiverSupervisor } from './receiver/supervisor.ts';
 import type { Metrics } from './metrics/metrics.ts';
+import type { Notifier } from './notify/notifier.ts';
 import type { Readings } from './repository/readings.ts';
 import type { Dispatcher } from './schedule/dispatcher.ts';
 import type { AuditStore } from './state/audit.ts';
@@ -36,6 +37,7 @@ export interface Parts {
   readonly dispatcher: Dispatcher;
   readonly readings: Readings;
   readonly metrics: Metrics;
+  readonly notifier: Notifier;
   readonly receivers: ReadonlyMap<string, ReceiverSupervisor>;
   readonly streams: EventStreams;
 }

@@ -215,6 +215,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       dispatcher,
       readings,
       metrics,
+      notifier,
       receivers,
       streams: new EventStreams({ bus, tokens, clock, limit: service.event_clients }),
     };

@@ -2,20 +2,12 @@
 
 import { type AnomaliesDocument, exitCodes } from '@spillway/contract';
 import { FIRST_PLACE } from '@spillway/contract/configuration';
-import { findAnomalies, openOf } from '@spillway/control';
+import { findAnomalies, openOf, policyOf } from '@spillway/control';
 import * as engine from '@spillway/engine';
 import type { Command, Context } from '../context.ts';
 import type { LoadedConfiguration } from '../configuration/load.ts';
 import { locationOf } from '../location.ts';
-import {
-  clusterConfiguration,
-  clusterName,
-  clusterSource,
-  loadFor,
-  openConfigured,
-  policyOf,
-  retentionAt,
-} from '../session.ts';
+import { clusterConfiguration, clusterName, clusterSource, loadFor, openConfigured, retentionAt } from '../session.ts';
 import type { Colours } from '../ui/colour.ts';
 import { formatCount } from '../ui/format.ts';
 

@@ -9,11 +9,12 @@ import {
   SpillwayError,
 } from '@spillway/contract';
 import { FIRST_PLACE } from '@spillway/contract/configuration';
+import { policyOf } from '@spillway/control';
 import * as engine from '@spillway/engine';
 import type { LoadedConfiguration } from '../configuration/load.ts';
 import type { Command, Context } from '../context.ts';
 import { copyConfiguration, locationOf } from '../location.ts';
-import { defaultWorkers, loadFor, openConfigured, policyOf, retentionAt } from '../session.ts';
+import { defaultWorkers, loadFor, openConfigured, retentionAt } from '../session.ts';
 import type { Colours } from '../ui/colour.ts';
 import { formatBytes, formatDuration, shortId } from '../ui/format.ts';
 import { renderTable } from '../ui/table.ts';

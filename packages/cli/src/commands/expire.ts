@@ -11,9 +11,10 @@ import {
   parseDuration,
   SpillwayError,
 } from '@spillway/contract';
+import { policyOf } from '@spillway/control';
 import * as engine from '@spillway/engine';
 import type { Command, Context } from '../context.ts';
-import { clusterName, loadFor, openConfigured, policyOf, retentionAt } from '../session.ts';
+import { clusterName, loadFor, openConfigured, retentionAt } from '../session.ts';
 import { renderStats, statsOf, type StatsOptions } from '../stats.ts';
 import type { Colours } from '../ui/colour.ts';
 import { confirmLoss } from '../ui/confirm.ts';

@@ -209,6 +209,85 @@ export const spaceDocument = z
   })
   .meta({ id: 'Space' });
 
+const serverSeen = z.object({
+  /** `host:port`. */
+  server: z.string(),
+  up: z.boolean(),
+  /** Why it does not answer; null where it does. */
+  problem: z.string().nullable(),
+  /** Null where it does not answer. */
+  figures: z
+    .object({
+      in_recovery: z.boolean(),
+      timeline: z.int(),
+      connections: count,
+      connections_max: count,
+      longest_transaction_seconds: z.number().nonnegative(),
+      /** Since the reading before; null of the first. */
+      commits_per_second: z.number().nonnegative().nullable(),
+      rollbacks_per_second: z.number().nonnegative().nullable(),
+      /** Of the blocks that were asked for since the reading before, the part that was in memory; null where none was. */
+      hit_ratio: z.number().min(0).max(1).nullable(),
+      deadlocks: count,
+    })
+    .nullable(),
+});
+
+/** `GET /api/v1/clusters/{cluster}/servers`. What is kept of them is in memory, and begins with the service. */
+export const serversDocument = z
+  .object({
+    cluster: z.string(),
+    /** When they were last asked; null before that. */
+    at: time.nullable(),
+    /** The server of `connection` first. */
+    servers: z.array(serverSeen),
+    every_seconds: z.number().positive(),
+    /** Of the first server, oldest first; null where it did not answer. */
+    series: z.array(
+      z.object({
+        at: time,
+        connections: count.nullable(),
+        commits_per_second: z.number().nonnegative().nullable(),
+        hit_ratio: z.number().min(0).max(1).nullable(),
+      }),
+    ),
+  })
+  .meta({ id: 'Servers' });
+
+/** `GET /api/v1/clusters/{cluster}/retention`. */
+export const retentionDocument = z
+  .object({
+    cluster: z.string(),
+    /** Whether any rule is configured by which a backup could go. */
+    expires: z.boolean(),
+    /** Oldest first. `reasons`: what keeps it, or why nothing does, so that the next expiry takes it. */
+    backups: z.array(z.object({ id: z.string(), keep: z.boolean(), reasons: z.array(z.string()) })),
+  })
+  .meta({ id: 'Retention' });
+
+/** `GET /api/v1/alerts`. What is wrong by the rules of the alerts, and who is told. */
+export const alertsDocument = z
+  .object({
+    at: time,
+    alerts: z.array(
+      z.object({
+        /** The name of the rule, and of its runbook. */
+        alert: z.string(),
+        cluster: z.string(),
+        severity: z.enum(['critical', 'warning']),
+        summary: z.string(),
+        /** Since when the notifications know of it; null where nobody is told, or it is new. */
+        since: time.nullable(),
+        /** When somebody was last told. */
+        told_at: time.nullable(),
+      }),
+    ),
+    /** Null where no address of runbooks is configured. */
+    runbooks: z.string().nullable(),
+    channels: z.array(z.object({ channel: z.string(), sent: count, failed: count })),
+  })
+  .meta({ id: 'Alerts' });
+
 /** `POST /api/v1/clusters/{cluster}/restore-plan`. */
 export const plannedRestoreDocument = z
   .object({ job: jobDocument, plan: z.unknown().describe('as spillway restore --dry-run') })
@@ -309,6 +388,9 @@ export type JobPageDocument = Immutable<z.infer<typeof jobPageDocument>>;
 export type JobLogDocument = Immutable<z.infer<typeof jobLogDocument>>;
 export type JobHistoryDocument = Immutable<z.infer<typeof jobHistoryDocument>>;
 export type SpaceDocument = Immutable<z.infer<typeof spaceDocument>>;
+export type ServersDocument = Immutable<z.infer<typeof serversDocument>>;
+export type RetentionDocument = Immutable<z.infer<typeof retentionDocument>>;
+export type AlertsDocument = Immutable<z.infer<typeof alertsDocument>>;
 export type PlannedRestoreDocument = Immutable<z.infer<typeof plannedRestoreDocument>>;
 export type AuditPageDocument = Immutable<z.infer<typeof auditPageDocument>>;
 export type TokenDocument = Immutable<z.infer<typeof tokenDocument>>;

@@ -19,6 +19,7 @@ import { Exposition, formatOf } from './exposition.ts';
 import { Gathered } from './gathering.ts';
 import { readJobs } from './jobs-read.ts';
 import { type Facts, type JobsRead, samplesOf } from './samples.ts';
+import { ServerSeries } from './series.ts';
 
 export interface MetricsParts {
   readonly version: string;
@@ -52,6 +53,7 @@ interface ClusterReadings {
 export class Metrics {
   readonly #parts: MetricsParts;
   readonly #exposition = new Exposition();
+  readonly #series: ReadonlyMap<string, ServerSeries>;
   readonly #clusters: readonly ClusterReadings[];
   readonly #places: Gathered<readonly PlaceSeen[]> | undefined;
   readonly #certificates: Gathered<readonly CertificateSeen[]> | undefined;
@@ -65,6 +67,7 @@ export class Metrics {
       times: number,
       read: (signal: AbortSignal) => Promise<Value>,
     ): Gathered<Value> => new Gathered({ part, cluster, everyMs: intervalMs * times, read }, parts);
+    this.#series = new Map(Object.keys(configuration.clusters).map((cluster) => [cluster, new ServerSeries()]));
     this.#clusters = Object.keys(configuration.clusters).map((cluster) => ({
       cluster,
       backups: gather('backups', cluster, SLOW_TIMES, () => readings.backups(cluster)),
@@ -72,7 +75,13 @@ export class Metrics {
       evidence: gather('evidence', cluster, SLOW_TIMES, () => readings.evidence(cluster)),
       jobs: gather('jobs', cluster, 1, async () => readJobs({ ...parts, cluster, now: clock.now() })),
       status: watch && gather('status', cluster, 1, () => readings.status(cluster)),
-      servers: watch && gather('servers', cluster, 1, (signal) => watch.servers(cluster, signal)),
+      servers:
+        watch &&
+        gather('servers', cluster, 1, async (signal) => {
+          const seen = await watch.servers(cluster, signal);
+          this.#series.get(cluster)?.take(clock.now(), seen);
+          return seen;
+        }),
     }));
     this.#places = watch && gather('places', null, SLOW_TIMES, (signal) => watch.places(signal));
     this.#certificates = watch && gather('certificates', null, SLOW_TIMES, (signal) => watch.certificates(signal));
@@ -96,6 +105,11 @@ export class Metrics {
       if (of.cluster !== cluster) continue;
       for (const gathered of [of.backups, of.wal, of.evidence, of.jobs, of.status]) gathered?.touch();
     }
+  }
+
+  /** What its servers did lately; undefined where nobody looks at them. */
+  servers(cluster: string): ServerSeries | undefined {
+    return this.#parts.watch && this.#series.get(cluster);
   }
 
   facts(): Facts {

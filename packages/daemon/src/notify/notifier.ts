@@ -108,6 +108,11 @@ export class Notifier {
     this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
   }
 
+  /** What is known to be wrong, and who was told of it. */
+  get memory(): NotifyMemory {
+    return this.#remembered();
+  }
+
   #remembered(): NotifyMemory {
     const row = this.#parts.database.get<{ readonly value: string }>('SELECT value FROM fact WHERE name = ?', FACT);
     return row === undefined ? {} : (JSON.parse(row.value) as NotifyMemory);

@@ -8,7 +8,17 @@
 
 import { type BackupsDocument, SpillwayError, type StatusDocument, type WalReport } from '@spillway/contract';
 import { describeBackups, lastSuccesses } from '@spillway/control';
-import { checkWal, type EvidenceList, listBackups, listDumps, listEvidence, type Repository } from '@spillway/engine';
+import {
+  checkWal,
+  type EvidenceList,
+  type ExpiryPlan,
+  listBackups,
+  listDumps,
+  listEvidence,
+  planExpiry,
+  type Repository,
+  type RetentionPolicy,
+} from '@spillway/engine';
 import type { Clock } from '../clock.ts';
 import type { PlaceSeen, Watch } from '../watch.ts';
 
@@ -51,6 +61,15 @@ export class Readings {
 
   evidence(cluster: string): Promise<EvidenceList> {
     return this.#ask(`${cluster} evidence`, (repository, signal) => listEvidence(repository, cluster, signal));
+  }
+
+  /** What the configured rules keep, and why. */
+  retention(cluster: string, policy: RetentionPolicy): Promise<ExpiryPlan> {
+    const now = new Date(this.#clock.now());
+    return this.#ask(`${cluster} retention`, async (repository, signal) => {
+      const { plan } = await planExpiry({ repository, cluster, policy, now, lockWaitMs: 0, signal });
+      return plan;
+    });
   }
 
   /** `drill` is the one that is held by schedule. */

@@ -1,14 +1,20 @@
 // What the console asks beyond the repository's own documents: how a cluster stands against its objectives, how the last weeks
-// went, and how much room there is.
+// went, how its servers are, what keeps its backups, what is wrong, and how much room there is.
 
 import {
+  alertsDocument,
   clusterParameter,
   historyQuery,
   jobHistoryDocument,
+  retentionDocument,
+  serversDocument,
   spaceDocument,
   statusDocument,
 } from '@spillway/contract/schemas';
+import { policyOf } from '@spillway/control';
+import { isPolicy } from '@spillway/engine';
 import { iso } from '../../clock.ts';
+import { conditionsOf } from '../../notify/conditions.ts';
 import type { Parts } from '../../parts.ts';
 import { needCluster } from '../act.ts';
 import { Problem } from '../problem.ts';
@@ -20,7 +26,7 @@ const DAY_MS = 86_400_000;
 const HISTORY_MAX = 5000;
 
 export function standingRoutes(app: Api, parts: Parts): void {
-  const { readings, jobs, clock } = parts;
+  const { readings, jobs, clock, metrics, notifier, configuration } = parts;
   const viewer = { wants: 'viewer' } as const;
 
   app.get(
@@ -65,6 +71,118 @@ export function standingRoutes(app: Api, parts: Parts): void {
         since: iso(since),
         cut: found.length > HISTORY_MAX,
         jobs: shown.map(({ at, ...job }) => ({ ...job, at: iso(at) })),
+      };
+    },
+  );
+
+  app.get(
+    '/api/v1/clusters/:cluster/servers',
+    {
+      config: viewer,
+      schema: {
+        summary: 'How its servers are, and what the first of them did since the service began',
+        tags: ['clusters'],
+        security: secured,
+        params: clusterParameter,
+        response: { 200: serversDocument, ...problems },
+      },
+    },
+    async ({ params }) => {
+      const cluster = needCluster(parts, params.cluster);
+      const series = metrics.servers(cluster);
+      if (series === undefined) throw unwatched();
+      return {
+        cluster,
+        at: series.now === undefined ? null : iso(series.now.at),
+        servers: (series.now?.servers ?? []).map(({ server, figures, problem, rates }) => ({
+          server,
+          up: figures !== undefined,
+          problem,
+          figures:
+            figures === undefined
+              ? null
+              : {
+                  in_recovery: figures.inRecovery,
+                  timeline: figures.timeline,
+                  connections: figures.connections,
+                  connections_max: figures.connectionsMax,
+                  longest_transaction_seconds: figures.longestTransactionSeconds,
+                  commits_per_second: rates.commitsPerSecond,
+                  rollbacks_per_second: rates.rollbacksPerSecond,
+                  hit_ratio: rates.hitRatio,
+                  deadlocks: figures.deadlocks,
+                },
+        })),
+        every_seconds: configuration.service.metrics.interval / 1000,
+        series: series.points.map(({ at, connections, commitsPerSecond, hitRatio }) => ({
+          at: iso(at),
+          connections,
+          commits_per_second: commitsPerSecond,
+          hit_ratio: hitRatio,
+        })),
+      };
+    },
+  );
+
+  app.get(
+    '/api/v1/clusters/:cluster/retention',
+    {
+      config: viewer,
+      schema: {
+        summary: 'What keeps each backup by the configured rules; as the reasons of spillway expire --dry-run',
+        tags: ['clusters'],
+        security: secured,
+        params: clusterParameter,
+        response: { 200: retentionDocument, ...problems },
+      },
+    },
+    async ({ params }) => {
+      const cluster = needCluster(parts, params.cluster);
+      const policy = policyOf(configuration.clusters[cluster]?.retention);
+      const { backups } = await readings.retention(cluster, policy);
+      return {
+        cluster,
+        expires: isPolicy(policy),
+        backups: backups.map(({ id, keep, reasons }) => ({ id, keep, reasons: [...reasons] })),
+      };
+    },
+  );
+
+  app.get(
+    '/api/v1/alerts',
+    {
+      config: viewer,
+      schema: {
+        summary: 'What is wrong by the rules of the alerts, and who was told of it',
+        tags: ['clusters'],
+        security: secured,
+        response: { 200: alertsDocument, ...problems },
+      },
+    },
+    async () => {
+      const { memory } = notifier;
+      const counts = notifier.counts();
+      const counted = (channel: string, outcome: string): number =>
+        counts.find((each) => each.channel === channel && each.outcome === outcome)?.count ?? 0;
+      return {
+        at: iso(clock.now()),
+        alerts: conditionsOf(metrics.facts()).open.map(({ key, alert, cluster, severity, summary }) => {
+          const known = memory[key];
+          return {
+            alert,
+            cluster,
+            severity,
+            summary,
+            since: known === undefined ? null : iso(known.since),
+            told_at: known === undefined || known.toldAt === null ? null : iso(known.toldAt),
+          };
+        }),
+        runbooks: configuration.notifications.runbooks ?? null,
+        channels: [...new Set(counts.map(({ channel }) => channel))].map((channel) => ({
+          channel,
+          sent: counted(channel, 'sent'),
+          failed: counted(channel, 'failed'),
+        })),
       };
     },
   );
