@@ -22,6 +22,10 @@ export async function buildConsole(folder: string): Promise<void> {
       modulePreload: { polyfill: false },
       reportCompressedSize: false,
       chunkSizeWarningLimit: 700,
+      rolldownOptions: {
+        // "use client" is for servers that render, of which there is none here.
+        checks: { moduleLevelDirective: false },
+      },
     },
   });
 }

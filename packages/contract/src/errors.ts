@@ -383,6 +383,12 @@ export const errorTable = {
     'check the folder canary.state_directory of the configuration and its permissions; a file that is damaged may be removed',
   ),
   // Drills
+  SPW_NOT_PASSED: entry(
+    exitCodes.objectiveMissed,
+    false,
+    'A drill or a verification was carried out, put on record, and did not pass.',
+    'its signed record has what each check expected and found: spillway evidence list',
+  ),
   SPW_DRILL_INVALID: entry(
     exitCodes.usage,
     false,

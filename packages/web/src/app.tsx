@@ -8,7 +8,7 @@
 
 import { MutationCache, QueryCache, QueryClient, QueryClientProvider, useQuery } from '@tanstack/react-query';
 import { useEffect } from 'react';
-import { Route, Switch } from 'wouter';
+import { Link, Route, Switch } from 'wouter';
 import { ApiProblem, isSignedOut, rememberCsrf } from './api/client.ts';
 import { listen } from './api/live.ts';
 import { sessionQuery } from './api/queries.ts';
@@ -19,6 +19,7 @@ import { ClusterPage } from './page/cluster.tsx';
 import { DrillsPage } from './page/drills.tsx';
 import { EvidencePage } from './page/evidence.tsx';
 import { FindingsPage } from './page/findings.tsx';
+import { HealthPage } from './page/health.tsx';
 import { JobPage } from './page/job.tsx';
 import { JobsPage } from './page/jobs.tsx';
 import { OverviewPage } from './page/overview.tsx';
@@ -107,13 +108,18 @@ function Gate() {
           <Route path="/jobs" component={JobsPage} />
           <Route path="/jobs/:job">{({ job }) => <JobPage id={job} />}</Route>
           <Route path="/drills" component={DrillsPage} />
+          <Route path="/health" component={HealthPage} />
           <Route path="/findings" component={FindingsPage} />
           <Route path="/storage" component={StoragePage} />
           <Route path="/settings" component={SettingsPage} />
           <Route path="/audit" component={AuditPage} />
           <Route>
             <h1>There is no such page</h1>
-            <p>The address may be of another version. The menu has all that there is.</p>
+            <Empty title="The address may be of another version">
+              <p>
+                The menu has all that there is; the <Link href="/">overview</Link> is where to begin.
+              </p>
+            </Empty>
           </Route>
         </Switch>
       </Shell>

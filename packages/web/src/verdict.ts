@@ -104,3 +104,44 @@ function howFast(known: readonly Known[], now: number): string {
   }
   return `A restore${who} was last proven ${relative(Date.parse(proof.at), now)} and took ${duration(proof.seconds)}; ${within}.`;
 }
+
+export interface Answers {
+  readonly all: number;
+  readonly recoverable: number;
+  /** Of the cluster that is furthest behind; undefined where one cannot be recovered at all. */
+  readonly reach: { readonly cluster: string; readonly at: string } | undefined;
+  /** Of the cluster that takes longest. */
+  readonly slowest:
+    | { readonly cluster: string; readonly seconds: number; readonly objective: number; readonly isMeasured: boolean }
+    | undefined;
+  /** The oldest of the clusters' newest proofs; undefined where one has none. */
+  readonly proof: { readonly cluster: string; readonly at: string; readonly seconds: number } | undefined;
+}
+
+/** The same in figures: each is that of the worst cluster, so that no good one hides a bad one. */
+export function answersOf(known: readonly Known[]): Answers {
+  const behind = furthestBehind(known);
+  const isAll = known.every(({ overview }) => overview.recoverable === true);
+  const wholes = known.flatMap(({ status }) => {
+    const [whole] = status?.rto.scenarios ?? [];
+    return status === undefined || whole === undefined ? [] : [{ cluster: status.cluster, whole }];
+  });
+  const [slowest] = wholes.toSorted((a, b) => b.whole.expected_seconds - a.whole.expected_seconds);
+  const proofs = wholes.flatMap(({ cluster, whole: { proof } }) => (proof === null ? [] : [{ cluster, ...proof }]));
+  const [oldest] = proofs.toSorted((a, b) => (a.at < b.at ? -1 : 1));
+  return {
+    all: known.length,
+    recoverable: known.filter(({ overview }) => overview.recoverable === true).length,
+    reach:
+      isAll && behind !== undefined && behind.latest_at !== null
+        ? { cluster: behind.name, at: behind.latest_at }
+        : undefined,
+    slowest: slowest && {
+      cluster: slowest.cluster,
+      seconds: slowest.whole.expected_seconds,
+      objective: slowest.whole.objective_seconds,
+      isMeasured: slowest.whole.basis === 'measured',
+    },
+    proof: oldest !== undefined && proofs.length === known.length ? oldest : undefined,
+  };
+}

@@ -63,6 +63,7 @@ export async function makeScene(schedules: object = {}): Promise<Scene> {
         clusters: {
           water: {
             connection,
+            bin_directory: cluster.installation.binDirectory,
             backup: { workers: 1, compression_level: 1 },
             objectives: { rpo: '5min', rto: '15min' },
             schedules: { time_zone: 'UTC', ...schedules },

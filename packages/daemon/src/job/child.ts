@@ -8,7 +8,7 @@
 
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
-import type { JobErrorDocument } from '@spillway/contract';
+import { errorTable, type JobErrorDocument } from '@spillway/contract';
 import { LineSplitter, readLine, type SaidLine, type SaidProgress } from './lines.ts';
 import { signalProcess, startTimeOf } from './processes.ts';
 
@@ -92,11 +92,14 @@ export function startChild(launch: Launch, words: readonly string[], listener: C
     lines.end();
     const ownError = error ?? (signal === null ? null : failure(`was ended by ${signal}`, 'SPW_INTERRUPTED'));
     const isFailure = code !== 0 && code !== 3;
+    const result = documentIn(output);
     resolve({
       code,
       signal,
-      result: documentIn(output),
-      error: isFailure ? (ownError ?? failure(`ended with exit code ${code ?? 'none'} and said nothing`)) : null,
+      result,
+      error: isFailure
+        ? (ownError ?? notPassed(result) ?? failure(`ended with exit code ${code ?? 'none'} and said nothing`))
+        : null,
     });
   });
   const { pid } = child;
@@ -117,6 +120,16 @@ const failure = (message: string, code = 'SPW_INTERNAL'): JobErrorDocument => ({
   why: null,
   hint: code === 'SPW_INTERRUPTED' ? 'start it again' : 'the log of the job has what it printed',
 });
+
+/** What did its work, and tells in its document that what it looked at is not as it must be. */
+function notPassed(document: unknown): JobErrorDocument | undefined {
+  if (typeof document !== 'object' || document === null) return undefined;
+  const { result, failures } = document as { readonly result?: unknown; readonly failures?: unknown };
+  if (result !== 'failed') return undefined;
+  const told = Array.isArray(failures) ? failures.filter((each) => typeof each === 'string') : [];
+  const code = 'SPW_NOT_PASSED';
+  return { code, message: 'it did not pass', why: told[0] ?? null, hint: errorTable[code].hint };
+}
 
 function documentIn(output: readonly Buffer[]): unknown {
   const text = Buffer.concat(output).toString('utf8').trim();

@@ -2,6 +2,7 @@
 // again where no event tells.
 
 import type {
+  AlertsDocument,
   AuditPageDocument,
   BackupsDocument,
   ClusterDocument,
@@ -12,6 +13,8 @@ import type {
   JobLogDocument,
   JobPageDocument,
   OverviewDocument,
+  RetentionDocument,
+  ServersDocument,
   SessionDocument,
   SpaceDocument,
   StatusDocument,
@@ -59,7 +62,15 @@ export const clusterQuery = ofCluster<ClusterDocument>('', OFTEN_MS);
 export const statusQuery = ofCluster<StatusDocument>('/status', OFTEN_MS);
 export const backupsQuery = ofCluster<BackupsDocument>('/backups', OFTEN_MS);
 export const evidenceQuery = ofCluster<EvidenceListDocument>('/evidence', SELDOM_MS);
+export const serversQuery = ofCluster<ServersDocument>('/servers', SELDOM_MS / 2);
+export const retentionQuery = ofCluster<RetentionDocument>('/retention', SELDOM_MS);
 export const historyQuery = ofCluster<JobHistoryDocument>('/history', SELDOM_MS);
+
+export const alertsQuery = queryOptions({
+  queryKey: ['alerts'],
+  queryFn: ({ signal }) => get<AlertsDocument>('/alerts', signal),
+  refetchInterval: OFTEN_MS,
+});
 
 export const jobsQuery = (asked: { readonly cluster?: string; readonly state?: string; readonly limit: number }) => {
   const words = new URLSearchParams({ limit: String(asked.limit) });

@@ -4,7 +4,7 @@ import type { JobDocument } from '@spillway/contract';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link, useLocation } from 'wouter';
 import { post } from '../api/client.ts';
-import { backupsQuery, evidenceQuery } from '../api/queries.ts';
+import { backupsQuery, evidenceQuery, retentionQuery } from '../api/queries.ts';
 import { ResultChip } from '../piece/chip.tsx';
 import { Crumbs } from '../piece/crumbs.tsx';
 import { Facts } from '../piece/facts.tsx';
@@ -13,7 +13,7 @@ import { Asked, Empty, Problem } from '../piece/states.tsx';
 import { useTitle } from '../piece/title.ts';
 import { useMay } from '../shell/session.ts';
 import { bytes, capital, duration, plural, rate, shortId } from '../wording.ts';
-import { type Backup, VerificationChip } from './backups.tsx';
+import { type Backup, Kept, VerificationChip } from './backups.tsx';
 
 export function BackupPage({ cluster, id }: { readonly cluster: string; readonly id: string }) {
   useTitle(`Backup ${shortId(id)}`);
@@ -48,6 +48,7 @@ function One({ backup }: { readonly backup: Backup }) {
   const { cluster, id } = backup;
   const may = useMay('operator');
   const [, go] = useLocation();
+  const kept = useQuery(retentionQuery(cluster));
   const verify = useMutation({
     mutationFn: (level: string) => post<JobDocument>('/jobs', { command: 'verify', cluster, level, backup_ids: [id] }),
     onSuccess: (job) => go(`/jobs/${job.id}`),
@@ -82,7 +83,14 @@ function One({ backup }: { readonly backup: Backup }) {
             ['New', `${bytes(backup.new_bytes)} in ${plural(backup.new_chunks, 'chunk')} of ${backup.chunks}`],
             ['Stored', `${bytes(backup.stored_bytes)}, ${Math.round(saved * 1000) / 10} % less than its size`],
             ['Proven', <Moment key="proven" at={backup.proven_at} ago="too" />],
-            ['Kept', backup.legal_hold === null ? 'by the rules of retention' : `on legal hold: ${backup.legal_hold}`],
+            [
+              'Kept because',
+              <Kept
+                key="kept"
+                judgement={kept.data?.backups.find((each) => each.id === id)}
+                legalHold={backup.legal_hold}
+              />,
+            ],
             [
               'Taken from',
               `the ${backup.taken_from}, ${backup.source === 'local' ? 'beside its data directory' : 'over the network'}`,

@@ -1,15 +1,16 @@
 // Backups of all clusters, newest first: size, what was new, how long, when verified, and what keeps them.
 
-import type { BackupsDocument } from '@spillway/contract';
+import type { BackupsDocument, RetentionDocument } from '@spillway/contract';
 import { useQueries, useQuery } from '@tanstack/react-query';
 import { Link } from 'wouter';
-import { backupsQuery, overviewQuery } from '../api/queries.ts';
+import { backupsQuery, overviewQuery, retentionQuery } from '../api/queries.ts';
 import { Chip } from '../piece/chip.tsx';
 import { Moment } from '../piece/moment.tsx';
 import { Asked, Empty, Loading, Problem } from '../piece/states.tsx';
 import { useTitle } from '../piece/title.ts';
 import { useFilter } from '../piece/filter.tsx';
 import { bytes, duration, shortId } from '../wording.ts';
+import { BackupBoard } from './backup-board.tsx';
 
 export type Backup = BackupsDocument['backups'][number];
 
@@ -28,6 +29,7 @@ export function BackupsPage() {
 
 function Of({ clusters }: { readonly clusters: readonly string[] }) {
   const answers = useQueries({ queries: clusters.map((cluster) => backupsQuery(cluster)) });
+  const kept = useQueries({ queries: clusters.map((cluster) => retentionQuery(cluster)) });
   const { chosen, field } = useFilter('Cluster', clusters);
   const backups = answers
     .flatMap(({ data }) => data?.backups ?? [])
@@ -47,8 +49,35 @@ function Of({ clusters }: { readonly clusters: readonly string[] }) {
           </Empty>
         )
       ) : (
-        <BackupsTable backups={backups} isOfOneCluster={clusters.length === 1} />
+        <>
+          <BackupBoard clusters={chosen === '' ? clusters : [chosen]} backups={backups} />
+          <BackupsTable
+            backups={backups}
+            isOfOneCluster={clusters.length === 1}
+            judgements={new Map(kept.flatMap(({ data }) => data?.backups ?? []).map((each) => [each.id, each]))}
+          />
+        </>
       )}
+    </>
+  );
+}
+
+type Judgement = RetentionDocument['backups'][number];
+
+/** What keeps it, or that the next expiry takes it. */
+export function Kept({
+  judgement,
+  legalHold,
+}: {
+  readonly judgement: Judgement | undefined;
+  readonly legalHold: string | null;
+}) {
+  if (legalHold !== null) return <>on legal hold: {legalHold}</>;
+  if (judgement === undefined) return <span className="muted">…</span>;
+  if (judgement.keep) return <span className="muted">{judgement.reasons.join(', ')}</span>;
+  return (
+    <>
+      <Chip tone="warn">expires next</Chip> <span className="muted">{judgement.reasons.join(', ')}</span>
     </>
   );
 }
@@ -63,9 +92,11 @@ export function VerificationChip({ backup }: { readonly backup: Backup }) {
 function BackupsTable({
   backups,
   isOfOneCluster,
+  judgements,
 }: {
   readonly backups: readonly Backup[];
   readonly isOfOneCluster: boolean;
+  readonly judgements: ReadonlyMap<string, Judgement>;
 }) {
   return (
     <div className="card scroll" tabIndex={0} role="region" aria-label="Backups">
@@ -115,12 +146,8 @@ function BackupsTable({
                 <VerificationChip backup={backup} />{' '}
                 {backup.proven_at !== null && <Moment at={backup.proven_at} ago="only" />}
               </td>
-              <td>
-                {backup.legal_hold === null ? (
-                  <span className="muted">by the rules</span>
-                ) : (
-                  `on hold: ${backup.legal_hold}`
-                )}
+              <td className="reasons">
+                <Kept judgement={judgements.get(backup.id)} legalHold={backup.legal_hold} />
               </td>
             </tr>
           ))}

@@ -8,6 +8,7 @@ import { post } from '../api/client.ts';
 import { backupsQuery, clusterQuery, evidenceQuery, jobsQuery, statusQuery } from '../api/queries.ts';
 import { Chip, JobChip } from '../piece/chip.tsx';
 import { Crumbs } from '../piece/crumbs.tsx';
+import { Hint } from '../piece/hint.tsx';
 import { JobsTable } from '../piece/jobs-table.tsx';
 import { Moment } from '../piece/moment.tsx';
 import { MomentField } from '../piece/moment-field.tsx';
@@ -197,7 +198,13 @@ function Standing({ status }: { readonly status: StatusDocument }) {
         <ul className="problems">
           {status.findings.map(({ message, hint, severity }) => (
             <li key={message} className={severity}>
-              {capital(message)}.{hint !== null && <span className="muted"> {capital(hint)}.</span>}
+              {capital(message)}.
+              {hint !== null && (
+                <span className="muted">
+                  {' '}
+                  <Hint text={hint} />
+                </span>
+              )}
             </li>
           ))}
         </ul>
@@ -287,6 +294,8 @@ function Standing({ status }: { readonly status: StatusDocument }) {
 
 function Schedules({ cluster }: { readonly cluster: ClusterDocument }) {
   const { receiver, host, port } = cluster;
+  const scheduled = cluster.schedules.filter(({ pattern, last_job: last }) => pattern !== null || last !== null);
+  const never = cluster.schedules.filter((schedule) => !scheduled.includes(schedule));
   return (
     <>
       <p className="muted">
@@ -306,7 +315,7 @@ function Schedules({ cluster }: { readonly cluster: ClusterDocument }) {
         <table>
           <thead>
             <tr>
-              <th scope="col">What</th>
+              <th scope="col">what</th>
               <th scope="col">next</th>
               <th scope="col">last</th>
               <th scope="col">last success</th>
@@ -314,7 +323,7 @@ function Schedules({ cluster }: { readonly cluster: ClusterDocument }) {
             </tr>
           </thead>
           <tbody>
-            {cluster.schedules.map((schedule) => (
+            {scheduled.map((schedule) => (
               <tr key={schedule.kind}>
                 <th scope="row">{capital(kindName(schedule.kind))}</th>
                 <td>
@@ -344,6 +353,9 @@ function Schedules({ cluster }: { readonly cluster: ClusterDocument }) {
           </tbody>
         </table>
       </div>
+      {never.length > 0 && (
+        <p className="muted">Never by itself: {never.map(({ kind }) => kindName(kind)).join(', ')}.</p>
+      )}
     </>
   );
 }

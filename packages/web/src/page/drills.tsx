@@ -1,24 +1,26 @@
 // Drills of all clusters: when the next is, how each went, how long recovery took, and the rest of the evidence.
 
+import type { StatusDocument } from '@spillway/contract';
 import { useQueries, useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useMemo, useState } from 'react';
 import { Link } from 'wouter';
-import { clusterQuery, evidenceQuery, overviewQuery } from '../api/queries.ts';
+import { clusterQuery, evidenceQuery, overviewQuery, statusQuery } from '../api/queries.ts';
 import { ResultChip } from '../piece/chip.tsx';
 import { Moment } from '../piece/moment.tsx';
 import { drillOf, secondsBetween, type EvidenceRecord } from '../piece/records.ts';
 import { Asked, Empty, Loading, Problem } from '../piece/states.tsx';
+import { type Tile, Tiles } from '../piece/tiles.tsx';
 import { useTitle } from '../piece/title.ts';
 import { useFilter } from '../piece/filter.tsx';
 import { capital, duration } from '../wording.ts';
-import { Trend } from '../piece/trend.tsx';
+import { CLOCK, Trend } from '../piece/trend.tsx';
 
 export function DrillsPage() {
   useTitle('Drills');
   const overview = useQuery(overviewQuery);
   return (
     <>
-      <h1>Drills and evidence</h1>
+      <h1>Recovery drills and evidence</h1>
       <Asked query={overview} what="the clusters">
         {({ clusters }) => <Of clusters={clusters.map(({ name }) => name)} />}
       </Asked>
@@ -50,6 +52,7 @@ function Of({ clusters }: { readonly clusters: readonly string[] }) {
           <code>spillway evidence verify</code> says which, and why.
         </div>
       )}
+      <Achieved clusters={clusters} drills={drills} />
       <section className="card" aria-labelledby="drills">
         <h2 id="drills">Drills</h2>
         <p className="muted">
@@ -70,24 +73,81 @@ function Of({ clusters }: { readonly clusters: readonly string[] }) {
           </Empty>
         ) : (
           <>
-            <Trend
-              title="Measured time to recovery"
-              points={drills
-                .flatMap((record) => {
-                  const { rto_seconds: seconds } = drillOf(record);
-                  return seconds === null || seconds === undefined
-                    ? []
-                    : [{ at: Date.parse(record.finished_at), value: seconds }];
-                })
-                .toReversed()}
-              tell={duration}
-            />
+            <Trends drills={drills} />
             <DrillsTable drills={drills} />
           </>
         )}
       </section>
       <Evidence records={records} clusters={clusters} />
     </>
+  );
+}
+
+/** What each cluster reaches, against what was promised. */
+function Achieved({
+  clusters,
+  drills,
+}: {
+  readonly clusters: readonly string[];
+  /** Newest first. */
+  readonly drills: readonly EvidenceRecord[];
+}) {
+  const statuses = useQueries({ queries: clusters.map((cluster) => statusQuery(cluster)) });
+  const known = statuses.flatMap(({ data }) => (data === undefined ? [] : [data]));
+  const passed = drills.filter(({ result }) => result === 'passed').length;
+  const met = (of: (status: StatusDocument) => boolean): number => known.filter((status) => of(status)).length;
+  const [rpoMet, rtoMet] = [met(({ rpo }) => rpo.state === 'met'), met(({ rto }) => rto.state === 'met')];
+  const [newest] = drills;
+  const against = (good: number): Pick<Tile, 'figure' | 'tone'> => ({
+    figure: known.length === 0 ? '–' : `${good} of ${known.length}`,
+    ...(known.length === 0 ? {} : { tone: good === known.length ? ('good' as const) : ('bad' as const) }),
+  });
+  return (
+    <section className="card" aria-labelledby="achieved">
+      <h2 id="achieved">Promised and reached</h2>
+      <Tiles
+        label="Recovery in figures"
+        of={[
+          { name: 'RPO within its objective', ...against(rpoMet), note: 'clusters, now' },
+          { name: 'RTO within its objective', ...against(rtoMet), note: 'clusters, as expected now' },
+          {
+            name: 'Drills passed',
+            figure: drills.length === 0 ? 'none yet' : `${passed} of ${drills.length}`,
+            ...(drills.length === 0
+              ? { tone: 'unknown' as const }
+              : { tone: newest?.result === 'passed' ? ('good' as const) : ('bad' as const) }),
+            note: newest === undefined ? '' : `the last ${newest.result}`,
+          },
+          {
+            name: 'Last drill',
+            figure: <Moment at={newest?.finished_at ?? null} ago="only" />,
+            note: newest === undefined ? '' : `of ${newest.cluster}`,
+          },
+        ]}
+      />
+    </section>
+  );
+}
+
+function Trends({ drills }: { readonly drills: readonly EvidenceRecord[] }) {
+  const stamp = drills.map(({ id }) => id).join();
+  const [rto, rpo] = useMemo(() => {
+    const of = (member: 'rto_seconds' | 'rpo_seconds') =>
+      drills
+        .map((record) => ({ at: Date.parse(record.finished_at), value: drillOf(record)[member] ?? null }))
+        .toReversed();
+    return [of('rto_seconds'), of('rpo_seconds')];
+    // The records are new objects each time; their ids say whether they changed.
+  }, [stamp]);
+  const [newest] = drills;
+  const { rto_objective_seconds: rtoGoal, rpo_objective_seconds: rpoGoal } =
+    newest === undefined ? {} : drillOf(newest);
+  const goal = (seconds: number | null | undefined) => (typeof seconds === 'number' ? { goal: seconds } : {});
+  return (
+    <div className="trends">
+      <Trend title="Time to recovery, measured" points={rto} tell={duration} steps={CLOCK} {...goal(rtoGoal)} small />
+      <Trend title="Loss, measured" points={rpo} tell={duration} steps={CLOCK} {...goal(rpoGoal)} small />
+    </div>
   );
 }
 
@@ -137,6 +197,9 @@ function DrillsTable({ drills }: { readonly drills: readonly EvidenceRecord[] })
 
 const FIRST = 25;
 
+const nameOf = ({ kind, level }: EvidenceRecord): string =>
+  level === kind ? capital(kind.replaceAll('-', ' ')) : `${capital(kind.replaceAll('-', ' '))}, ${level}`;
+
 function Evidence({
   records,
   clusters,
@@ -172,9 +235,7 @@ function Evidence({
                 {shown.map((record) => (
                   <tr key={record.id}>
                     <th scope="row">
-                      <Link href={`/clusters/${record.cluster}/evidence/${record.id}`}>
-                        {capital(record.kind.replaceAll('-', ' '))}, {record.level}
-                      </Link>
+                      <Link href={`/clusters/${record.cluster}/evidence/${record.id}`}>{nameOf(record)}</Link>
                     </th>
                     <td>{record.sequence ?? ''}</td>
                     {clusters.length > 1 && <td>{record.cluster}</td>}

@@ -110,12 +110,12 @@ function Drill({ record }: { readonly record: EvidenceRecord }) {
     rpo_objective_seconds: rpoGoal,
   } = drillOf(record);
   const against = (seconds: number | null | undefined, goal: number | null | undefined): string =>
-    `${typeof seconds === 'number' ? duration(seconds) : 'not measured'}${typeof goal === 'number' ? ` of ${duration(goal)}` : ''}`;
+    `${typeof seconds === 'number' ? duration(seconds) : 'not measured'}${typeof goal === 'number' ? `, at most ${duration(goal)}` : ''}`;
   return (
     <>
       {error !== null && error !== undefined && (
         <div className="banner bad" role="alert">
-          <strong>It ended before its end.</strong> {error}
+          <strong>It stopped half-way.</strong> {capital(error)}.
         </div>
       )}
       <section className="card" aria-labelledby="measured">
@@ -153,35 +153,37 @@ function Drill({ record }: { readonly record: EvidenceRecord }) {
           </table>
         </div>
       </section>
-      <section className="card" aria-labelledby="checks">
-        <h2 id="checks">Checks</h2>
-        <div className="scroll" tabIndex={0} role="region" aria-label="Table of checks">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Check</th>
-                <th scope="col">result</th>
-                <th scope="col">expected</th>
-                <th scope="col">found</th>
-                <th scope="col">took</th>
-              </tr>
-            </thead>
-            <tbody>
-              {checks.map(({ name, kind, result, expected, found, seconds }) => (
-                <tr key={`${kind} ${name}`}>
-                  <th scope="row">{name}</th>
-                  <td>
-                    <ResultChip result={result} />
-                  </td>
-                  <td className="wide">{expected}</td>
-                  <td className="wide">{found}</td>
-                  <td>{duration(seconds)}</td>
+      {checks.length > 0 && (
+        <section className="card" aria-labelledby="checks">
+          <h2 id="checks">Checks</h2>
+          <div className="scroll" tabIndex={0} role="region" aria-label="Table of checks">
+            <table>
+              <thead>
+                <tr>
+                  <th scope="col">Check</th>
+                  <th scope="col">result</th>
+                  <th scope="col">expected</th>
+                  <th scope="col">found</th>
+                  <th scope="col">took</th>
                 </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      </section>
+              </thead>
+              <tbody>
+                {checks.map(({ name, kind, result, expected, found, seconds }) => (
+                  <tr key={`${kind} ${name}`}>
+                    <th scope="row">{name}</th>
+                    <td>
+                      <ResultChip result={result} />
+                    </td>
+                    <td className="wide">{expected}</td>
+                    <td className="wide">{found}</td>
+                    <td>{duration(seconds)}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        </section>
+      )}
     </>
   );
 }

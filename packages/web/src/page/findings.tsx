@@ -1,16 +1,19 @@
 // All that is wrong or looks wrong, of every cluster, the worst first: what keeps it from being recovered, objectives, signs of
-// destruction, and what verifications and drills found lately.
+// destruction, and what verifications and drills found lately; then the alerts that are open, and who is told of them.
 
+import type { AlertsDocument } from '@spillway/contract';
 import { useQueries, useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { Link } from 'wouter';
-import { evidenceQuery, overviewQuery, statusQuery } from '../api/queries.ts';
+import { alertsQuery, evidenceQuery, overviewQuery, statusQuery } from '../api/queries.ts';
 import { Chip } from '../piece/chip.tsx';
+import { Hint } from '../piece/hint.tsx';
 import { Moment } from '../piece/moment.tsx';
 import { anomaliesOf } from '../piece/records.ts';
 import { Asked, Empty, Loading, Problem } from '../piece/states.tsx';
+import { Tiles } from '../piece/tiles.tsx';
 import { useTitle } from '../piece/title.ts';
-import { capital } from '../wording.ts';
+import { capital, plural } from '../wording.ts';
 
 interface Finding {
   readonly key: string;
@@ -27,6 +30,7 @@ const LATELY_MS = 30 * 86_400_000;
 export function FindingsPage() {
   useTitle('Findings');
   const overview = useQuery(overviewQuery);
+  const alerts = useQuery(alertsQuery);
   return (
     <>
       <h1>Findings</h1>
@@ -39,15 +43,21 @@ export function FindingsPage() {
                 key: `${name} ${what}`,
                 cluster: name,
                 isBad: recoverable !== true && at === 0,
-                what,
+                what: what.replace(/\.$/, ''),
                 hint: null,
-                from: 'the overview',
+                from: 'as it stands now',
                 at: null,
               })),
             )}
           />
         )}
       </Asked>
+      <section className="card" aria-labelledby="alerts">
+        <h2 id="alerts">Alerts</h2>
+        <Asked query={alerts} what="the alerts">
+          {(document) => <Alerts document={document} />}
+        </Asked>
+      </section>
     </>
   );
 }
@@ -66,8 +76,8 @@ function Of({ clusters, wrong }: { readonly clusters: readonly string[]; readonl
           cluster,
           isBad: severity === 'failed',
           what: capital(message),
-          hint: hint === null ? null : capital(hint),
-          from: 'objectives',
+          hint: hint === null ? null : <Hint text={hint} />,
+          from: 'against its objectives',
           at,
         }),
       ),
@@ -111,7 +121,10 @@ function Of({ clusters, wrong }: { readonly clusters: readonly string[]; readonl
         })),
       ];
     });
-  const findings = [...wrong, ...fromStatus, ...fromRecords].toSorted((a, b) => Number(b.isBad) - Number(a.isBad));
+  const findings = [...wrong, ...fromStatus, ...fromRecords].toSorted(
+    (a, b) => Number(b.isBad) - Number(a.isBad) || ((a.at ?? '~') < (b.at ?? '~') ? 1 : -1),
+  );
+  const bad = findings.filter(({ isBad }) => isBad).length;
   const isKnown = [...statuses, ...evidence].every(({ isSuccess }) => isSuccess);
   return (
     <>
@@ -128,25 +141,101 @@ function Of({ clusters, wrong }: { readonly clusters: readonly string[]; readonl
           failed === undefined && <Loading what="the findings" />
         ))}
       {findings.length > 0 && (
-        <ul className="findings" aria-label="Findings">
-          {findings.map(({ key, cluster, isBad, what, hint, from, at }) => (
-            <li key={key} className="card">
-              <p>
-                <Chip tone={isBad ? 'bad' : 'warn'}>{isBad ? 'failed' : 'warning'}</Chip>{' '}
-                <Link href={`/clusters/${cluster}`}>{cluster}</Link> <strong>{what}</strong>
-              </p>
-              <p className="muted">
-                {hint} {hint !== null && '· '}
-                from {from}
-                {at !== null && (
-                  <>
-                    , <Moment at={at} ago="too" />
-                  </>
-                )}
-              </p>
-            </li>
-          ))}
-        </ul>
+        <>
+          <p className="muted">
+            {bad > 0 && `${plural(bad, 'critical finding')}, `}
+            {plural(findings.length - bad, 'warning')}; the worst first.
+          </p>
+          <ul className="findings" aria-label="Findings">
+            {findings.map(({ key, cluster, isBad, what, hint, from, at }) => (
+              <li key={key} className={`card ${isBad ? 'bad' : 'warn'}`}>
+                <div className="finding-head">
+                  <Chip tone={isBad ? 'bad' : 'warn'}>{isBad ? 'critical' : 'warning'}</Chip>
+                  <Link href={`/clusters/${cluster}`}>{cluster}</Link>
+                  <span className="muted">
+                    {from}
+                    {at !== null && (
+                      <>
+                        , <Moment at={at} ago="only" />
+                      </>
+                    )}
+                  </span>
+                </div>
+                <p>
+                  <strong>{what}</strong>
+                </p>
+                {hint !== null && <p className="muted">{hint}</p>}
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+    </>
+  );
+}
+
+function Alerts({ document }: { readonly document: AlertsDocument }) {
+  const { alerts, channels, runbooks } = document;
+  const open = alerts.toSorted((a, b) => Number(a.severity === 'warning') - Number(b.severity === 'warning'));
+  return (
+    <>
+      {channels.length === 0 ? (
+        <p className="banner neutral">
+          This service tells nobody by itself: no channel is configured under <code>notifications</code>. An
+          Alertmanager, where there is one, judges by the same rules.
+        </p>
+      ) : (
+        <Tiles
+          label="Who is told"
+          of={channels.map(({ channel, sent, failed }) => ({
+            name: channel,
+            figure: `${sent} sent`,
+            tone: failed > 0 ? 'bad' : 'good',
+            note: failed > 0 ? `${plural(failed, 'time')} it was not taken` : 'since the service began',
+          }))}
+        />
+      )}
+      {open.length === 0 ? (
+        <p>
+          <Chip tone="good">quiet</Chip> No alert is open.
+        </p>
+      ) : (
+        <div className="scroll" tabIndex={0} role="region" aria-label="Open alerts">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">alert</th>
+                <th scope="col">severity</th>
+                <th scope="col">cluster</th>
+                <th scope="col">what</th>
+                <th scope="col">told</th>
+              </tr>
+            </thead>
+            <tbody>
+              {open.map(({ alert, cluster, severity, summary, told_at: told }) => (
+                <tr key={`${alert} ${cluster} ${summary}`}>
+                  <th scope="row">
+                    {runbooks === null ? (
+                      alert
+                    ) : (
+                      <a href={`${runbooks}/${alert}.md`} target="_blank" rel="noreferrer">
+                        {alert}
+                      </a>
+                    )}
+                  </th>
+                  <td>
+                    <Chip tone={severity === 'critical' ? 'bad' : 'warn'}>{severity}</Chip>
+                  </td>
+                  <td>
+                    <Link href={`/clusters/${cluster}`}>{cluster}</Link>
+                  </td>
+                  <td className="wide">{summary}</td>
+                  <td>{channels.length === 0 ? 'nobody' : <Moment at={told} ago="only" none="not yet" />}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
       )}
     </>
   );

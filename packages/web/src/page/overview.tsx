@@ -10,11 +10,12 @@ import { Meter } from '../piece/meter.tsx';
 import { Moment } from '../piece/moment.tsx';
 import { Asked, Empty } from '../piece/states.tsx';
 import { Strip } from '../piece/strip.tsx';
+import { Tiles } from '../piece/tiles.tsx';
 import { useTitle } from '../piece/title.ts';
 import { useNow, usePreferences } from '../shell/preferences.tsx';
 import { daysOf } from '../strip.ts';
-import { type Known, problemsFirst, type Tone, toneOf, verdictOf } from '../verdict.ts';
-import { capital, jobName, kindName } from '../wording.ts';
+import { answersOf, type Known, problemsFirst, type Tone, toneOf, verdictOf } from '../verdict.ts';
+import { capital, duration, jobName, kindName } from '../wording.ts';
 
 export function OverviewPage() {
   useTitle('Overview');
@@ -35,11 +36,14 @@ function Clusters({ clusters }: { readonly clusters: readonly ClusterOverviewDoc
   return (
     <>
       <section className={`verdict ${tone}`} aria-labelledby="verdict">
-        <Sign tone={tone} />
-        <div>
-          <h1 id="verdict">{headline}</h1>
-          <p>{detail}</p>
+        <div className="verdict-words">
+          <Sign tone={tone} />
+          <div>
+            <h1 id="verdict">{headline}</h1>
+            <p>{detail}</p>
+          </div>
         </div>
+        {clusters.length > 0 && <Answers known={known} />}
       </section>
       {clusters.length === 0 ? (
         <Empty title="There is nothing to protect yet">
@@ -57,10 +61,45 @@ function Clusters({ clusters }: { readonly clusters: readonly ClusterOverviewDoc
   );
 }
 
+/** The four questions, of all clusters: the worst of them answers. */
+function Answers({ known }: { readonly known: readonly Known[] }) {
+  const { recoverable, all, reach, slowest, proof } = answersOf(known);
+  return (
+    <Tiles
+      label="In four figures"
+      of={[
+        {
+          name: 'Recoverable',
+          figure: all === 1 ? (recoverable === 1 ? 'yes' : 'no') : `${recoverable} of ${all}`,
+          note: all === 1 ? known[0]?.overview.name : 'clusters',
+        },
+        {
+          name: 'To when',
+          figure: <Moment at={reach?.at ?? null} ago="only" none="no moment" />,
+          note: reach === undefined ? 'nothing can be recovered' : <Moment at={reach.at} />,
+        },
+        {
+          name: 'How fast',
+          figure: slowest === undefined ? 'not known' : duration(slowest.seconds),
+          note:
+            slowest === undefined
+              ? 'no cluster could be asked'
+              : `${slowest.isMeasured ? 'as measured' : 'expected, not measured'}; at most ${duration(slowest.objective)}`,
+        },
+        {
+          name: 'Last proven',
+          figure: <Moment at={proof?.at ?? null} ago="only" none="never" />,
+          note: proof === undefined ? 'no restore or drill was measured yet' : `it took ${duration(proof.seconds)}`,
+        },
+      ]}
+    />
+  );
+}
+
 const states: Readonly<Record<Tone, string>> = {
   good: 'recoverable',
   warn: 'recoverable, with problems',
-  bad: 'not as it must be',
+  bad: 'needs you',
   unknown: 'not known',
 };
 

@@ -19,6 +19,7 @@ import { Facts } from '../piece/facts.tsx';
 import { Moment } from '../piece/moment.tsx';
 import { MomentField } from '../piece/moment-field.tsx';
 import { Asked, Loading, Problem } from '../piece/states.tsx';
+import { Tiles } from '../piece/tiles.tsx';
 import { useTitle } from '../piece/title.ts';
 import { useMay } from '../shell/session.ts';
 import { bytes, capital, duration, plural, shortId } from '../wording.ts';
@@ -171,11 +172,11 @@ function TargetForm({
     <form className="card" onSubmit={submit} aria-label="Target">
       <fieldset>
         <legend>To what</legend>
-        <div className="choice">
+        <div className="options">
           {kinds.map(([kind, name]) => (
-            <label key={kind}>
+            <label key={kind} className="option">
               <input type="radio" name="kind" checked={target.kind === kind} onChange={() => onChange({ kind })} />
-              {name}
+              <span>{name}</span>
             </label>
           ))}
         </div>
@@ -255,7 +256,7 @@ function TargetForm({
         <button type="submit" className="button primary" disabled={isBusy}>
           Show the plan
         </button>
-        <span className="muted">Nothing is written by that.</span>
+        <span className="muted">Nothing is written by that: the service says what it would do.</span>
       </div>
     </form>
   );
@@ -287,24 +288,38 @@ function Planned({
   return (
     <section className="card" aria-labelledby="plan">
       <h2 id="plan">The plan</h2>
+      <Tiles
+        label="The plan in figures"
+        of={[
+          {
+            name: 'Takes about',
+            figure: plan.expected_seconds === null ? 'not known' : duration(plan.expected_seconds),
+            note: plan.expected_from ?? 'nothing like it was measured',
+          },
+          {
+            name: 'Needs room',
+            figure: bytes(plan.needed_bytes),
+            tone: hasRoom ? 'good' : 'bad',
+            note: `of ${bytes(plan.free_bytes)} that are free${hasRoom ? '' : ': not enough'}`,
+          },
+          {
+            name: 'Lays down',
+            figure: bytes(plan.bytes),
+            note: `${plural(plan.files, 'file')}, ${bytes(plan.fetch_bytes)} to fetch`,
+          },
+          {
+            name: 'Then replays',
+            figure: bytes(plan.wal_bytes),
+            note: `of WAL, ${plural(plan.wal_segments, 'segment')}`,
+          },
+        ]}
+      />
       <Facts
         of={[
           ['To', `${plan.target.kind}${plan.target.value === null ? '' : ` ${plan.target.value}`}`],
           ['Recovers to', plan.recovers_to ?? 'the end of the WAL'],
           ['From', `${plan.backup.type} backup ${shortId(plan.backup.id)}`],
           ['Of', <Moment key="at" at={plan.backup.finished_at} ago="too" />],
-          [
-            'Takes about',
-            plan.expected_seconds === null
-              ? 'not known'
-              : `${duration(plan.expected_seconds)}${plan.expected_from === null ? '' : ` (${plan.expected_from})`}`,
-          ],
-          ['Lays down', `${bytes(plan.bytes)} in ${plural(plan.files, 'file')}`],
-          ['Then replays', `${bytes(plan.wal_bytes)} of WAL, ${plural(plan.wal_segments, 'segment')}`],
-          [
-            'Needs',
-            `${bytes(plan.needed_bytes)} of the ${bytes(plan.free_bytes)} that are free${hasRoom ? '' : ': not enough'}`,
-          ],
           ['Into', <code key="into">{plan.directory}</code>],
           ['At the target', { promote: 'it takes writes', pause: 'it waits', shutdown: 'it shuts down' }[plan.action]],
         ]}

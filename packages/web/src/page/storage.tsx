@@ -7,9 +7,13 @@ import { backupsQuery, overviewQuery, spaceQuery } from '../api/queries.ts';
 import { forecastOf, growthOf } from '../forecast.ts';
 import { Moment } from '../piece/moment.tsx';
 import { Asked, Loading, Problem } from '../piece/states.tsx';
+import { type Tile, Tiles } from '../piece/tiles.tsx';
 import { useTitle } from '../piece/title.ts';
-import { Trend } from '../piece/trend.tsx';
+import { BINARY, Trend } from '../piece/trend.tsx';
 import { bytes, plural } from '../wording.ts';
+import type { Backup } from './backups.tsx';
+
+const FAR_MS = 3653 * 86_400_000;
 
 export function StoragePage() {
   useTitle('Storage');
@@ -30,18 +34,10 @@ export function StoragePage() {
                     <span className="muted">a bucket, which has no end</span>
                   ) : (
                     <>
+                      <Room free={free} size={size} />
                       <span>
-                        {bytes(free)} free of {bytes(size)}
+                        <strong>{bytes(free)}</strong> free of {bytes(size)}
                       </span>
-                      <meter
-                        min={0}
-                        max={size}
-                        low={size * 0.1}
-                        high={size * 0.2}
-                        optimum={size}
-                        value={free}
-                        aria-label={`Free at ${place}`}
-                      />
                     </>
                   )}
                 </li>
@@ -59,6 +55,17 @@ export function StoragePage() {
         )}
       </Asked>
     </>
+  );
+}
+
+/** How full it is: the bar fills as room goes. */
+function Room({ free, size }: { readonly free: number; readonly size: number }) {
+  const used = size === 0 ? 1 : 1 - free / size;
+  const tone = used > 0.9 ? 'bad' : used > 0.8 ? 'warn' : 'busy';
+  return (
+    <div className={`bar thick ${tone}`} role="img" aria-label={`${Math.round(used * 100)} % full`}>
+      <span style={{ width: `${Math.max(1, used * 100)}%` }} />
+    </div>
   );
 }
 
@@ -83,23 +90,24 @@ function Growth({ clusters, free }: { readonly clusters: readonly string[]; read
       {failed !== undefined && failed !== null && <Problem error={failed} what="Not every repository could be read." />}
       <section className="card" aria-labelledby="growth">
         <h2 id="growth">Growth</h2>
-        <Trend title="Stored by the backups that are kept" points={points} tell={bytes} />
-        <p>
-          {forecast === undefined ? (
-            <span className="muted">There is no forecast yet: it wants three backups and an hour between them.</span>
-          ) : (
-            <>
-              It grows by {bytes(forecast.bytesPerDay)} a day, by the last thirty days.{' '}
-              {forecast.fullAt === undefined ? (
-                'No end is in sight.'
-              ) : (
-                <>
-                  At this rate it is full <Moment at={forecast.fullAt} ago="too" />.
-                </>
-              )}
-            </>
-          )}
-        </p>
+        <Tiles label="Storage in figures" of={tilesOf(backups, forecast?.bytesPerDay)} />
+        <Trend title="Stored by the backups that are kept" points={points} tell={bytes} steps={BINARY} />
+        {forecast === undefined ? (
+          <p className="muted">There is no forecast yet: it wants three backups and an hour between them.</p>
+        ) : (
+          <p>
+            At the pace of the last thirty days it grows by <strong>{bytes(forecast.bytesPerDay)} a day</strong>.{' '}
+            {forecast.fullAt === undefined ? (
+              'No end of the room is in sight.'
+            ) : forecast.fullAt > Date.now() + FAR_MS ? (
+              'The room lasts for more than ten years.'
+            ) : (
+              <>
+                The room is used up <Moment at={forecast.fullAt} ago="too" />.
+              </>
+            )}
+          </p>
+        )}
       </section>
       <section className="card" aria-labelledby="clusters">
         <h2 id="clusters">By cluster</h2>
@@ -147,4 +155,24 @@ function Growth({ clusters, free }: { readonly clusters: readonly string[]; read
       </section>
     </>
   );
+}
+
+function tilesOf(backups: readonly Backup[], perDay: number | undefined): readonly Tile[] {
+  const size = backups.reduce((sum, each) => sum + each.bytes, 0);
+  const stored = backups.reduce((sum, each) => sum + each.stored_bytes, 0);
+  const newest = backups.toSorted((a, b) => (a.finished_at < b.finished_at ? 1 : -1));
+  return [
+    { name: 'Stored', figure: bytes(stored), note: `by ${plural(backups.length, 'backup')}` },
+    { name: 'They stand for', figure: bytes(size), note: 'were each kept whole' },
+    {
+      name: 'Saved',
+      figure: stored === 0 ? '–' : `${(size / stored).toFixed(1)} : 1`,
+      note: 'by deduplication and compression',
+    },
+    {
+      name: 'Grows by',
+      figure: perDay === undefined ? '–' : `${bytes(perDay)} a day`,
+      note: newest[0] === undefined ? '' : `the newest stored ${bytes(newest[0].stored_bytes)}`,
+    },
+  ];
 }

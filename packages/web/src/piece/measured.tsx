@@ -1,6 +1,7 @@
 // What a job measured, where its document has figures that people ask for: restores, backups and verifications.
 
-import type { JobDocument, MadeBackup, RestoreDocument, VerifyDocument } from '@spillway/contract';
+import type { DrillDocument, JobDocument, MadeBackup, RestoreDocument, VerifyDocument } from '@spillway/contract';
+import { Link } from 'wouter';
 import { bytes, capital, duration, plural, rate } from '../wording.ts';
 import { Facts } from './facts.tsx';
 import { ResultChip } from './chip.tsx';
@@ -10,6 +11,8 @@ export function Measured({ job }: { readonly job: JobDocument }) {
     return <OfRestore document={job.result as RestoreDocument} />;
   if (job.command === 'backup' && has(job.result, 'stored_bytes'))
     return <OfBackup document={job.result as MadeBackup} />;
+  if (job.command === 'drill run' && has(job.result, 'details'))
+    return <OfDrill document={job.result as DrillDocument} />;
   if (job.command === 'verify' && has(job.result, 'findings'))
     return <OfVerify document={job.result as VerifyDocument} />;
   return null;
@@ -64,6 +67,42 @@ function OfBackup({ document }: { readonly document: MadeBackup }) {
           ['Stored', bytes(document.stored_bytes)],
         ]}
       />
+    </section>
+  );
+}
+
+function OfDrill({ document }: { readonly document: DrillDocument }) {
+  const { result, details, failures, cluster, evidence } = document;
+  const against = (seconds: number | null, goal: number | null): string =>
+    `${seconds === null ? 'not measured' : duration(seconds)}${goal === null ? '' : `, at most ${duration(goal)}`}`;
+  const passed = details.checks.filter((check) => check.result === 'passed').length;
+  return (
+    <section className={`card ${result === 'passed' ? 'measured' : 'missed'}`} aria-labelledby="measured">
+      <h2 id="measured">
+        Drill {details.drill} <ResultChip result={result} />
+      </h2>
+      <Facts
+        of={[
+          ['Time to recovery', against(details.rto_seconds, details.rto_objective_seconds)],
+          ['Loss', against(details.rpo_seconds, details.rpo_objective_seconds)],
+          ['Checks', `${passed} of ${details.checks.length} passed`],
+          [
+            'Signed record',
+            <Link key="record" href={`/clusters/${cluster}/evidence/${evidence}`}>
+              checklist and checks
+            </Link>,
+          ],
+        ]}
+      />
+      {failures.length > 0 && (
+        <ul className="problems">
+          {failures.slice(0, 20).map((each) => (
+            <li key={each} className="failed">
+              {capital(each)}
+            </li>
+          ))}
+        </ul>
+      )}
     </section>
   );
 }

@@ -24,7 +24,7 @@ export function Meter({
       <div className="meter-name">{name}</div>
       <div className="meter-figure">
         <Sign tone={tone} />
-        <strong>{seconds === null ? 'unknown' : duration(seconds)}</strong>
+        <strong>{seconds === null ? 'not known' : duration(seconds)}</strong>
         <span className="muted"> of {duration(objective)}</span>
       </div>
       <div className={`bar ${tone}`} aria-hidden="true">

@@ -3,38 +3,30 @@
 import { type Day, stripInWords } from '../strip.ts';
 import { plural, shortDay } from '../wording.ts';
 
-const WIDTH = 8;
-const GAP = 2;
-const HEIGHT = 26;
-
 export function Strip({ days }: { readonly days: readonly Day[] }) {
-  const words = stripInWords(days);
   return (
     <div className="strip">
-      <svg viewBox={`0 0 ${days.length * (WIDTH + GAP) - GAP} ${HEIGHT}`} role="img" aria-label={words}>
-        {days.map((day, index) => (
-          <g key={day.day} transform={`translate(${index * (WIDTH + GAP)} 0)`} className={`day ${day.state}`}>
-            <title>
-              {`${shortDay(day.day)}: ${day.state === 'none' ? 'no job' : `${day.state}, ${plural(day.jobs, 'job')}`}${day.failed > 0 ? `, ${day.failed} failed` : ''}`}
-            </title>
-            <rect width={WIDTH} height={HEIGHT} className="area" />
-            {day.state === 'ok' && <rect width={WIDTH} height={HEIGHT} rx="1.5" />}
-            {day.state === 'warned' && <path d={`M0 8h${WIDTH}v18h-${WIDTH}z`} />}
-            {day.state === 'missed' && <rect x=".75" y=".75" width={WIDTH - 1.5} height={HEIGHT - 1.5} rx="1.5" />}
+      <div className="days" role="img" aria-label={stripInWords(days)}>
+        {days.map((day) => (
+          <span key={day.day} className={`day ${day.state}`} title={told(day)}>
             {day.state === 'failed' && (
-              <>
-                <rect width={WIDTH} height={HEIGHT} rx="1.5" />
-                <path className="cross" d="M1.8 10.8l4.4 4.4M6.2 10.8l-4.4 4.4" />
-              </>
+              <svg viewBox="0 0 8 8" aria-hidden="true">
+                <path d="M1.5 1.5l5 5M6.5 1.5l-5 5" />
+              </svg>
             )}
-            {day.state === 'none' && <rect y="12" width={WIDTH} height="2" />}
-          </g>
+          </span>
         ))}
-      </svg>
+      </div>
       <div className="strip-ends muted" aria-hidden="true">
         <span>{shortDay(days[0]?.day ?? '')}</span>
+        <span>jobs of the last {days.length} days</span>
         <span>today</span>
       </div>
     </div>
   );
+}
+
+function told({ day, state, jobs, failed }: Day): string {
+  const how = state === 'none' ? 'no job' : `${state}, ${plural(jobs, 'job')}`;
+  return `${shortDay(day)}: ${how}${failed > 0 ? `, ${failed} failed` : ''}`;
 }

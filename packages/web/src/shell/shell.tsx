@@ -1,23 +1,26 @@
 // What is around every page: the menu, who is signed in, the choices, and a line that says when what is shown is old.
 
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type ReactNode, useEffect, useRef } from 'react';
 import { Link, useLocation } from 'wouter';
 import { remove } from '../api/client.ts';
 import { useConnection } from '../api/live.ts';
+import { alertsQuery } from '../api/queries.ts';
+import { Icon, type IconName } from '../piece/icon.tsx';
 import { Moment } from '../piece/moment.tsx';
 import { type Theme, usePreferences } from './preferences.tsx';
 import { useMay, useSession } from './session.ts';
 
-const pages: readonly (readonly [path: string, name: string])[] = [
-  ['/', 'Overview'],
-  ['/backups', 'Backups'],
-  ['/jobs', 'Jobs'],
-  ['/drills', 'Drills'],
-  ['/findings', 'Findings'],
-  ['/storage', 'Storage'],
-  ['/settings', 'Settings'],
-  ['/audit', 'Audit'],
+const pages: readonly (readonly [path: string, name: string, icon: IconName])[] = [
+  ['/', 'Overview', 'overview'],
+  ['/findings', 'Findings', 'findings'],
+  ['/backups', 'Backups', 'backups'],
+  ['/drills', 'Drills', 'drills'],
+  ['/health', 'Health', 'health'],
+  ['/storage', 'Storage', 'storage'],
+  ['/jobs', 'Jobs', 'jobs'],
+  ['/audit', 'Audit', 'audit'],
+  ['/settings', 'Settings', 'settings'],
 ];
 
 export function Shell({ children }: { readonly children: ReactNode }) {
@@ -46,10 +49,12 @@ export function Shell({ children }: { readonly children: ReactNode }) {
           <ul>
             {pages
               .filter(([to]) => to !== '/audit' || mayAudit)
-              .map(([to, name]) => (
+              .map(([to, name, icon]) => (
                 <li key={to}>
                   <Link href={to} aria-current={isOn(path, to) ? 'page' : undefined}>
-                    {name}
+                    <Icon name={icon} />
+                    <span>{name}</span>
+                    {to === '/findings' && <Alarms />}
                   </Link>
                 </li>
               ))}
@@ -67,8 +72,26 @@ export function Shell({ children }: { readonly children: ReactNode }) {
   );
 }
 
-const isOn = (path: string, to: string): boolean =>
-  to === '/' ? path === '/' || path.startsWith('/clusters/') : path === to || path.startsWith(`${to}/`);
+/** How much is wrong, where anything is. */
+function Alarms() {
+  const { data } = useQuery(alertsQuery);
+  const critical = data?.alerts.filter(({ severity }) => severity === 'critical').length ?? 0;
+  const count = data?.alerts.length ?? 0;
+  if (count === 0) return null;
+  return (
+    <span className={`count ${critical > 0 ? 'bad' : 'warn'}`}>
+      {critical > 0 ? critical : count}
+      <span className="unseen"> {critical > 0 ? 'critical' : 'warnings'}</span>
+    </span>
+  );
+}
+
+/** A backup and a record are of their lists, whatever else there is of a cluster of the overview. */
+function isOn(path: string, to: string): boolean {
+  const [, of] = /^\/clusters\/[^/]+\/(backups|evidence)\//.exec(path) ?? [];
+  if (of !== undefined) return to === (of === 'backups' ? '/backups' : '/drills');
+  return to === '/' ? path === '/' || path.startsWith('/clusters/') : path === to || path.startsWith(`${to}/`);
+}
 
 function Choices() {
   const { name, role } = useSession();
@@ -86,21 +109,23 @@ function Choices() {
       <label>
         <span>Times</span>
         <select value={zone} onChange={({ target }) => choose({ zone: target.value === 'utc' ? 'utc' : 'local' })}>
-          <option value="local">of this place</option>
-          <option value="utc">in UTC</option>
+          <option value="local">local</option>
+          <option value="utc">UTC</option>
         </select>
       </label>
       <label>
         <span>Colours</span>
         <select value={theme} onChange={({ target }) => choose({ theme: target.value as Theme })}>
-          <option value="system">of the system</option>
+          <option value="system">system</option>
           <option value="light">light</option>
           <option value="dark">dark</option>
         </select>
       </label>
       <p className="who">
         <span>
-          {name}, {role}
+          <strong>{name}</strong>
+          <br />
+          {role}
         </span>
         <button type="button" className="link" onClick={() => out.mutate()}>
           Sign out

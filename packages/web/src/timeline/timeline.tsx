@@ -10,11 +10,11 @@ import { usePreferences } from '../shell/preferences.tsx';
 import { duration, fullMoment, plural } from '../wording.ts';
 import { type Span, ticksOf, type Timeline, within } from './model.ts';
 
-const HEIGHT = 148;
-const BAND_TOP = 34;
-const BAND_HEIGHT = 30;
-const DRILLS_AT = 88;
-const AXIS_AT = 112;
+const HEIGHT = 164;
+const BAND_TOP = 32;
+const BAND_HEIGHT = 36;
+const DRILLS_AT = 102;
+const AXIS_AT = 128;
 const SIDE = 10;
 const HOUR = 3_600_000;
 const ranges: readonly (readonly [name: string, ms: number])[] = [
@@ -74,18 +74,24 @@ export function TimelinePicture({
   const gaps = timeline.gaps.filter(({ from, to }) => to > view.from && from < view.to);
   return (
     <div className="timeline">
-      <div className="ranges" role="group" aria-label="How much of the window is shown">
-        {ranges
-          .filter(([, ms]) => ms < whole)
-          .map(([name, ms]) => (
-            <button key={name} type="button" aria-pressed={range === ms} onClick={() => setRange(ms)}>
-              {name}
-            </button>
-          ))}
-        <button type="button" aria-pressed={range === undefined || range >= whole} onClick={() => setRange(undefined)}>
-          all, {duration(whole / 1000)}
-        </button>
-      </div>
+      {ranges.some(([, ms]) => ms < whole) && (
+        <div className="ranges" role="group" aria-label="How much of the window is shown">
+          {ranges
+            .filter(([, ms]) => ms < whole)
+            .map(([name, ms]) => (
+              <button key={name} type="button" aria-pressed={range === ms} onClick={() => setRange(ms)}>
+                {name}
+              </button>
+            ))}
+          <button
+            type="button"
+            aria-pressed={range === undefined || range >= whole}
+            onClick={() => setRange(undefined)}
+          >
+            all, {duration(whole / 1000)}
+          </button>
+        </div>
+      )}
       <div
         ref={box}
         className="timeline-box"
@@ -106,7 +112,7 @@ export function TimelinePicture({
               <rect width="2.5" height="6" className="gap-line" />
             </pattern>
           </defs>
-          <text x={SIDE} y="14" className="lane-name">
+          <text x={SIDE} y="16" className="lane-name">
             backups and WAL
           </text>
           <rect
@@ -115,6 +121,7 @@ export function TimelinePicture({
             y={BAND_TOP}
             width={Math.max(1, xOf(window.to) - xOf(Math.max(view.from, window.from)))}
             height={BAND_HEIGHT}
+            rx="4"
           />
           {gaps.map(({ from, to }) => (
             <rect
@@ -132,7 +139,7 @@ export function TimelinePicture({
               <BackupMark key={backup.id} backup={backup} x={xOf(Date.parse(backup.finished_at))} />
             ))}
           {timeline.drills.length > 0 && (
-            <text x={SIDE} y={DRILLS_AT - 10} className="lane-name">
+            <text x={SIDE} y={DRILLS_AT - 14} className="lane-name">
               drills
             </text>
           )}

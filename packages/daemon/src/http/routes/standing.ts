@@ -177,7 +177,7 @@ export function standingRoutes(app: Api, parts: Parts): void {
             told_at: known === undefined || known.toldAt === null ? null : iso(known.toldAt),
           };
         }),
-        runbooks: configuration.notifications.runbooks ?? null,
+        runbooks: configuration.notifications.runbooks?.replace(/\/+$/, '') ?? null,
         channels: [...new Set(counts.map(({ channel }) => channel))].map((channel) => ({
           channel,
           sent: counted(channel, 'sent'),
