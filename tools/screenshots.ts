@@ -100,7 +100,6 @@ async function fill(of: Page, { cluster, place }: Scene): Promise<void> {
     .waitFor();
   const rows = (table: string, count: number): Promise<unknown> =>
     cluster.query(`CREATE TABLE ${table} AS SELECT n AS id, md5(n::text) AS value FROM generate_series(1, ${count}) n`);
-  await rows('sensor', 2000);
   await rows('reading', 200_000);
   await run('/clusters/water', 'Back up now', /^Backed up in/);
   await rows('alert', 20_000);

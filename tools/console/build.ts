@@ -11,7 +11,7 @@ export const WEB = join(import.meta.dirname, '..', '..', 'packages', 'web');
 export async function buildConsole(folder: string): Promise<void> {
   await build({
     configFile: false,
-    envFile: false,
+    envDir: false,
     root: WEB,
     logLevel: 'warn',
     build: {

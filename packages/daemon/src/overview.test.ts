@@ -118,7 +118,7 @@ test('a cluster is recoverable, or it is said why not, the worst first', () => {
     ],
     [
       { schedules: [schedule('verify_data', { last_state: 'failed' })] },
-      /^The last verify data by schedule is failed\.$/,
+      /^The last verification of data by schedule failed\.$/,
       null,
     ],
     [{ schedules: [schedule('full', { last_state: 'waiting' })] }, /failed, and is tried again/, null],

@@ -25,7 +25,11 @@ export interface OverviewFacts {
   readonly jobs: readonly Pick<JobDocument, 'command' | 'state'>[];
 }
 
-const FAILED = new Set(['failed', 'timed-out', 'aborted']);
+const failures: Readonly<Record<string, string>> = {
+  failed: 'failed',
+  'timed-out': 'took too long and was ended',
+  aborted: 'was cut short',
+};
 
 export function overviewOf(facts: OverviewFacts): ClusterOverviewDocument {
   const { backups, receiver, schedules, jobs } = facts;
@@ -105,14 +109,27 @@ function problemsOf({ backups, repositoryError, status, receiver, schedules, job
     problems.push(`WAL is not being received: ${receiver.error?.message ?? 'the receiver ended'}.`);
   }
   for (const { kind, last_state: state } of schedules) {
-    if (state !== null && FAILED.has(state))
-      problems.push(`The last ${kind.replaceAll('_', ' ')} by schedule is ${state}.`);
-    if (state === 'waiting')
-      problems.push(`The last ${kind.replaceAll('_', ' ')} by schedule failed, and is tried again.`);
+    const how = state === null ? undefined : failures[state];
+    if (how !== undefined) problems.push(`The last ${nameOf(kind)} by schedule ${how}.`);
+    if (state === 'waiting') problems.push(`The last ${nameOf(kind)} by schedule failed, and is tried again.`);
   }
   const awaiting = jobs.filter(({ state }) => state === 'awaiting-approval').length;
   if (awaiting > 0) problems.push(`${awaiting} of its jobs wait for a second person.`);
   return problems;
 }
+
+const kinds: Readonly<Record<string, string>> = {
+  full: 'full backup',
+  incremental: 'incremental backup',
+  schema: 'dump of the schema',
+  logical: 'logical dump',
+  verify_structure: 'verification of structure',
+  verify_data: 'verification of data',
+  verify_sample: 'verification of a sample',
+  verify_restore: 'verification by restore',
+  anomalies: 'look for anomalies',
+  expire: 'expiry',
+};
+const nameOf = (kind: string): string => kinds[kind] ?? kind.replaceAll('_', ' ');
 
 const inSeconds = (seconds: number): string => `${Math.round(seconds)} s`;

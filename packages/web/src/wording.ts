@@ -109,6 +109,7 @@ const kinds: Readonly<Record<string, string>> = {
   logical: 'logical dump',
   verify_structure: 'verification of structure',
   verify_data: 'verification of data',
+  verify_sample: 'verification of a sample',
   verify_restore: 'verification by restore',
   drill: 'drill',
   anomalies: 'look for anomalies',

@@ -1,12 +1,14 @@
 // The console in a real Chromium over a real service, cluster and repository: from the first start to the first backup, a moment
-// picked and restored, a job that fails, a service that is killed; by keyboard, and without a barrier that axe knows.
+// picked and restored, a drill that fails, a job that fails, a service that is killed; by keyboard, held to its policy for content,
+// and without a barrier that axe knows.
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { AxeBuilder } from '@axe-core/playwright';
-import type { Browser, Page } from 'playwright-core';
+import axe from 'axe-core';
+import type { Browser, Locator, Page } from 'playwright-core';
 import { buildConsole, WEB } from '../../../tools/console/build.ts';
 import { CHROMIUM, FIRST_BACKUP_ALONE, makeScene, openBrowser, openPage, type Scene, signIn } from './scene.ts';
 
@@ -15,9 +17,10 @@ suite('the console', { skip: CHROMIUM === undefined && 'there is no Chromium: ap
   let browser: Browser;
   let page: Page;
   const complaints: string[] = [];
-  const open = (name: string): Promise<void> =>
-    page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name }).click();
-  const pages: string[] = ['/', '/clusters/water', '/clusters/power', '/clusters/water/restore'];
+  const menu = (): Locator => page.getByRole('navigation', { name: 'Pages' });
+  const open = (name: string): Promise<void> => menu().getByRole('link', { name }).click();
+  const paths: string[] = ['/', '/clusters/water', '/clusters/power', '/clusters/water/restore'];
+  const rememberPath = (): void => void paths.push(new URL(page.url()).pathname);
 
   before(async () => {
     // The release that npm test makes has the console in it.
@@ -35,6 +38,7 @@ suite('the console', { skip: CHROMIUM === undefined && 'there is no Chromium: ap
     await page.getByLabel('Token').fill('spw_00000000_made-up');
     await page.keyboard.press('Enter');
     await page.getByRole('alert').filter({ hasText: 'the service knows no such token' }).waitFor();
+    assert.equal(await page.getByLabel('Token').inputValue(), 'spw_00000000_made-up', 'what was typed stays');
     await page.getByLabel('Token').fill(scene.token);
     await page.keyboard.press('Enter');
     // Whoever signs in is where he wanted to go.
@@ -52,27 +56,53 @@ suite('the console', { skip: CHROMIUM === undefined && 'there is no Chromium: ap
       (await water.getByRole('img').getAttribute('aria-label')) ?? '',
       /^30 days: 1 good, 29 without a job$/,
     );
+    assert.match((await water.locator('time').first().getAttribute('title')) ?? '', /UTC/);
+    const figures = await page.locator('.verdict .tile-figure').allTextContents();
+    assert.deepEqual(figures.slice(0, 2), ['1 of 2', 'no moment'], 'a lost cluster is not hidden by a good one');
+  });
+
+  test('a drill that fails is seen: begun on its page, told why, among the findings, with its record', async () => {
+    await mkdir(join(scene.place.folder, 'drills'));
+    await writeFile(
+      join(scene.place.folder, 'drills', 'monthly.yaml'),
+      'name: monthly\ndatabase: postgres\nchecks:\n  - sql: SELECT count(*) FROM sensor\n    equals: 5\n',
+    );
+    await open('Drills');
+    await page.getByRole('heading', { name: 'No drill has been run yet' }).waitFor();
+    await page.getByRole('button', { name: 'Hold the drill of water now' }).click();
+    await page.getByRole('heading', { name: /^Drill monthly of water/ }).waitFor();
+    rememberPath();
+    await page.getByRole('heading', { name: 'Drill monthly failed' }).waitFor();
+    assert.match((await page.getByRole('alert').textContent()) ?? '', /did not pass.*expected 5.*SPW_NOT_PASSED/s);
+    await page.getByRole('link', { name: 'checklist and checks' }).click();
+    await page.getByRole('row', { name: /SELECT count.*failed.*5.*2000/ }).waitFor();
+    rememberPath();
+    await open('Findings');
+    await page.getByRole('list', { name: 'Findings' }).getByText('Drill at level restore failed').waitFor();
+    await open('Drills');
+    await page
+      .getByRole('region', { name: 'Table of drills' })
+      .getByRole('row', { name: /monthly water failed/ })
+      .waitFor();
   });
 
   test('a job that fails is seen as it fails: why, the code, and what to do', async () => {
-    await page.goto('/clusters/power');
+    await go('/clusters/power');
     await page.getByRole('heading', { name: 'There is no backup yet' }).waitFor();
     await page.getByRole('button', { name: 'Full backup' }).click();
     await page.getByRole('heading', { name: /^Full backup of power failed/ }).waitFor();
-    const alert = page.getByRole('alert');
-    assert.match((await alert.textContent()) ?? '', /SPW_[A-Z_]+/);
-    pages.push(new URL(page.url()).pathname);
+    assert.match((await page.getByRole('alert').textContent()) ?? '', /SPW_[A-Z_]+/);
+    rememberPath();
     await open('Findings');
     await page.getByRole('list', { name: 'Findings' }).getByText('There is no backup yet').first().waitFor();
   });
 
   test('a moment is picked by keyboard, planned, confirmed by name and restored, live to its end', async () => {
-    await scene.cluster.query('CREATE TABLE reading AS SELECT n, md5(n::text) FROM generate_series(1, 20000) n');
-    await page.goto('/clusters/water');
+    await go('/clusters/water');
     await page.getByRole('button', { name: 'Back up now' }).click();
     await page.getByRole('heading', { name: /^Backed up in/ }).waitFor();
-    pages.push(new URL(page.url()).pathname);
-    await page.goto('/clusters/water');
+    rememberPath();
+    await go('/clusters/water');
     const slider = page.getByRole('slider', { name: 'Moment to restore to' });
     await slider.focus();
     const newest = await slider.getAttribute('aria-valuenow');
@@ -94,6 +124,7 @@ suite('the console', { skip: CHROMIUM === undefined && 'there is no Chromium: ap
     await folder.fill(join(scene.restores, 'water'));
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'The plan' }).waitFor();
+    assert.equal(existsSync(join(scene.restores, 'water')), false, 'a plan writes nothing');
     const restore = page.getByRole('button', { name: 'Restore', exact: true });
     await page.getByLabel(/^Type water/).fill('power');
     assert.equal(await restore.isDisabled(), true);
@@ -108,7 +139,7 @@ suite('the console', { skip: CHROMIUM === undefined && 'there is no Chromium: ap
 
   test('a service that is killed is told as lost, what was seen stays, and all goes on by itself', async () => {
     await open('Overview');
-    await page.getByRole('heading', { name: '1 of 2 clusters cannot be recovered' }).waitFor();
+    await page.locator('.cluster-card').nth(1).waitFor();
     await scene.kill();
     await page.getByText('The connection to the service is lost.').waitFor();
     assert.equal(await page.locator('.cluster-card').count(), 2);
@@ -117,48 +148,78 @@ suite('the console', { skip: CHROMIUM === undefined && 'there is no Chromium: ap
     await page.getByRole('heading', { name: '1 of 2 clusters cannot be recovered' }).waitFor();
   });
 
+  test('all of it is reached by keyboard alone: past the menu, to a cluster, to a job that is begun there', async () => {
+    await page.goto('/');
+    await page.locator('.cluster-card').nth(1).waitFor();
+    await page.keyboard.press('Tab');
+    assert.equal(await focused(), 'Skip to the content');
+    await page.keyboard.press('Enter');
+    await tabTo('water');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'water', level: 1 }).waitFor();
+    await tabTo('Back up now');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: /^Incremental backup of water/ }).waitFor();
+  });
+
   test('no page has a barrier that axe knows, in light or dark, and none is wider than a phone', async () => {
-    const { backups } = (await page.evaluate(
-      "fetch('/api/v1/clusters/water/backups').then((answer) => answer.json())",
-    )) as { backups: { id: string }[] };
-    const { records } = (await page.evaluate(
-      "fetch('/api/v1/clusters/water/evidence').then((answer) => answer.json())",
-    )) as { records: { id: string }[] };
-    pages.push(
+    const { backups } = await ask<{ backups: { id: string }[] }>('/clusters/water/backups');
+    paths.push(
       `/clusters/water/backups/${backups[0]?.id}`,
-      `/clusters/water/evidence/${records[0]?.id}`,
       '/backups',
       '/jobs',
       '/drills',
+      '/health',
       '/findings',
       '/storage',
       '/settings',
       '/audit',
       '/nowhere',
     );
+    await page.evaluate(axe.source);
     const found: string[] = [];
-    for (const path of pages) {
-      await page.goto(path);
-      await page.locator('main h1, main h2').first().waitFor();
-      await page.locator('.loading').first().waitFor({ state: 'detached' });
-      await page.emulateMedia({ colorScheme: 'light' });
-      const light = await new AxeBuilder({ page }).analyze();
+    for (const path of paths) {
+      await go(path);
+      const known = await violations(path, 'light', {});
       await page.emulateMedia({ colorScheme: 'dark' });
-      const dark = await new AxeBuilder({ page }).withRules(['color-contrast']).analyze();
+      const dark = await violations(path, 'dark', { runOnly: ['color-contrast'] });
+      await page.emulateMedia({ colorScheme: 'light' });
       await page.setViewportSize({ width: 360, height: 740 });
       const wide = await page.evaluate<number>('document.documentElement.scrollWidth');
       await page.setViewportSize({ width: 1360, height: 900 });
-      if (wide > 360) found.push(`${path} is ${wide} wide on a phone`);
-      for (const { id, nodes } of [...light.violations, ...dark.violations]) {
-        found.push(`${path} ${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`);
-      }
+      found.push(...known, ...dark, ...(wide > 360 ? [`${path} is ${wide} wide on a phone`] : []));
     }
     assert.deepEqual(found, []);
+  });
+
+  test('the policy for content is strict, and holds: nothing inline is run, nobody else is asked', async () => {
+    const answer = await page.request.get('/');
+    const policy = answer.headers()['content-security-policy'] ?? '';
+    assert.match(policy, /default-src 'self'/);
+    assert.doesNotMatch(policy, /unsafe|\*/);
+    const stopped = await page.evaluate<readonly string[]>(`new Promise((resolve) => {
+      const stopped = [];
+      document.addEventListener('securitypolicyviolation', ({ effectiveDirective }) => {
+        stopped.push(effectiveDirective);
+        if (stopped.length === 2) resolve(stopped.toSorted());
+      });
+      const script = document.createElement('script');
+      script.textContent = 'document.title = "run"';
+      document.head.append(script);
+      const picture = new Image();
+      picture.src = 'https://elsewhere.example/picture.png';
+    })`);
+    assert.deepEqual(stopped, ['img-src', 'script-src-elem']);
+    assert.notEqual(await page.title(), 'run');
+    const own = complaints.splice(0).filter((line) => !/elsewhere|inline script/.test(line));
+    complaints.push(...own);
   });
 
   test('whoever signs out sees nothing more, and others sign in afresh', async () => {
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.getByLabel('Token').waitFor();
+    await page.evaluate(axe.source);
+    assert.deepEqual(await violations('signing in', 'light', {}), []);
     await page.goto('/backups');
     await page.getByLabel('Token').waitFor();
     assert.equal(await page.locator('table').count(), 0);
@@ -176,4 +237,33 @@ suite('the console', { skip: CHROMIUM === undefined && 'there is no Chromium: ap
       [],
     );
   });
+
+  const ask = <Document>(path: string): Promise<Document> =>
+    page.evaluate<Document>(`fetch('/api/v1${path}').then((answer) => answer.json())`);
+
+  /** As a link of the console goes: without loading the page anew. */
+  async function go(path: string): Promise<void> {
+    await page.evaluate(`history.pushState(null, '', ${JSON.stringify(path)})`);
+    await page.locator('main h1, main h2').first().waitFor();
+    await page.locator('.loading').first().waitFor({ state: 'detached' });
+  }
+
+  const focused = (): Promise<string> => page.evaluate<string>('document.activeElement?.textContent ?? ""');
+
+  async function tabTo(name: string): Promise<void> {
+    for (let pressed = 0; pressed < 60; pressed++) {
+      await page.keyboard.press('Tab');
+      if ((await focused()) === name) return;
+    }
+    assert.fail(`${name} is not reached by Tab`);
+  }
+
+  async function violations(path: string, colours: string, options: object): Promise<readonly string[]> {
+    const found = await page.evaluate<readonly { id: string; nodes: { html: string }[] }[]>(
+      `axe.run(${JSON.stringify({ ...options, resultTypes: ['violations'] })}).then((found) => found.violations)`,
+    );
+    return found.map(
+      ({ id, nodes }) => `${path} ${id} in ${colours}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`,
+    );
+  }
 });

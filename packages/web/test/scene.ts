@@ -49,6 +49,8 @@ export async function makeScene(schedules: object = {}): Promise<Scene> {
   await using stack = new AsyncDisposableStack();
   const cluster = await startCluster({ walSegmentMegabytes: 1 });
   stack.defer(() => cluster.destroy());
+  // Before the first backup, so that each has it.
+  await cluster.query('CREATE TABLE sensor AS SELECT n AS id, md5(n::text) AS name FROM generate_series(1, 2000) n');
   const { host, port, user, password } = cluster.connection;
   const place = stack.use(await makeWorkplace({ passphrase: PASSPHRASE, password }));
   const restores = join(place.folder, 'restores');

@@ -130,10 +130,12 @@ function* settingsOf(loaded: LoadedConfiguration): Generator<Setting> {
 const SCHEDULE_DURATIONS = new Set(['jitter', 'timeout', 'backoff']);
 
 function* serviceSettings({ configuration: { service } }: LoadedConfiguration): Generator<Setting> {
-  const { tls, oidc, file_directories: folders, approval_within, keep_jobs, session, ...plain } = service;
+  const { tls, oidc, metrics, file_directories: folders, approval_within, keep_jobs, session, ...plain } = service;
   for (const [key, value] of Object.entries(plain)) {
     if (value !== undefined) yield { path: ['service', key], value: String(value) };
   }
+  yield { path: ['service', 'metrics', 'interval'], value: formatDurationSetting(metrics.interval) };
+  yield { path: ['service', 'metrics', 'open'], value: String(metrics.open) };
   for (const [key, value] of Object.entries({ approval_within, keep_jobs, session })) {
     yield { path: ['service', key], value: formatDurationSetting(value) };
   }

@@ -1,10 +1,11 @@
 // Drills of all clusters: when the next is, how each went, how long recovery took, and the rest of the evidence.
 
-import type { StatusDocument } from '@spillway/contract';
-import { useQueries, useQuery } from '@tanstack/react-query';
+import type { JobDocument, StatusDocument } from '@spillway/contract';
+import { useMutation, useQueries, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
-import { Link } from 'wouter';
-import { clusterQuery, evidenceQuery, overviewQuery, statusQuery } from '../api/queries.ts';
+import { Link, useLocation } from 'wouter';
+import { post } from '../api/client.ts';
+import { clusterQuery, configurationQuery, evidenceQuery, overviewQuery, statusQuery } from '../api/queries.ts';
 import { ResultChip } from '../piece/chip.tsx';
 import { Moment } from '../piece/moment.tsx';
 import { drillOf, secondsBetween, type EvidenceRecord } from '../piece/records.ts';
@@ -12,6 +13,7 @@ import { Asked, Empty, Loading, Problem } from '../piece/states.tsx';
 import { type Tile, Tiles } from '../piece/tiles.tsx';
 import { useTitle } from '../piece/title.ts';
 import { useFilter } from '../piece/filter.tsx';
+import { useMay } from '../shell/session.ts';
 import { capital, duration } from '../wording.ts';
 import { CLOCK, Trend } from '../piece/trend.tsx';
 
@@ -40,7 +42,9 @@ function Of({ clusters }: { readonly clusters: readonly string[] }) {
   const next = plans
     .flatMap(({ data }) => (data === undefined ? [] : [data]))
     .flatMap(({ name, schedules }) =>
-      schedules.filter(({ kind }) => kind === 'drill').map(({ next_at: at }) => ({ name, at })),
+      schedules
+        .filter(({ kind }) => kind === 'drill')
+        .map(({ next_at: at, idle_because: idle }) => ({ name, at, idle })),
     );
   if (answers.some(({ isPending }) => isPending)) return <Loading what="the evidence" />;
   return (
@@ -55,15 +59,18 @@ function Of({ clusters }: { readonly clusters: readonly string[] }) {
       <Achieved clusters={clusters} drills={drills} />
       <section className="card" aria-labelledby="drills">
         <h2 id="drills">Drills</h2>
-        <p className="muted">
-          Next:{' '}
-          {next.map(({ name, at }, index) => (
-            <span key={name}>
-              {index > 0 && ', '}
-              {name} <Moment at={at} ago="too" none="never" />
-            </span>
+        <ul className="next">
+          {next.map(({ name, at, idle }) => (
+            <li key={name}>
+              <Link href={`/clusters/${name}`}>{name}</Link>
+              <span className="muted">
+                next {at === null ? 'never' : <Moment at={at} ago="too" />}
+                {idle !== null && `: ${idle}`}
+              </span>
+              <HoldNow cluster={name} />
+            </li>
           ))}
-        </p>
+        </ul>
         {drills.length === 0 ? (
           <Empty title="No drill has been run yet">
             <p>
@@ -79,6 +86,32 @@ function Of({ clusters }: { readonly clusters: readonly string[] }) {
         )}
       </section>
       <Evidence records={records} clusters={clusters} />
+    </>
+  );
+}
+
+/** Begins the drill that the schedule would. */
+function HoldNow({ cluster }: { readonly cluster: string }) {
+  const may = useMay('operator');
+  const client = useQueryClient();
+  const [, go] = useLocation();
+  const configuration = useQuery(configurationQuery);
+  const named = `clusters.${cluster}.schedules.drill_name`;
+  const drill = configuration.data?.settings.find(({ path }) => path === named)?.value;
+  const hold = useMutation({
+    mutationFn: () => post<JobDocument>('/jobs', { command: 'drill run', cluster, drill: String(drill) }),
+    onSuccess: (job) => {
+      client.setQueryData(['job', job.id], job);
+      go(`/jobs/${job.id}`);
+    },
+  });
+  if (!may || drill === undefined) return null;
+  return (
+    <>
+      <button type="button" className="button small" disabled={hold.isPending} onClick={() => hold.mutate()}>
+        Hold the drill of {cluster} now
+      </button>
+      {hold.error !== null && <Problem error={hold.error} what="The drill was not started." />}
     </>
   );
 }

@@ -34,8 +34,11 @@ export function SettingsPage() {
 
 function Settings({ document }: { readonly document: ConfigShowDocument }) {
   const [word, setWord] = useState('');
-  const found = document.settings.filter(({ path, value, origin }) =>
-    `${path} ${value} ${origin}`.toLowerCase().includes(word.trim().toLowerCase()),
+  const [isOwn, showOwn] = useState(false);
+  const found = document.settings.filter(
+    ({ path, value, origin }) =>
+      (!isOwn || origin !== 'default') &&
+      `${path} ${value} ${origin}`.toLowerCase().includes(word.trim().toLowerCase()),
   );
   const groups = Map.groupBy(found, ({ path }) => groupOf(path));
   return (
@@ -55,6 +58,10 @@ function Settings({ document }: { readonly document: ConfigShowDocument }) {
         <label className="field">
           <span>Only with the word</span>
           <input type="search" value={word} onChange={({ target }) => setWord(target.value)} />
+        </label>
+        <label className="tick">
+          <input type="checkbox" checked={isOwn} onChange={({ target }) => showOwn(target.checked)} />
+          only what is not by default
         </label>
       </div>
       {found.length === 0 && <p className="muted">No setting has this word.</p>}
