@@ -2,9 +2,9 @@
 
 import { readdir, stat } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
-import { buildConsole, WEB } from './console/build.ts';
+import { buildConsole, DIST } from './console/build.ts';
 
-const folder = resolve(process.argv[2] ?? join(WEB, 'dist'));
+const folder = resolve(process.argv[2] ?? DIST);
 await buildConsole(folder);
 const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
 const sizes = await Promise.all(files.map(async ({ parentPath, name }) => (await stat(join(parentPath, name))).size));

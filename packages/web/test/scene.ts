@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startCluster, type LabCluster } from '@spillway/lab';
+import { freePort, startCluster, type LabCluster } from '@spillway/lab';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import { makeWorkplace, type Workplace } from '../../cli/test/spawned.ts';
 
@@ -22,8 +22,18 @@ export interface Scene extends AsyncDisposable {
   readonly token: string;
   /** Below it the service may restore. */
   readonly restores: string;
+  /** Where a restored server may listen. */
+  readonly freePort: number;
+  /** For the next start. */
+  readonly configure: (of: Shape) => Promise<void>;
   readonly start: () => Promise<void>;
   readonly kill: () => Promise<void>;
+}
+
+export interface Shape {
+  /** Without the cluster that nobody reaches. */
+  readonly isAlone?: boolean;
+  readonly retention?: object;
 }
 
 /** Nothing by itself but the first backup, which comes at once. */
@@ -45,7 +55,7 @@ const NEVER = Object.fromEntries(
 );
 
 /** `schedules` of the cluster that works, over those by default. */
-export async function makeScene(schedules: object = {}): Promise<Scene> {
+export async function makeScene(schedules: object = {}, shape: Shape = {}): Promise<Scene> {
   await using stack = new AsyncDisposableStack();
   const cluster = await startCluster({ walSegmentMegabytes: 1 });
   stack.defer(() => cluster.destroy());
@@ -56,7 +66,7 @@ export async function makeScene(schedules: object = {}): Promise<Scene> {
   const restores = join(place.folder, 'restores');
   await mkdir(restores);
   const connection = { host, port, user, password: { file: 'password' } };
-  const configure = (at: number): Promise<void> =>
+  const configure = (at: number, { isAlone = false, retention }: Shape): Promise<void> =>
     writeFile(
       join(place.folder, 'spillway.yaml'),
       // JSON is YAML.
@@ -68,15 +78,24 @@ export async function makeScene(schedules: object = {}): Promise<Scene> {
             bin_directory: cluster.installation.binDirectory,
             backup: { workers: 1, compression_level: 1 },
             objectives: { rpo: '5min', rto: '15min' },
+            ...(retention === undefined ? {} : { retention }),
             schedules: { time_zone: 'UTC', ...schedules },
           },
           // Nobody listens there.
-          power: { connection: { ...connection, port: 1 }, schedules: { ...NEVER, receive: false } },
+          ...(isAlone
+            ? {}
+            : { power: { connection: { ...connection, port: 1 }, schedules: { ...NEVER, receive: false } } }),
         },
-        service: { port: at, state_directory: 'state', file_directories: [restores], requests_per_minute: 100_000 },
+        service: {
+          port: at,
+          state_directory: 'state',
+          file_directories: [restores],
+          requests_per_minute: 100_000,
+          metrics: { interval: '10s' },
+        },
       }),
     );
-  await configure(0);
+  await configure(0, shape);
   const init = await place.run(['init']);
   assert.equal(init.code, 0, init.stderr);
 
@@ -103,7 +122,9 @@ export async function makeScene(schedules: object = {}): Promise<Scene> {
   };
   stack.defer(() => end('SIGTERM'));
   const url = await start();
-  await configure(Number(new URL(url).port));
+  const at = Number(new URL(url).port);
+  await configure(at, shape);
+  const restoredPort = await freePort();
   const token = (await readFile(join(place.folder, 'state', 'first-token'), 'utf8')).trim();
   const kept = stack.move();
   return {
@@ -112,6 +133,8 @@ export async function makeScene(schedules: object = {}): Promise<Scene> {
     url,
     token,
     restores,
+    freePort: restoredPort,
+    configure: (of) => configure(at, { ...shape, ...of }),
     start: async () => void (await start()),
     kill: () => end('SIGKILL'),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
