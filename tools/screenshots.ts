@@ -7,7 +7,6 @@
 
 import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Page } from 'playwright-core';
 import { makeScene, openBrowser, openPage, type Scene, signIn } from '../packages/web/test/scene.ts';
 
 const minutes = Number(process.argv[2] ?? '3');

@@ -5,7 +5,13 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { type JobHistoryDocument, SpillwayError, type StatusDocument } from '@spillway/contract';
+import {
+  type AlertsDocument,
+  type JobHistoryDocument,
+  type ServersDocument,
+  SpillwayError,
+  type StatusDocument,
+} from '@spillway/contract';
 import { parseConfiguration, scheduleKinds } from '@spillway/contract/schemas';
 import { startService } from '../src/index.ts';
 import type { Watch } from '../src/watch.ts';
@@ -67,6 +73,7 @@ before(async () => {
         return Promise.resolve(standing(cluster));
       },
       ...sightless,
+      servers: () => Promise.resolve([{ server: 'db:5432', figures: undefined, problem: 'connection refused' }]),
       places: () => Promise.resolve([{ place: 'repository', availableBytes: 7, sizeBytes: 9, weak: null }]),
     },
   });
@@ -135,6 +142,34 @@ test('where it is not built that is said, at its address and in the log, and the
   assert.equal((await call(bare, 'GET', '/api/v1/clusters')).status, 200);
   for (const url of ['/api/v1/clusters/water/status', '/api/v1/storage']) {
     assert.equal((await call(bare, 'GET', url)).status, 404, url);
+  }
+});
+
+test('what servers do, what alerts are open and who is told is answered from memory; what keeps a backup wants the repository', async () => {
+  const servers = await ask<ServersDocument>(built, 'GET', '/api/v1/clusters/water/servers');
+  assert.deepEqual(
+    servers.servers.map(({ server, up, problem }) => [server, up, problem]),
+    [['db:5432', false, 'connection refused']],
+  );
+  assert.deepEqual(
+    servers.series.map(({ connections }) => connections),
+    [null],
+  );
+  const { alerts, channels, runbooks } = await ask<AlertsDocument>(built, 'GET', '/api/v1/alerts');
+  assert.ok(
+    alerts.some(
+      ({ alert, cluster, told_at: told }) => alert === 'AvailabilityBurnFast' && cluster === 'water' && told === null,
+    ),
+  );
+  assert.deepEqual([channels, runbooks], [[], null]);
+  const retention = await call(built, 'GET', '/api/v1/clusters/water/retention');
+  assert.deepEqual(
+    [retention.status, (retention.body as { readonly code: string }).code],
+    [502, 'SPW_STORAGE_UNREACHABLE'],
+  );
+  for (const path of ['servers', 'retention']) {
+    assert.equal((await call(built, 'GET', `/api/v1/clusters/gas/${path}`)).status, 404);
+    assert.equal((await call(built, 'GET', `/api/v1/clusters/water/${path}`, { token: null })).status, 401);
   }
 });
 

@@ -59,3 +59,11 @@ export function stripInWords(days: readonly Day[]): string {
     ...(quiet === 0 ? [] : [`${quiet} without a job`]),
   ].join(', ');
 }
+
+const GOOD = new Set<JobState>(['succeeded', 'warned']);
+
+/** Of backups that ended well or badly; what was cancelled or superseded is neither. */
+export function successOf(jobs: JobHistoryDocument['jobs']): { readonly good: number; readonly all: number } {
+  const ended = jobs.filter(({ command, state }) => command === 'backup' && (GOOD.has(state) || FAILED.has(state)));
+  return { good: ended.filter(({ state }) => GOOD.has(state)).length, all: ended.length };
+}

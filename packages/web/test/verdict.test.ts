@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ClusterOverviewDocument, StatusDocument } from '@spillway/contract';
-import { type Known, problemsFirst, toneOf, verdictOf } from '../src/verdict.ts';
+import { successOf } from '../src/strip.ts';
+import { answersOf, type Known, problemsFirst, toneOf, verdictOf } from '../src/verdict.ts';
 
 const NOW = Date.parse('2026-11-28T14:03:53Z');
 
@@ -31,6 +32,7 @@ const status = (
   verdict: StatusDocument['verdict'],
   seconds: number,
   proof: string | null,
+  basis = 'guess',
 ): StatusDocument =>
   ({
     cluster: name,
@@ -40,6 +42,7 @@ const status = (
         {
           expected_seconds: seconds,
           objective_seconds: 1800,
+          basis,
           proof: proof === null ? null : { at: proof, seconds: 680, kind: 'drill', evidence: 'x' },
         },
       ],
@@ -116,4 +119,42 @@ test('clusters stand with the worst first, then by name', () => {
     problemsFirst(known).map((each) => `${each.overview.name} ${toneOf(each)}`),
     ['d bad', 'f bad', 'e unknown', 'b warn', 'a good', 'c good'],
   );
+});
+
+test('the four figures are each of the worst cluster, so that no good one hides a bad one', () => {
+  const good: Known = {
+    overview: cluster('a', { latest_at: '2026-11-28T14:03:50.000Z' }),
+    status: status('a', 'met', 60, '2026-11-28T12:00:00.000Z', 'measured'),
+  };
+  const slow: Known = {
+    overview: cluster('b'),
+    status: status('b', 'met', 900, '2026-11-01T12:00:00.000Z'),
+  };
+  const both = answersOf([good, slow]);
+  assert.deepEqual([both.recoverable, both.all], [2, 2]);
+  assert.deepEqual(both.reach, { cluster: 'b', at: '2026-11-28T14:03:12.000Z' });
+  assert.deepEqual(both.slowest, { cluster: 'b', seconds: 900, objective: 1800, isMeasured: false });
+  assert.equal(both.proof?.at, '2026-11-01T12:00:00.000Z');
+  const unproven: Known = { overview: cluster('c'), status: status('c', 'met', 10, null) };
+  assert.equal(answersOf([good, unproven]).proof, undefined);
+  for (const shape of [lost, unasked]) {
+    const answers = answersOf([good, { overview: cluster('d', shape), status: undefined }]);
+    assert.deepEqual([answers.recoverable, answers.reach], [1, undefined]);
+  }
+  assert.deepEqual(answersOf([]), { all: 0, recoverable: 0, reach: undefined, slowest: undefined, proof: undefined });
+});
+
+test('of backups begun those count that ended well or badly, and nothing but backups', () => {
+  const job = (command: string, state: string) => ({ id: '', command, schedule: null, state, at: '', missed: 0 });
+  const jobs = [
+    job('backup', 'succeeded'),
+    job('backup', 'warned'),
+    job('backup', 'failed'),
+    job('backup', 'aborted'),
+    job('backup', 'cancelled'),
+    job('backup', 'superseded'),
+    job('backup', 'running'),
+    job('verify', 'failed'),
+  ] as Parameters<typeof successOf>[0];
+  assert.deepEqual(successOf(jobs), { good: 2, all: 4 });
 });

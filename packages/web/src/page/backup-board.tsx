@@ -1,23 +1,14 @@
 // The plan's board of backups: how many of those that were due were made, how long they take, and how large they are.
 
-import type { JobHistoryDocument } from '@spillway/contract';
 import { useQueries } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { historyQuery } from '../api/queries.ts';
 import { Moment } from '../piece/moment.tsx';
 import { type Tile, Tiles } from '../piece/tiles.tsx';
 import { BINARY, CLOCK, Trend } from '../piece/trend.tsx';
+import { successOf } from '../strip.ts';
 import { bytes, duration, plural } from '../wording.ts';
 import type { Backup } from './backups.tsx';
-
-const GOOD = new Set(['succeeded', 'warned']);
-const BAD = new Set(['failed', 'timed-out', 'aborted']);
-
-/** Of backups that ended well or badly; what was cancelled or superseded is neither. */
-export function successOf(jobs: JobHistoryDocument['jobs']): { readonly good: number; readonly all: number } {
-  const ended = jobs.filter(({ command, state }) => command === 'backup' && (GOOD.has(state) || BAD.has(state)));
-  return { good: ended.filter(({ state }) => GOOD.has(state)).length, all: ended.length };
-}
 
 export function BackupBoard({
   clusters,

@@ -226,9 +226,11 @@ function TargetForm({
           />
         </label>
         <p className="muted">
-          {folders.length === 0
-            ? 'The service may write nowhere yet: name folders in service.file_directories, or restore at the machine.'
-            : `It must lie below ${folders.join(' or ')}.`}
+          {folders.length > 0
+            ? `It must lie below ${folders.join(' or ')}.`
+            : configuration.data === undefined
+              ? 'Where it may lie is being asked.'
+              : 'The service may write nowhere yet: name folders in service.file_directories, or restore at the machine.'}
         </p>
         <div className="choice">
           <label>
