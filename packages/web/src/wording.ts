@@ -30,7 +30,7 @@ export function duration(seconds: number): string {
 /** The largest unit alone: `41 s ago`, `in 3 h`. */
 export function relative(at: number, now: number): string {
   const away = Math.abs(now - at);
-  if (away < SECOND) return 'now';
+  if (away < SECOND) return 'just now';
   const [size, unit] = (
     [
       [DAY, 'd'],

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort, startCluster, type LabCluster } from '@spillway/lab';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
@@ -60,11 +60,14 @@ export async function makeScene(schedules: object = {}, shape: Shape = {}): Prom
   const cluster = await startCluster({ walSegmentMegabytes: 1 });
   stack.defer(() => cluster.destroy());
   // Before the first backup, so that each has it.
-  await cluster.query('CREATE TABLE sensor AS SELECT n AS id, md5(n::text) AS name FROM generate_series(1, 2000) n');
+  await cluster.query('CREATE TABLE sensor (id int PRIMARY KEY, name text)');
+  await cluster.query('INSERT INTO sensor SELECT n, md5(n::text) FROM generate_series(1, 2000) n');
   const { host, port, user, password } = cluster.connection;
   const place = stack.use(await makeWorkplace({ passphrase: PASSPHRASE, password }));
   const restores = join(place.folder, 'restores');
   await mkdir(restores);
+  // A server that root restores is run by an account of its own, which must get there.
+  await chmod(place.folder, 0o711);
   const connection = { host, port, user, password: { file: 'password' } };
   const configure = (at: number, { isAlone = false, retention }: Shape): Promise<void> =>
     writeFile(

@@ -37,7 +37,7 @@ test('a moment of today is a time alone, in the zone that was chosen', () => {
   assert.equal(dayOf(now, 'utc'), '2026-11-28');
   assert.deepEqual(
     [0, 41_000, 3_600_000, -90_000, -90_000_000].map((ago) => relative(now - ago, now)),
-    ['now', '41 s ago', '1 h ago', 'in 1 min', 'in 1 d'],
+    ['just now', '41 s ago', '1 h ago', 'in 1 min', 'in 1 d'],
   );
 });
 

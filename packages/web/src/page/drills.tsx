@@ -35,7 +35,9 @@ function Of({ clusters }: { readonly clusters: readonly string[] }) {
   const plans = useQueries({ queries: clusters.map((cluster) => clusterQuery(cluster)) });
   const records = answers
     .flatMap(({ data }) => data?.records ?? [])
-    .toSorted((a, b) => (a.finished_at < b.finished_at ? 1 : -1));
+    .toSorted((a, b) =>
+      a.finished_at === b.finished_at ? (b.sequence ?? 0) - (a.sequence ?? 0) : a.finished_at < b.finished_at ? 1 : -1,
+    );
   const drills = records.filter(({ kind }) => kind === 'drill');
   const unreadable = answers.reduce((sum, { data }) => sum + (data?.unreadable.length ?? 0), 0);
   const failed = answers.find(({ error }) => error !== null)?.error;

@@ -22,7 +22,7 @@ import { Asked, Loading, Problem } from '../piece/states.tsx';
 import { Tiles } from '../piece/tiles.tsx';
 import { useTitle } from '../piece/title.ts';
 import { useMay } from '../shell/session.ts';
-import { bytes, capital, duration, plural, shortId } from '../wording.ts';
+import { bytes, duration, plural, shortId } from '../wording.ts';
 import { JobView } from './job.tsx';
 
 type Kind = 'latest' | 'at' | 'backup' | 'lsn' | 'xid' | 'name';
@@ -264,6 +264,9 @@ function TargetForm({
   );
 }
 
+/** A plan may come below the screen. */
+const inView = (element: HTMLElement | null): void => element?.scrollIntoView({ block: 'start' });
+
 function Planned({
   planned,
   cluster,
@@ -288,7 +291,7 @@ function Planned({
   }
   const hasRoom = plan.needed_bytes <= plan.free_bytes;
   return (
-    <section className="card" aria-labelledby="plan">
+    <section ref={inView} className="card" aria-labelledby="plan">
       <h2 id="plan">The plan</h2>
       <Tiles
         label="The plan in figures"
@@ -319,7 +322,14 @@ function Planned({
       <Facts
         of={[
           ['To', `${plan.target.kind}${plan.target.value === null ? '' : ` ${plan.target.value}`}`],
-          ['Recovers to', plan.recovers_to ?? 'the end of the WAL'],
+          [
+            'Recovers to',
+            plan.recovers_to === null || Number.isNaN(Date.parse(plan.recovers_to)) ? (
+              (plan.recovers_to ?? 'the end of the WAL')
+            ) : (
+              <Moment key="to" at={plan.recovers_to} ago="too" />
+            ),
+          ],
           ['From', `${plan.backup.type} backup ${shortId(plan.backup.id)}`],
           ['Of', <Moment key="at" at={plan.backup.finished_at} ago="too" />],
           ['Into', <code key="into">{plan.directory}</code>],
@@ -327,9 +337,9 @@ function Planned({
         ]}
       />
       {plan.notes.length > 0 && (
-        <ul className="problems">
+        <ul className="notes">
           {plan.notes.map((note) => (
-            <li key={note}>{capital(note)}</li>
+            <li key={note}>{note}</li>
           ))}
         </ul>
       )}

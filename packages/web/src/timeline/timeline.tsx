@@ -154,14 +154,16 @@ export function TimelinePicture({
               />
             ))}
           <line className="axis" x1={SIDE} x2={width - SIDE} y1={AXIS_AT} y2={AXIS_AT} />
-          {ticks.map((at) => (
-            <g key={at} transform={`translate(${xOf(at)} ${AXIS_AT})`}>
-              <line className="axis" y2="5" />
-              <text y="19" textAnchor="middle" className="tick">
-                {tickText(at, zone, view)}
-              </text>
-            </g>
-          ))}
+          {ticks
+            .filter((at) => xOf(at) > SIDE + 22 && xOf(at) < width - 26)
+            .map((at) => (
+              <g key={at} transform={`translate(${xOf(at)} ${AXIS_AT})`}>
+                <line className="axis" y2="5" />
+                <text y="19" textAnchor="middle" className="tick">
+                  {tickText(at, zone, view)}
+                </text>
+              </g>
+            ))}
           {inView(picked) && (
             <g className="picked" transform={`translate(${xOf(picked)} 0)`}>
               <line y1="20" y2={AXIS_AT} />
