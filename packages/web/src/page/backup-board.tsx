@@ -3,12 +3,12 @@
 import { useQueries } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { historyQuery } from '../api/queries.ts';
+import type { Backup } from '../piece/backup.tsx';
 import { Moment } from '../piece/moment.tsx';
 import { type Tile, Tiles } from '../piece/tiles.tsx';
 import { BINARY, CLOCK, Trend } from '../piece/trend.tsx';
 import { successOf } from '../strip.ts';
 import { bytes, duration, plural } from '../wording.ts';
-import type { Backup } from './backups.tsx';
 
 export function BackupBoard({
   clusters,

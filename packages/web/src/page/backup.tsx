@@ -5,6 +5,7 @@ import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link, useLocation } from 'wouter';
 import { post } from '../api/client.ts';
 import { backupsQuery, evidenceQuery, retentionQuery } from '../api/queries.ts';
+import { type Backup, Kept, VerificationChip } from '../piece/backup.tsx';
 import { ResultChip } from '../piece/chip.tsx';
 import { Crumbs } from '../piece/crumbs.tsx';
 import { Facts } from '../piece/facts.tsx';
@@ -13,7 +14,6 @@ import { Asked, Empty, Problem } from '../piece/states.tsx';
 import { useTitle } from '../piece/title.ts';
 import { useMay } from '../shell/session.ts';
 import { bytes, capital, duration, plural, rate, shortId } from '../wording.ts';
-import { type Backup, Kept, VerificationChip } from './backups.tsx';
 
 export function BackupPage({ cluster, id }: { readonly cluster: string; readonly id: string }) {
   useTitle(`Backup ${shortId(id)}`);

@@ -1,18 +1,15 @@
 // Backups of all clusters, newest first: size, what was new, how long, when verified, and what keeps them.
 
-import type { BackupsDocument, RetentionDocument } from '@spillway/contract';
 import { useQueries, useQuery } from '@tanstack/react-query';
 import { Link } from 'wouter';
 import { backupsQuery, overviewQuery, retentionQuery } from '../api/queries.ts';
-import { Chip } from '../piece/chip.tsx';
+import { type Backup, type Judgement, Kept, VerificationChip } from '../piece/backup.tsx';
 import { Moment } from '../piece/moment.tsx';
 import { Asked, Empty, Loading, Problem } from '../piece/states.tsx';
 import { useTitle } from '../piece/title.ts';
 import { useFilter } from '../piece/filter.tsx';
 import { bytes, duration, shortId } from '../wording.ts';
 import { BackupBoard } from './backup-board.tsx';
-
-export type Backup = BackupsDocument['backups'][number];
 
 export function BackupsPage() {
   useTitle('Backups');
@@ -60,33 +57,6 @@ function Of({ clusters }: { readonly clusters: readonly string[] }) {
       )}
     </>
   );
-}
-
-type Judgement = RetentionDocument['backups'][number];
-
-/** What keeps it, or that the next expiry takes it. */
-export function Kept({
-  judgement,
-  legalHold,
-}: {
-  readonly judgement: Judgement | undefined;
-  readonly legalHold: string | null;
-}) {
-  if (legalHold !== null) return <>on legal hold: {legalHold}</>;
-  if (judgement === undefined) return <span className="muted">…</span>;
-  if (judgement.keep) return <span className="muted">{judgement.reasons.join(', ')}</span>;
-  return (
-    <>
-      <Chip tone="warn">expires next</Chip> <span className="muted">{judgement.reasons.join(', ')}</span>
-    </>
-  );
-}
-
-export function VerificationChip({ backup }: { readonly backup: Backup }) {
-  if (!backup.wal_complete) return <Chip tone="bad">WAL missing</Chip>;
-  if (backup.verification === 'failed') return <Chip tone="bad">failed</Chip>;
-  if (backup.proven_at === null) return <Chip tone="unknown">not proven</Chip>;
-  return <Chip tone="good">proven</Chip>;
 }
 
 function BackupsTable({

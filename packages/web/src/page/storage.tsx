@@ -5,13 +5,13 @@ import { useMemo } from 'react';
 import { Link } from 'wouter';
 import { backupsQuery, overviewQuery, spaceQuery } from '../api/queries.ts';
 import { forecastOf, growthOf } from '../forecast.ts';
+import type { Backup } from '../piece/backup.tsx';
 import { Moment } from '../piece/moment.tsx';
 import { Asked, Loading, Problem } from '../piece/states.tsx';
 import { type Tile, Tiles } from '../piece/tiles.tsx';
 import { useTitle } from '../piece/title.ts';
 import { BINARY, Trend } from '../piece/trend.tsx';
 import { bytes, plural } from '../wording.ts';
-import type { Backup } from './backups.tsx';
 
 const FAR_MS = 3653 * 86_400_000;
 
