@@ -5,6 +5,7 @@ import { Link } from 'wouter';
 import { bytes, capital, duration, plural, rate } from '../wording.ts';
 import { Facts } from './facts.tsx';
 import { ResultChip } from './chip.tsx';
+import { Moment } from './moment.tsx';
 
 export function Measured({ job }: { readonly job: JobDocument }) {
   if (job.command === 'restore' && has(job.result, 'restore'))
@@ -43,7 +44,9 @@ function OfRestore({ document }: { readonly document: RestoreDocument }) {
                 ] as const,
                 [
                   'Recovered to',
-                  `${recovery.recovered_to_time ?? 'its end'} ${recovery.recovered_to_lsn ?? ''}`,
+                  <span key="to">
+                    <Moment at={recovery.recovered_to_time} none="its end" /> <code>{recovery.recovered_to_lsn}</code>
+                  </span>,
                 ] as const,
               ]),
           ...(loss === null
