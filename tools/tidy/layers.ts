@@ -23,6 +23,7 @@ const packageNames: Readonly<Record<string, string>> = {
 
 /** Entries beside the name itself, and the packages that may not take them. */
 const furtherEntries: Readonly<Record<string, readonly string[]>> = {
+  '@spillway/engine/ahead': ['contract', 'lab', 'web', 'daemon', 'control'],
   '@spillway/contract/configuration': ['engine', 'lab', 'web'],
   '@spillway/contract/schemas': ['engine', 'lab', 'web'],
 };
