@@ -69,7 +69,8 @@ async function openForAll(directory: string): Promise<void> {
 
 async function cacheDirectory(): Promise<string> {
   const uid = process.getuid?.() ?? 0;
-  const cache = join(tmpdir(), `spillway-lab-${uid}`);
+  // A run of the tests keeps it although it has its temporary files elsewhere.
+  const cache = process.env['SPILLWAY_LAB_CACHE'] ?? join(tmpdir(), `spillway-lab-${uid}`);
   await mkdir(cache, { recursive: true, mode: 0o755 });
   const status = await lstat(cache);
   // The name can be guessed, so somebody else may have made it first.
