@@ -180,8 +180,10 @@ async function memoryFolder(): Promise<string | undefined> {
 }
 
 function inOrder(paths: readonly string[]): readonly string[] {
-  const place = (path: string): number =>
-    (SLOW.findIndex((word) => path.includes(word)) + SLOW.length) % (SLOW.length + 1);
+  const place = (path: string): number => {
+    const found = SLOW.findIndex((word) => path.includes(word));
+    return found === -1 ? SLOW.length : found;
+  };
   return paths.toSorted((left, right) => place(left) - place(right) || left.localeCompare(right));
 }
 
