@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { SpillwayError } from '@spillway/contract';
 import { exists } from './cache.ts';
+import { templatesFolder } from './test-run.ts';
 
 const run = promisify(execFile);
 
@@ -36,8 +37,8 @@ export async function templateFor(
   about: readonly string[],
   make: (folder: string, password: string) => Promise<void>,
 ): Promise<Template | undefined> {
-  const folder = process.env['SPILLWAY_LAB_TEMPLATES'];
-  if (folder === undefined || folder === '') return undefined;
+  const folder = templatesFolder();
+  if (folder === undefined) return undefined;
   const name = createHash('sha256').update(about.join('\0')).digest('hex').slice(0, 16);
   const place = join(folder, name);
   if (!(await exists(place))) {
