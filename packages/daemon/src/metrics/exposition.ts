@@ -4,7 +4,7 @@
 // (memory, processor, event loop) are in registries that stay, since they count; one for each format, because the client
 // takes `_total` off the names of counters for good when it writes OpenMetrics.
 
-import { collectDefaultMetrics, Counter, Gauge, Registry, type RegistryContentType } from '@prometheus-io/client';
+import { collectDefaultMetrics, Counter, Gauge, Registry } from '@prometheus-io/client';
 import { catalogue, type MetricName, type MetricOf } from './catalogue.ts';
 import type { Sample } from './samples.ts';
 
@@ -20,7 +20,7 @@ export class Exposition {
   async render(samples: readonly Sample[], format: Format): Promise<{ readonly type: string; readonly text: string }> {
     const registry = new Registry();
     fill(registry, samples);
-    const both = Registry.merge([this.#process[format], registry]) as Registry<RegistryContentType>;
+    const both = Registry.merge([this.#process[format], registry]);
     both.setContentType(format === 'text' ? Registry.PROMETHEUS_CONTENT_TYPE : Registry.OPENMETRICS_CONTENT_TYPE);
     return { type: both.contentType, text: await both.metrics() };
   }

@@ -67,11 +67,11 @@ export class Metrics {
     ): Gathered<Value> => new Gathered({ part, cluster, everyMs: intervalMs * times, read }, parts);
     this.#clusters = Object.keys(configuration.clusters).map((cluster) => ({
       cluster,
-      backups: gather('backups', cluster, SLOW_TIMES, () => readings.backups(cluster)),
-      wal: gather('wal', cluster, SLOW_TIMES, () => readings.wal(cluster)),
-      evidence: gather('evidence', cluster, SLOW_TIMES, () => readings.evidence(cluster)),
+      backups: gather('backups', cluster, SLOW_TIMES, () => readings.backups(cluster, intervalMs)),
+      wal: gather('wal', cluster, SLOW_TIMES, () => readings.wal(cluster, intervalMs)),
+      evidence: gather('evidence', cluster, SLOW_TIMES, () => readings.evidence(cluster, intervalMs)),
       jobs: gather('jobs', cluster, 1, async () => readJobs({ ...parts, cluster, now: clock.now() })),
-      status: watch && gather('status', cluster, 1, () => readings.status(cluster)),
+      status: watch && gather('status', cluster, 1, () => readings.status(cluster, intervalMs)),
       servers: watch && gather('servers', cluster, 1, (signal) => watch.servers(cluster, signal)),
     }));
     this.#places = watch && gather('places', null, SLOW_TIMES, (signal) => watch.places(signal));
@@ -129,7 +129,16 @@ export class Metrics {
 
   #all(): readonly Gathered<unknown>[] {
     return [
-      ...this.#clusters.flatMap(({ cluster: _, ...of }) => Object.values(of)),
+      ...this.#clusters.flatMap(
+        ({ backups, wal, evidence, jobs, status, servers }): readonly (Gathered<unknown> | undefined)[] => [
+          backups,
+          wal,
+          evidence,
+          jobs,
+          status,
+          servers,
+        ],
+      ),
       this.#places,
       this.#certificates,
     ].filter((each) => each !== undefined);
