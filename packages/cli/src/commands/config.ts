@@ -140,6 +140,9 @@ function* serviceSettings({ configuration: { service } }: LoadedConfiguration): 
   }
   yield { path: ['service', 'metrics', 'interval'], value: formatDurationSetting(metrics.interval) };
   yield { path: ['service', 'metrics', 'open'], value: String(metrics.open) };
+  if (metrics.storage_floor !== undefined) {
+    yield { path: ['service', 'metrics', 'storage_floor'], value: metrics.storage_floor };
+  }
   for (const [key, value] of Object.entries(tls ?? {})) yield { path: ['service', 'tls', key], value };
   if (oidc !== undefined) {
     const { client_secret: clientSecret, roles, ...rest } = oidc;

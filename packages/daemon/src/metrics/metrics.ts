@@ -103,6 +103,7 @@ export class Metrics {
     return {
       version,
       now: clock.now(),
+      storageFloorBytes: configuration.service.metrics.storage_floor,
       clusters: this.#clusters.map(({ cluster, backups, wal, evidence, jobs, status, servers }) => {
         const { rpo, rto } = configuration.clusters[cluster]?.objectives ?? { rpo: 0, rto: 0 };
         return {
