@@ -58,7 +58,13 @@ const evidenceOf = (...records: readonly object[]): Pick<EvidenceListDocument, '
 });
 const evidence = evidenceOf(
   { kind: 'verification', level: 'data', result: 'passed', finished_at: '2026-11-20T00:00:00Z' },
-  { kind: 'verification', level: 'data', result: 'failed', finished_at: '2026-11-27T00:00:00Z', details: { faults: 3 } },
+  {
+    kind: 'verification',
+    level: 'data',
+    result: 'failed',
+    finished_at: '2026-11-27T00:00:00Z',
+    details: { faults: 3 },
+  },
   {
     kind: 'drill',
     level: 'restore',

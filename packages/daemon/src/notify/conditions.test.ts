@@ -98,7 +98,13 @@ const server = (name: string, inRecovery: boolean): ServerSeen => ({
 const gone: ServerSeen = { server: 'a', figures: undefined, problem: 'refused' };
 
 const drill = { kind: 'drill', level: 'restore', result: 'passed', finished_at: at(100) };
-const key = { kind: 'key-check', level: 'keys', result: 'passed', finished_at: at(100), details: { slot_kind: 'recovery-key' } };
+const key = {
+  kind: 'key-check',
+  level: 'keys',
+  result: 'passed',
+  finished_at: at(100),
+  details: { slot_kind: 'recovery-key' },
+};
 const evidenceOf = (...records: readonly object[]): ClusterFacts['evidence'] =>
   taken('evidence', {
     records: [drill, key, ...records].map((each, index) => ({ details: {}, sequence: index + 1, ...each })) as never,
@@ -156,7 +162,10 @@ test('each condition is told as it comes about, and not just before', () => {
   const cases: readonly (readonly [facts: Facts, expected: string])[] = [
     [factsOf({ jobs: jobs({ schedules: [schedule('full', at(35), at(-1))] }) }), ''],
     [factsOf({ jobs: jobs({ schedules: [schedule('full', at(37), at(-1))] }) }), 'BackupTooOld full'],
-    [factsOf({ jobs: jobs({ schedules: [schedule('verify_data', at(37), at(-1))] }) }), 'VerificationStale verify_data'],
+    [
+      factsOf({ jobs: jobs({ schedules: [schedule('verify_data', at(37), at(-1))] }) }),
+      'VerificationStale verify_data',
+    ],
     [factsOf({ jobs: jobs({ schedules: [schedule('expire', at(37), at(-1))] }) }), ''],
     [factsOf({ jobs: jobs({ schedules: [schedule('expire', at(9), at(0.2))] }) }), ''],
     [factsOf({ jobs: jobs({ schedules: [schedule('expire', at(9), at(0.3))] }) }), 'ScheduleMissed expire'],

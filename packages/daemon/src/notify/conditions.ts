@@ -42,7 +42,8 @@ export function conditionsOf(facts: Facts): Judged {
   const now = facts.now / 1000;
   const open = facts.clusters.flatMap((cluster) => {
     const own = samples.filter(({ labels }) => labels['cluster'] === cluster.cluster);
-    for (const taken of partsOf(cluster)) if (taken.value === undefined) unknown.add(`${cluster.cluster} ${taken.part}`);
+    for (const taken of partsOf(cluster))
+      if (taken.value === undefined) unknown.add(`${cluster.cluster} ${taken.part}`);
     return ofCluster(cluster, own, now);
   });
   for (const taken of [facts.places, facts.certificates]) {
@@ -65,7 +66,15 @@ type Say = (
 const sayInto =
   (open: Condition[], cluster: string): Say =>
   (alert, severity, part, summary, { subject = '', ...more } = {}) =>
-    void open.push({ key: [alert, cluster, subject].filter((word) => word !== '').join(' '), alert, cluster, severity, part, summary, ...more });
+    void open.push({
+      key: [alert, cluster, subject].filter((word) => word !== '').join(' '),
+      alert,
+      cluster,
+      severity,
+      part,
+      summary,
+      ...more,
+    });
 
 /** What is wrong with the service itself, and with places that clusters share. */
 function ofService({ places, certificates }: Facts, samples: readonly Sample[], now: number): readonly Condition[] {
@@ -120,7 +129,9 @@ function ofCluster(facts: ClusterFacts, samples: readonly Sample[], now: number)
     const kind = labels['kind'] ?? '';
     const done = one('spillway_backup_last_success_timestamp_seconds', ['kind', kind]);
     if (done !== undefined && done >= failedAt) continue;
-    say('BackupFailed', 'critical', 'jobs', `The last ${kind} backup failed, and none was made since.`, { subject: kind });
+    say('BackupFailed', 'critical', 'jobs', `The last ${kind} backup failed, and none was made since.`, {
+      subject: kind,
+    });
   }
   for (const { labels, value: period } of all('spillway_schedule_period_seconds')) {
     const kind = labels['kind'] ?? '';
@@ -133,7 +144,9 @@ function ofCluster(facts: ClusterFacts, samples: readonly Sample[], now: number)
     }
     const due = one('spillway_schedule_due_timestamp_seconds', ['kind', kind]);
     if (due !== undefined && now - due > LATE_SECONDS) {
-      say('ScheduleMissed', 'warning', 'jobs', `The run of ${kind} was due ${ageOf(now - due)} ago.`, { subject: kind });
+      say('ScheduleMissed', 'warning', 'jobs', `The run of ${kind} was due ${ageOf(now - due)} ago.`, {
+        subject: kind,
+      });
     }
   }
   if (one('spillway_recoverable') === 0) {
