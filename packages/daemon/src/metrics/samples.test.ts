@@ -205,6 +205,18 @@ test('a part that could not be read has no number, and says so', () => {
   assert.equal(got.get('spillway_cluster_configured'), 1);
 });
 
+test('however many connect and call themselves something, so many are told: those furthest behind', () => {
+  const replication = Array.from({ length: 500 }, (_, at) => ({
+    name: `r${at}`,
+    state: 'streaming',
+    behind_bytes: at,
+    behind_seconds: 1,
+  }));
+  const of = { ...status, source: { ...status.source, replication } } as unknown as StatusDocument;
+  const lags = [...series(facts({ status: taken('status', of) })).keys()].filter((name) => /replica_lag_b/.test(name));
+  assert.deepEqual([lags.length, lags[0]], [32, 'spillway_replica_lag_bytes{replica=r499}']);
+});
+
 test('both formats are written, one after the other, and neither spoils the other', async () => {
   const exposition = new Exposition();
   const samples = samplesOf(facts());

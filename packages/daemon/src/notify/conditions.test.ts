@@ -28,7 +28,7 @@ const unread = (of: Taken<unknown>, ageSeconds: number): never =>
 
 const schedule = (kind: string, last: string | null, next: string): JobsRead['schedules'][number] => ({
   cluster: 'water',
-  kind: kind as 'full',
+  kind,
   pattern: '0 2 * * *',
   time_zone: 'UTC',
   next_at: next,

@@ -105,12 +105,16 @@ export function pagerdutyLetter(letter: Letter, routingKey: string): readonly Re
 }
 
 /** Signed: `x-spillway-signature: t=SECONDS,v1=HEX`, HMAC-SHA256 over `SECONDS.BODY`. */
-export function webhookLetter(letter: Letter, key: string): readonly Request[] {
+export function webhookLetter(letter: Letter, signingKey: string): readonly Request[] {
   const { message, at, host, evidenceHead, evidenceOf, runbooks } = letter;
-  const told = ({ since, cluster: _, patienceSeconds: __, ...each }: Message['mended'][number]): object => ({
-    ...each,
+  const told = ({ key, alert, severity, summary, part, since }: Message['mended'][number]): object => ({
+    key,
+    alert,
+    severity,
+    summary,
+    part,
     since: new Date(since).toISOString(),
-    runbook: runbooks === undefined ? null : `${runbooks}/${each.alert}.md`,
+    runbook: runbooks === undefined ? null : `${runbooks}/${alert}.md`,
   });
   const { body, headers } = json({
     cluster: message.cluster === '' ? null : message.cluster,
@@ -122,7 +126,7 @@ export function webhookLetter(letter: Letter, key: string): readonly Request[] {
     evidence_of: evidenceOf,
   });
   const seconds = Math.floor(at / 1000);
-  const signature = createHmac('sha256', key).update(`${seconds}.${body}`).digest('hex');
+  const signature = createHmac('sha256', signingKey).update(`${seconds}.${body}`).digest('hex');
   return [{ body, headers: { ...headers, 'x-spillway-signature': `t=${seconds},v1=${signature}` } }];
 }
 
