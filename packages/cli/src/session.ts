@@ -341,7 +341,7 @@ export const secretAt = (
     signal: context.signal,
   });
 
-async function readCertificate(path: string, signal: AbortSignal): Promise<string> {
+export async function readCertificate(path: string, signal: AbortSignal): Promise<string> {
   try {
     return await readFile(path, { encoding: 'utf8', signal });
   } catch (error) {
