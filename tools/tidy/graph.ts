@@ -29,7 +29,9 @@ export function circles(sources: readonly Source[]): string[][] {
 
 /** Where the project is entered: package indexes, the command line, tests, and the scripts that npm runs. */
 export const isEntry = (path: string): boolean =>
-  /^packages\/(?:[^/]+\/src\/(?:index|main)|contract\/src\/(?:configuration|schemas))\.ts$/.test(path) ||
+  /^packages\/(?:[^/]+\/src\/(?:index|main)|contract\/src\/(?:configuration|schemas)|engine\/src\/ahead)\.ts$/.test(
+    path,
+  ) ||
   isTest(path) ||
   /^apps\/monitor\/(?:src\/(?:simulator\/)?main|page\/app)\.ts$/.test(path) ||
   path === 'packages/web/src/main.tsx' ||

@@ -25,7 +25,7 @@ import { reportCommands } from './program/report.ts';
 import { repositoryCommands } from './program/repository.ts';
 import { restoreCommands } from './program/restore.ts';
 import { serviceCommands } from './program/service.ts';
-import type { Branch } from './program/tree.ts';
+import type { Branch, Wants } from './program/tree.ts';
 import { storageCommands } from './program/storage.ts';
 import { timetravelCommands } from './program/timetravel.ts';
 import { verifyCommands } from './program/verify.ts';
@@ -85,14 +85,14 @@ export function createProgram(start: Start): CommanderCommand {
     .addHelpText('after', generalHelp);
 
   const call =
-    <Options>(load: () => Promise<Command<Options>>) =>
+    <Options>(load: () => Promise<Command<Options>>, wants?: Wants) =>
     (...given: readonly unknown[]): Promise<void> => {
       const commander = given.at(-1) as CommanderCommand;
       const words = commander.processedArgs.flat().filter((word): word is string => typeof word === 'string');
-      return start(
-        async (context) => (await load())(context, commander.opts<Record<string, unknown>>() as Options, ...words),
-        program.opts<GlobalOptions & Record<string, unknown>>(),
-      );
+      return start(async (context) => {
+        if (wants?.repository === true) await (await import('./session.ts')).beginAhead(context);
+        return (await load())(context, commander.opts<Record<string, unknown>>() as Options, ...words);
+      }, program.opts<GlobalOptions & Record<string, unknown>>());
     };
 
   for (const branch of branches) branch(program, call);

@@ -24,12 +24,50 @@ import type { ClusterSource, Repository, Secret, StorageLocation } from '@spillw
 
 const WORKERS_MAX = 8;
 
-export const loadFor = (context: Context): Promise<LoadedConfiguration> =>
+export async function loadFor(context: Context): Promise<LoadedConfiguration> {
+  const begun = ahead.get(context);
+  if (begun?.taken !== false) return load(context);
+  begun.taken = true;
+  return begun.loaded;
+}
+
+const load = (context: Context): Promise<LoadedConfiguration> =>
   loadConfiguration({
     file: context.options.config,
     environment: context.environment,
     directory: context.directory,
   });
+
+/** What was begun before the command was loaded (`beginAhead`): each is taken once, by who would have done it. */
+const ahead = new WeakMap<
+  Context,
+  {
+    readonly loaded: Promise<LoadedConfiguration>;
+    taken: boolean;
+    secret?: { readonly place: string; readonly value: Promise<Secret> } | undefined;
+  }
+>();
+
+/**
+ * Reads the configuration and begins to open the repository, for a command whose modules are still to be loaded: stretching
+ * the passphrase takes an eighth of a second in another thread. Whatever fails, fails once more where the command does it.
+ */
+export async function beginAhead(context: Context): Promise<void> {
+  const begun: NonNullable<ReturnType<typeof ahead.get>> = { loaded: load(context), taken: false };
+  ahead.set(context, begun);
+  try {
+    const loaded = await begun.loaded;
+    const place = context.options.repository ?? FIRST_PLACE;
+    const location = await locationOf(context, loaded, place);
+    if (location.kind !== 'filesystem') return;
+    const value = revealSecret(context, loaded, place);
+    begun.secret = { place, value };
+    const { openAhead } = await import('@spillway/engine/ahead');
+    await openAhead(location, await value, context.signal);
+  } catch {
+    // The command does the same again, and says it with all that it knows.
+  }
+}
 
 /** What a place keeps of a cluster: its own retention, or that of the cluster. */
 export const retentionAt = (
@@ -233,6 +271,14 @@ export async function repositorySecret(
   loaded: LoadedConfiguration,
   place: string = context.options.repository ?? FIRST_PLACE,
 ): Promise<Secret> {
+  const begun = ahead.get(context);
+  const secret = begun?.secret;
+  if (begun === undefined || secret?.place !== place) return revealSecret(context, loaded, place);
+  begun.secret = undefined;
+  return secret.value;
+}
+
+async function revealSecret(context: Context, loaded: LoadedConfiguration, place: string): Promise<Secret> {
   const copy = copyConfiguration(loaded, place);
   const own = copy?.passphrase !== undefined || copy?.recovery_key !== undefined ? copy : undefined;
   const { passphrase, recovery_key: recoveryKey } = own ?? loaded.configuration.repository;
@@ -284,7 +330,7 @@ export const secretAt = (
     signal: context.signal,
   });
 
-async function readCertificate(path: string, signal: AbortSignal): Promise<string> {
+export async function readCertificate(path: string, signal: AbortSignal): Promise<string> {
   try {
     return await readFile(path, { encoding: 'utf8', signal });
   } catch (error) {

@@ -29,6 +29,7 @@ import { type Ended, makeWorkplace, type Workplace } from './spawned.ts';
 /** Not run here: they want client programs, a policy, a second key, or a story of their own in a test beside this one. */
 /** Not run here: they want client programs, a policy or a second key; `dump` and `drill` have a test beside this one. */
 const elsewhere: ReadonlySet<string> = new Set([
+  'notify test',
   'drill init',
   'drill run',
   'drill list',

@@ -410,6 +410,11 @@ test('a drill that is killed is swept away and put on record by whoever looks ne
   assert.notDeepEqual(await leftOver(), []);
   assert.ok(existsSync(`/proc/${command}`));
 
+  // Who may only look writes nothing.
+  const looked = await place.run(['drill', 'list', '--no-record', '--json']);
+  const seen = drillsDocument.parse(JSON.parse(looked.stdout));
+  assert.deepEqual([seen.killed, seen.drills.find((each) => each.drill === 'killed')?.last], [[], null]);
+
   const { code, stdout, stderr } = await place.run(['drill', 'list', '--json']);
   assert.equal(code, 0, stderr);
   const list = drillsDocument.parse(JSON.parse(stdout));

@@ -1,7 +1,7 @@
 // Data keys, shares of the recovery key and checks of secrets, from the command line. No server is asked.
 
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import {
@@ -57,6 +57,22 @@ async function failing(code: string, exit: number, ...words: readonly string[]) 
 }
 const slots = async () => (await json(keyListDocument, 'key', 'list')).slots;
 const share = (n: number): readonly string[] => ['--recovery-share-file', `share-${n}`];
+
+test('a secret is asked for once, whatever is begun ahead, and one that cannot be had is told as ever', async () => {
+  const asked = join(place.folder, 'asked');
+  const counting = configuration(
+    `passphrase: { command: "echo once >> ${asked}; cat ${join(place.folder, 'passphrase')}" }`,
+  );
+  const sealed = configuration('passphrase: { command: "echo the vault is sealed >&2; exit 3" }');
+  await writeFile(join(place.folder, 'counting.yaml'), counting);
+  await writeFile(join(place.folder, 'failing.yaml'), sealed);
+  const listed = await place.run(['--config', 'counting.yaml', 'backups', '--json', '--cluster', 'main']);
+  assert.equal(listed.code, 0, listed.stderr);
+  assert.equal(await readFile(asked, 'utf8'), 'once\n');
+  const refused = await place.run(['--config', 'failing.yaml', 'backups', '--cluster', 'main']);
+  assert.notEqual(refused.code, 0);
+  assert.match(refused.stderr, /the vault is sealed[^]*cannot get the repository passphrase/);
+});
 
 test('key split shows shares once, of which any two give the key; one alone, or one with a mistake, is told exactly', async () => {
   const split = await json(keySplitDocument, 'key', 'split', '--shares', '3', '--threshold', '2', '--label', 'board');

@@ -30,6 +30,7 @@ test('the shortest configuration gets every default', () => {
         },
       },
       service: result.ok ? result.configuration.service : undefined,
+      notifications: { channels: {}, group_for: 60_000, repeat_after: 14_400_000 },
     },
   });
 });

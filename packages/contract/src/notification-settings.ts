@@ -30,6 +30,8 @@ const channel = z.discriminatedUnion(
       secure: yesOrNo.default(false),
       /** Without TLS where the server offers none; for a server on this machine. */
       plain: yesOrNo.default(false),
+      /** Of the authority that the server's certificate is of; else those that Node knows. */
+      ssl_root_certificate_file: text.optional(),
       user: text.optional(),
       password: secret('password').optional(),
       from: text,
@@ -50,8 +52,18 @@ const channel = z.discriminatedUnion(
       url: secret('webhook URL'),
       key: secret('signing key'),
     }),
+    /** Credentials come from where AWS's own tools find them, never from here. */
+    z.strictObject({
+      kind: z.literal('sns'),
+      severities: told,
+      topic: z.string().regex(/^arn:[a-z-]+:sns:[a-z0-9-]+:\d{12}:[\w.-]{1,256}$/, {
+        error: 'must be the ARN of a topic, such as arn:aws:sns:af-south-1:123456789012:backups',
+      }),
+      /** Another address than AWS's own, such as a VPC endpoint. */
+      endpoint: text.optional(),
+    }),
   ],
-  { error: 'must have kind: email, slack, teams, pagerduty or webhook' },
+  { error: 'must have kind: email, slack, teams, pagerduty, webhook or sns' },
 );
 
 export const notifications = z.strictObject({

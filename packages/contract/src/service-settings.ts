@@ -4,7 +4,7 @@
 // something in front of the service ends TLS.
 
 import { z } from 'zod';
-import { duration, milliseconds, MINUTE, secret, text, wholeNumber, yesOrNo } from './setting-forms.ts';
+import { byteSize, duration, milliseconds, MINUTE, secret, text, wholeNumber, yesOrNo } from './setting-forms.ts';
 
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
@@ -64,6 +64,8 @@ export const service = z
       .strictObject({
         interval: duration(1000, HOUR, 'from 1s to 1h').default(milliseconds(MINUTE)),
         open: yesOrNo.default(false),
+        /** What should stay free under each place that is a folder. */
+        storage_floor: byteSize.optional(),
       })
       .prefault({}),
     /** Event streams at a time. */

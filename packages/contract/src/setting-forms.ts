@@ -4,7 +4,7 @@
 // environment variable knows nothing else. A secret is only ever where to get it from.
 
 import { z } from 'zod';
-import { type Milliseconds, parseDuration } from './quantity.ts';
+import { type Milliseconds, parseByteSize, parseDuration } from './quantity.ts';
 
 /** Where a secret comes from. */
 export type SecretSource =
@@ -31,6 +31,17 @@ export const duration = (least: number, most: number, range: string) =>
     });
 
 export const milliseconds = (value: number): Milliseconds => value as Milliseconds;
+
+export const byteSize = z
+  .string({ error: 'must be a size with its unit, such as 200GiB' })
+  .transform((given, context): number => {
+    const value = parseByteSize(given);
+    if (value === undefined) {
+      context.addIssue({ code: 'custom', message: 'must be a size with its unit, such as 200GiB' });
+      return z.NEVER;
+    }
+    return value;
+  });
 
 export const wholeNumber = (least: number, most: number) => {
   const error = `must be a whole number from ${least} to ${most}`;

@@ -189,6 +189,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     const notifier: Notifier = new Notifier({
       settings: configuration.notifications,
       channels: options.channels ?? [],
+      clusters: Object.keys(configuration.clusters),
       database,
       clock,
       log,

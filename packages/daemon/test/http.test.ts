@@ -197,10 +197,9 @@ test('nobody gets in without a token that is known, good, and of the role that i
     code(await job({ command: 'expire', keep_count: 1, confirm: 'water' }, { token: tokens.operator })),
     [403, 'forbidden'],
   );
-  assert.deepEqual(
-    code(await job({ command: 'verify', level: 'restore', check: ['SELECT true'] }, { token: tokens.operator })),
-    [403, 'forbidden'],
-  );
+  // SQL of the caller's own is for nobody, an administrator neither.
+  const sql = await job({ command: 'verify', level: 'restore', check: ['SELECT true'] });
+  assert.equal(sql.status, 400);
   assert.deepEqual(
     code(await job({ command: 'restore', table: ['t'], swap: true, confirm: 'water' }, { token: tokens.operator })),
     [403, 'forbidden'],

@@ -1,14 +1,18 @@
-// Notifications against servers that are real: of HTTP, and one that speaks SMTP.
+// Notifications against receivers that are real: of HTTP, of SMTP with TLS, and one that checks AWS's signatures.
 
 import assert from 'node:assert/strict';
-import { createHmac } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
+import { execFile } from 'node:child_process';
 import { createServer } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer } from 'node:net';
-import { mkdtemp, rm } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { parseConfiguration } from '@spillway/contract/schemas';
+import { inspect, promisify } from 'node:util';
+import { notifyTestDocument, parseConfiguration } from '@spillway/contract/schemas';
+import { SMTPServer } from 'smtp-server';
+import { makeWorkplace } from '../../cli/test/spawned.ts';
 import type { Facts } from '../src/metrics/samples.ts';
 import { type Channel, deliver } from '../src/notify/channel.ts';
 import type { Letter } from '../src/notify/letters.ts';
@@ -28,16 +32,19 @@ interface Got {
   readonly body: string;
 }
 
-/** Answers with the statuses one after the other, then with 200. */
-async function hook(t: TestContext, ...statuses: number[]): Promise<{ readonly url: string; readonly got: Got[] }> {
+type Reply = number | { readonly status: number; readonly body: string };
+
+/** Answers with the replies one after the other, then with 200. */
+async function hook(t: TestContext, ...replies: Reply[]): Promise<{ readonly url: string; readonly got: Got[] }> {
   const got: Got[] = [];
   const server = createServer((request, response) => {
     let body = '';
     request.setEncoding('utf8').on('data', (text: string) => (body += text));
     request.on('end', () => {
       got.push({ url: request.url ?? '', headers: request.headers, body });
-      const status = statuses.shift() ?? 200;
-      response.writeHead(status, status === 302 ? { location: 'http://127.0.0.1:1/' } : {}).end('thanks');
+      const reply = replies.shift() ?? 200;
+      const [status, said] = typeof reply === 'number' ? [reply, '<thanks/>'] : [reply.status, reply.body];
+      response.writeHead(status, status === 302 ? { location: 'http://127.0.0.1:1/' } : {}).end(said);
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -45,44 +52,44 @@ async function hook(t: TestContext, ...statuses: number[]): Promise<{ readonly u
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook?secret=1`, got };
 }
 
-/** As much of SMTP as a mail needs; `refusals` are the first answers to RCPT. */
+interface MailServer {
+  readonly port: number;
+  readonly mails: { readonly text: string; readonly user: string; readonly secure: boolean }[];
+}
+
+/** A real one. `refusals` are the first answers to RCPT; with a certificate it offers TLS, and wants a log-in. */
 async function mailServer(
   t: TestContext,
-  ...refusals: string[]
-): Promise<{ readonly port: number; readonly mails: string[] }> {
-  const mails: string[] = [];
-  const server = createTcpServer((socket) => {
-    let [text, mail, isData] = ['', '', false];
-    const say = (line: string): void => void socket.write(`${line}\r\n`);
-    say('220 test');
-    socket.on('error', () => undefined);
-    socket.setEncoding('utf8').on('data', (chunk: string) => {
-      text += chunk;
-      for (let end = text.indexOf('\r\n'); end !== -1; end = text.indexOf('\r\n')) {
-        const line = text.slice(0, end);
-        text = text.slice(end + 2);
-        if (isData) {
-          if (line === '.') {
-            isData = false;
-            mails.push(mail);
-            say('250 taken');
-          } else mail += `${line}\n`;
-        } else if (/^(?:EHLO|HELO)/.test(line)) say('250 test');
-        else if (line.startsWith('RCPT')) say(refusals.shift() ?? '250 ok');
-        else if (line === 'STARTTLS') say('502 not here');
-        else if (line === 'DATA') {
-          [isData, mail] = [true, ''];
-          say('354 go on');
-        } else if (line === 'QUIT') {
-          say('221 bye');
-          socket.end();
-        } else say('250 ok');
-      }
-    });
+  refusals: readonly number[] = [],
+  tls?: { readonly key: string; readonly cert: string },
+): Promise<MailServer> {
+  const [mails, left]: [MailServer['mails'], number[]] = [[], [...refusals]];
+  const server = new SMTPServer({
+    ...(tls === undefined ? { disabledCommands: ['AUTH', 'STARTTLS'] } : tls),
+    authOptional: tls === undefined,
+    disableReverseLookup: true,
+    logger: false,
+    onAuth: ({ username, password }, _session, done) => {
+      if (username === 'spillway' && password === 'p4ss') done(null, { user: username });
+      else done(Object.assign(new Error('who are you'), { responseCode: 535 }));
+    },
+    onRcptTo: (_address, _session, done) => {
+      const responseCode = left.shift();
+      done(responseCode === undefined ? null : Object.assign(new Error('not now'), { responseCode }));
+    },
+    onData: (stream, { user, secure }, done) => {
+      let text = '';
+      stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+      stream.on('end', () => {
+        mails.push({ text, user: String(user ?? ''), secure });
+        done(null);
+      });
+    },
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => server.close());
-  return { port: (server.address() as AddressInfo).port, mails };
+  server.on('error', () => undefined);
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  t.after(() => new Promise<void>((resolve) => server.close(() => resolve())));
+  return { port: (server.server.address() as AddressInfo).port, mails };
 }
 
 function channel(settings: object, secret: string, key?: string): Channel {
@@ -114,6 +121,7 @@ const letter: Letter = {
   at: NOW,
   host: 'db1',
   evidenceHead: HEAD,
+  evidenceOf: 'water',
   runbooks: 'https://wiki.example.org/runbooks',
 };
 const secret = { file: 'secret' };
@@ -155,7 +163,7 @@ test('what may pass is tried again, so many times; what was refused is not; no r
       deliver(channel({ kind: 'slack', url: secret }, url), letter, atOnce, never),
       (error: Error) => {
         assert.equal((error as Error & { code?: string }).code, 'SPW_NOTIFY_FAILED');
-        assert.ok(!`${JSON.stringify(error)} ${error.message}`.includes('secret=1'));
+        assert.doesNotMatch(inspect(error, { depth: 9 }), /secret=1/);
         return true;
       },
     );
@@ -165,22 +173,138 @@ test('what may pass is tried again, so many times; what was refused is not; no r
 
 test('a mail is one mail, whatever its lines hold; a server that is busy is asked again, one that refuses is not', async (t) => {
   const settings = { kind: 'email', host: '127.0.0.1', plain: true, from: 'a@example.org', to: ['b@example.org'] };
-  const { port, mails } = await mailServer(t, '450 later');
+  const { port, mails } = await mailServer(t, [450]);
   await deliver(channel({ ...settings, port }, ''), letter, atOnce, never);
   assert.equal(mails.length, 1);
-  assert.match(mails[0] ?? '', /Subject: \[spillway\] water: critical: RpoBroken/);
-  const text = (mails[0] ?? '').replaceAll('=\n', '').replaceAll('=3D', '=');
+  assert.match(mails[0]?.text ?? '', /Subject: \[spillway\] water: critical: RpoBroken/);
+  const text = (mails[0]?.text ?? '').replaceAll('=\r\n', '').replaceAll('=3D', '=');
   assert.ok(text.includes('CRITICAL RpoBroken: line one'));
   assert.ok(text.includes(HEAD));
-  const refusing = await mailServer(t, '550 nobody', '550 nobody', '550 nobody');
+  const refusing = await mailServer(t, [550, 550, 550]);
   await assert.rejects(deliver(channel({ ...settings, port: refusing.port }, ''), letter, atOnce, never), {
     code: 'SPW_NOTIFY_FAILED',
+    why: /not now$/,
   });
   // Without `plain`, a server that offers no TLS gets no mail.
   const bare = await mailServer(t);
   const strict = channel({ ...settings, plain: false, port: bare.port }, '');
   await assert.rejects(deliver(strict, letter, atOnce, never), { code: 'SPW_NOTIFY_FAILED' });
   assert.equal(bare.mails.length, 0);
+});
+
+test('mail goes over TLS with a log-in, to nobody whose certificate is not known; the password is told to nobody else', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'spillway-notify-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const [keyFile, certFile] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+  const words = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1'];
+  const name = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
+  await promisify(execFile)('openssl', [...words, ...name, '-keyout', keyFile, '-out', certFile]);
+  const cert = await readFile(certFile, 'utf8');
+  const { port, mails } = await mailServer(t, [], { key: await readFile(keyFile, 'utf8'), cert });
+  const settings = { kind: 'email', host: 'localhost', port, user: 'spillway', password: secret };
+  const mail = channel({ ...settings, from: 'a@example.org', to: ['b@example.org'] }, 'p4ss');
+  await deliver({ ...mail, rootCertificate: cert }, letter, atOnce, never);
+  assert.deepEqual(
+    mails.map(({ user, secure }) => [user, secure]),
+    [['spillway', true]],
+  );
+  await assert.rejects(deliver(mail, letter, atOnce, never), { code: 'SPW_NOTIFY_FAILED', why: /certificate|signed/ });
+  const wrong = { ...mail, secret: 'p4ss-of-another', rootCertificate: cert };
+  await assert.rejects(deliver(wrong, letter, atOnce, never), (error: Error) => {
+    assert.match(inspect(error, { depth: 9 }), /SPW_NOTIFY_FAILED/);
+    assert.doesNotMatch(inspect(error, { depth: 9 }), /p4ss/);
+    return true;
+  });
+  assert.equal(mails.length, 1);
+});
+
+test('a topic of Amazon SNS gets a signed request; what it refuses is not tried again, a throttle is', async (t) => {
+  const answer = (code: string): string =>
+    `<ErrorResponse><Error><Type>Sender</Type><Code>${code}</Code><Message>no</Message></Error></ErrorResponse>`;
+  const before = { ...process.env };
+  t.after(() => void (process.env = before));
+  Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 's3cr3t' });
+  const topic = 'arn:aws:sns:af-south-1:123456789012:backups';
+  const sns = (endpoint: string): Channel => channel({ kind: 'sns', topic, endpoint: new URL(endpoint).origin }, '');
+
+  const good = await hook(t);
+  await deliver(sns(good.url), letter, atOnce, never);
+  const [request] = good.got;
+  assert.ok(request !== undefined);
+  const { body, headers } = request;
+  const sent = new URLSearchParams(body);
+  assert.deepEqual(
+    [sent.get('Action'), sent.get('TopicArn'), sent.get('Subject')],
+    ['Publish', topic, '[spillway] water: critical: RpoBroken'],
+  );
+  assert.ok(sent.get('Message')?.includes(HEAD));
+  assert.equal(headers['authorization'], signatureOf(body, headers, 's3cr3t'));
+
+  for (const [statuses, code, tries] of [
+    [[403], 'AuthorizationError', 1],
+    [[404], 'NotFound', 1],
+    [[400], 'Throttling', 2],
+    [[500, 500, 500, 500, 500], 'InternalError', 4],
+  ] as const) {
+    const { url, got } = await hook(t, ...statuses.map((status) => ({ status, body: answer(code) })));
+    const delivery = deliver(sns(url), letter, atOnce, never);
+    if (code === 'Throttling') await delivery;
+    else await assert.rejects(delivery, { code: 'SPW_NOTIFY_FAILED' });
+    assert.equal(got.length, tries, code);
+  }
+});
+
+/** What AWS would make of it (Signature Version 4), from its description. */
+function signatureOf(body: string, headers: Got['headers'], key: string): string {
+  const hash = (text: string): string => createHash('sha256').update(text).digest('hex');
+  const hmac = (by: string | Buffer, text: string): Buffer => createHmac('sha256', by).update(text).digest();
+  const [, names = ''] = /SignedHeaders=([^,]+)/.exec(String(headers['authorization'])) ?? [];
+  const signed = names.split(';').map((name) => `${name}:${String(headers[name]).trim()}\n`);
+  const request = ['POST', '/', '', signed.join(''), names, hash(body)].join('\n');
+  const at = String(headers['x-amz-date']);
+  const scope = `${at.slice(0, 8)}/af-south-1/sns/aws4_request`;
+  const signing = scope.split('/').reduce<string | Buffer>(hmac, `AWS4${key}`);
+  const signature = hmac(signing, ['AWS4-HMAC-SHA256', at, scope, hash(request)].join('\n')).toString('hex');
+  return `AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/${scope}, SignedHeaders=${names}, Signature=${signature}`;
+}
+
+test('`notify test` sends by every channel of the file, says which took it, and tells no secret', async (t) => {
+  const good = await hook(t);
+  const gone = await hook(t, 410);
+  await using place = await makeWorkplace({
+    'spillway.yaml': JSON.stringify({
+      repository: { path: 'repository', passphrase: { file: 'passphrase' } },
+      clusters: { water: { connection: { host: '127.0.0.1', user: 'postgres' } } },
+      notifications: {
+        quiet_hours: { from: '00:00', to: '23:59' },
+        channels: {
+          chat: { kind: 'slack', url: { file: 'slack' } },
+          own: { kind: 'webhook', url: { file: 'hook' }, key: { file: 'key' } },
+        },
+      },
+    }),
+    passphrase: 'p',
+    slack: good.url,
+    hook: gone.url,
+    key: 'h00k-key',
+  });
+  const told = await place.run(['notify', 'test', '--json']);
+  assert.equal(told.code, 1, told.stderr);
+  const { channels } = notifyTestDocument.parse(JSON.parse(told.stdout));
+  assert.deepEqual(channels, [
+    { channel: 'chat', kind: 'slack', taken: true, problem: null },
+    { channel: 'own', kind: 'webhook', taken: false, problem: 'it answered 410' },
+  ]);
+  assert.deepEqual([good.got.length, gone.got.length], [1, 1]);
+  assert.match(good.got[0]?.body ?? '', /Nothing is wrong/);
+  const [one, none, shown] = await Promise.all([
+    place.run(['notify', 'test', 'chat']),
+    place.run(['notify', 'test', 'nobody']),
+    place.run(['config', 'show']),
+  ]);
+  assert.deepEqual([one.code, good.got.length, none.code], [0, 2, 2]);
+  assert.match(shown.stdout, /notifications\.channels\.own\.key\s+file key/);
+  for (const { stdout, stderr } of [told, one, none, shown]) assert.doesNotMatch(stdout + stderr, /secret=1|h00k-key/);
 });
 
 test('the loop tells once across a restart, and again what no channel took', async (t) => {
@@ -199,12 +323,14 @@ test('the loop tells once across a restart, and again what no channel took', asy
     new Notifier({
       settings: parsed.configuration.notifications,
       channels: [channel({ kind: 'webhook', url: secret, key: secret }, url, 'k')],
+      clusters: ['water'],
       database,
       clock,
       log: quiet,
       facts: () => ({
         version: '1',
         now: NOW,
+        storageFloorBytes: undefined,
         places: undefined,
         certificates: undefined,
         notifications: [],

@@ -148,13 +148,13 @@ export {
   parseKnownHead,
   readBundle,
 } from './repository/evidence-chain.ts';
+export { knownHeadNow } from './repository/evidence-head.ts';
 export { evidenceKeyFrom } from './repository/evidence-record.ts';
 export {
   checkExportedEvidence,
   type EvidenceEntry,
   type EvidenceHead,
   evidenceHead,
-  knownHeadNow,
   type EvidenceList,
   evidenceObjectName,
   type EvidenceRecord,

@@ -82,6 +82,7 @@ function lockedBucket(): void {
     await chmod(folder, 0o755);
     await initRepository({ location, passphrase: PASSPHRASE });
     stage = new Stage(folder, await startCluster({ walSegmentMegabytes: 1 }), await open());
+    stage.workers = 1;
     await stage.cluster.query(
       'CREATE TABLE readings AS SELECT n, md5(n::text) AS words FROM generate_series(1, 3000) AS n',
     );
@@ -119,7 +120,7 @@ function lockedBucket(): void {
       cluster: stage.name,
       level: 'data',
       all: true,
-      workers: 2,
+      workers: 1,
       signal,
       report: () => undefined,
     });

@@ -85,6 +85,8 @@ export class Stage implements AsyncDisposable {
   /** What restored servers asked `fetchWal` for, with its exit code. */
   readonly fetched: string[] = [];
   repository: Repository;
+  /** Threads of each backup and restore. With a bucket each loads the SDK first, a second's work. */
+  workers = 2;
   readonly #mine: AsyncDisposable[] = [];
   readonly #receivers: (() => Promise<ReceiveSummary>)[] = [];
   #restores = 0;
@@ -109,7 +111,7 @@ export class Stage implements AsyncDisposable {
       repository: this.repository,
       cluster: { name: NAME, connection: this.cluster.connection },
       type: 'full',
-      workers: 2,
+      workers: this.workers,
       compressionLevel: 1,
       walTimeoutMs: 30_000,
       slot: SLOT,
@@ -181,7 +183,7 @@ export class Stage implements AsyncDisposable {
     await restore({
       repository: this.repository,
       planned,
-      workers: 2,
+      workers: this.workers,
       restoreCommand: restoreCommand ?? (await this.fetchCommand(planned.plan.directory)),
       signal: new AbortController().signal,
       report: () => undefined,

@@ -5,13 +5,14 @@
 
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, openSync, readFileSync } from 'node:fs';
-import { chown, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { connect as connectSocket, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { copyTemplate, templateFor } from '@spillway/lab';
 import { connect, type Session } from '../src/postgres/connection.ts';
 import type { ConnectionSettings } from '../src/postgres/settings.ts';
 
@@ -67,14 +68,25 @@ export async function makeCluster(options: ThrowawayOptions = {}): Promise<Throw
     await chown(dataDirectory, account.uid, account.gid);
   }
   const environment = { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC', ...libraries };
-  await run(
-    join(binDirectory, 'initdb'),
-    ['-D', dataDirectory, '-U', 'postgres', '-k', '-A', 'trust', '-E', 'UTF8', '--no-sync', ...(options.initdb ?? [])],
-    { ...account, env: environment, cwd: folder },
-  ).catch(async (error: unknown) => {
+  const words = ['-U', 'postgres', '-k', '-A', 'trust', '-E', 'UTF8', '--no-sync', ...(options.initdb ?? [])];
+  const initialise = async (directory: string): Promise<void> => {
+    await run(join(binDirectory, 'initdb'), ['-D', directory, ...words], { ...account, env: environment, cwd: folder });
+  };
+  try {
+    const template = await templateFor(['throwaway', binDirectory, String(account?.uid), ...words], async (draft) => {
+      const data = join(draft, 'data');
+      await mkdir(data, { recursive: true, mode: 0o700 });
+      await chmod(draft, 0o711);
+      if (account !== undefined) await chown(data, account.uid, account.gid);
+      await initialise(data);
+      await writeFile(join(draft, 'password'), '');
+    });
+    if (template === undefined) await initialise(dataDirectory);
+    else await copyTemplate(template, dataDirectory);
+  } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw error;
-  });
+  }
   const port = await freePort();
   let server: ChildProcess | undefined;
   const settings: ConnectionSettings = { host: '127.0.0.1', port, user: 'postgres', applicationName: 'engine-test' };

@@ -13,6 +13,7 @@ import { access, chmod, cp, lstat, mkdir, readdir, readFile, rename, rm, symlink
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { SpillwayError } from '@spillway/contract';
+import { cacheFolder } from './test-run.ts';
 
 /** Where the server of an unpacked package of that version is, copied there if it was not yet. */
 export async function copyOnce(packageDirectory: string, version: string): Promise<string> {
@@ -69,7 +70,7 @@ async function openForAll(directory: string): Promise<void> {
 
 async function cacheDirectory(): Promise<string> {
   const uid = process.getuid?.() ?? 0;
-  const cache = join(tmpdir(), `spillway-lab-${uid}`);
+  const cache = cacheFolder() ?? join(tmpdir(), `spillway-lab-${uid}`);
   await mkdir(cache, { recursive: true, mode: 0o755 });
   const status = await lstat(cache);
   // The name can be guessed, so somebody else may have made it first.

@@ -1,7 +1,8 @@
 // One throw-away PostgreSQL cluster: made, started, stopped, killed, removed.
 //
 // 1. A folder holds all of it: data/, socket/, server.log, password. initdb makes the data directory (page checksums
-//    on, scram passwords, UTF8, durable settings kept: fsync is never switched off).
+//    on, scram passwords, UTF8, durable settings kept: fsync is never switched off), or a run of the tests copies one that
+//    initdb made before (template.ts).
 // 2. The server is our own child in a session of its own, run by an unprivileged account where we are root. Port,
 //    address and socket folder are given on its command line, not in postgresql.conf, so a restored copy of the data
 //    directory does not inherit them.
@@ -32,6 +33,7 @@ import {
   untilGone,
 } from './process.ts';
 import { forgetRemains, noteRemains } from './remains.ts';
+import { copyTemplate, templateFor } from './template.ts';
 import { readPostmasterFile, removeSharedMemory, runningPostmaster } from './postmaster.ts';
 
 const run = promisify(execFile);
@@ -39,6 +41,7 @@ const run = promisify(execFile);
 const START_WITHIN_MS = 60_000;
 const STOP_WITHIN_MS = 60_000;
 const POLL_MS = 10;
+const SUPERUSER = 'postgres';
 const PORT_ATTEMPTS = 5;
 /** sun_path holds 107 characters, and PostgreSQL adds `/.s.PGSQL.65535`. */
 const SOCKET_DIRECTORY_MAX = 90;
@@ -110,18 +113,25 @@ export async function startCluster(options: ClusterOptions = {}): Promise<LabClu
   const installation =
     options.installation ?? (await chooseInstallation(options.major === undefined ? {} : { major: options.major }));
   const account = await serverAccount();
+  const making = { installation, account, words: initdbWords(installation, options), signal: options.signal };
+  const template = await templateFor(
+    [installation.binDirectory, account?.name ?? '', ...making.words],
+    (folder, secret) => makeTemplate(folder, secret, making),
+  );
   const place = await makePlace(options.directory, account);
   const identity: Identity = {
     installation,
     account,
-    user: options.superuser ?? 'postgres',
-    password: randomBytes(18).toString('base64url'),
+    user: options.superuser ?? SUPERUSER,
+    password: template?.password ?? randomBytes(18).toString('base64url'),
     database: 'postgres',
     persistent: options.persistent ?? false,
   };
   const cluster = new LabCluster(place, identity, options.port ?? (await freePort()));
   try {
-    await initialise(place, identity, options);
+    if (template === undefined) await initialise(place, identity.password, making);
+    else await copyTemplate(template, place.dataDirectory);
+    await configure(place, options);
     for (let attempt = 1; ; attempt += 1) {
       try {
         await cluster.start(options.signal);
@@ -381,12 +391,16 @@ async function makePlace(directory: string | undefined, account: ServerAccount |
   return place;
 }
 
-async function initialise(place: Place, identity: Identity, options: ClusterOptions): Promise<void> {
-  const { account, installation } = identity;
-  const passwordFile = join(place.directory, 'password');
-  await writeFile(passwordFile, identity.password, { mode: 0o600 });
-  await giveTo(account, passwordFile);
-  const words = ['-D', place.dataDirectory, '-U', identity.user, `--pwfile=${passwordFile}`];
+interface Making {
+  readonly installation: Installation;
+  readonly account: ServerAccount | undefined;
+  /** What initdb is told but for where and the password. */
+  readonly words: readonly string[];
+  readonly signal: AbortSignal | undefined;
+}
+
+function initdbWords(installation: Installation, options: ClusterOptions): readonly string[] {
+  const words = ['-U', options.superuser ?? SUPERUSER];
   words.push('--auth=scram-sha-256', '--encoding=UTF8', '--no-sync', '--no-instructions');
   // 17 brought a locale of its own that needs nothing of the operating system.
   if (installation.major >= 17) words.push('--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C');
@@ -394,16 +408,31 @@ async function initialise(place: Place, identity: Identity, options: ClusterOpti
   if (options.checksums ?? true) words.push('--data-checksums');
   else if (installation.major >= 18) words.push('--no-data-checksums');
   if (options.walSegmentMegabytes !== undefined) words.push(`--wal-segsize=${options.walSegmentMegabytes}`);
-  words.push(...(options.initdbArguments ?? []));
+  return [...words, ...(options.initdbArguments ?? [])];
+}
+
+/** `data` and `password` alone, below the folder. */
+async function makeTemplate(folder: string, password: string, making: Making): Promise<void> {
+  const place = await makePlace(folder, making.account);
+  await initialise(place, password, making);
+  await rmdir(place.socketDirectory);
+}
+
+async function initialise(place: Place, password: string, making: Making): Promise<void> {
+  const { account, installation, signal } = making;
+  const passwordFile = join(place.directory, 'password');
+  await writeFile(passwordFile, password, { mode: 0o600 });
+  await giveTo(account, passwordFile);
+  const words = ['-D', place.dataDirectory, `--pwfile=${passwordFile}`, ...making.words];
   try {
     await run(join(installation.binDirectory, 'initdb'), words, {
       cwd: place.directory,
       env: serverEnvironment,
       ...(account === undefined ? {} : { uid: account.uid, gid: account.gid }),
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
+      ...(signal === undefined ? {} : { signal }),
     });
   } catch (cause) {
-    if (options.signal?.aborted) throw cause;
+    if (signal?.aborted) throw cause;
     const output = cause instanceof Error && 'stderr' in cause ? lastLines(String(cause.stderr)) : undefined;
     throw new SpillwayError('SPW_LAB', `initdb ${installation.version} failed`, {
       cause,
@@ -411,6 +440,10 @@ async function initialise(place: Place, identity: Identity, options: ClusterOpti
       ...(account === undefined ? {} : { hint: `check that the account ${account.name} can enter ${place.directory}` }),
     });
   }
+}
+
+/** Adds the lab's settings and those that were asked for to the fresh postgresql.conf. */
+async function configure(place: Place, options: ClusterOptions): Promise<void> {
   const settings = { ...defaultSettings, ...options.settings };
   const lines = Object.entries(settings).map(([name, value]) => `${name} = '${value.replaceAll("'", "''")}'`);
   const configuration = join(place.dataDirectory, 'postgresql.conf');

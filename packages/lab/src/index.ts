@@ -16,3 +16,4 @@ export * from './prompt.ts';
 export * from './random.ts';
 export * from './registry.ts';
 export * from './s3.ts';
+export { copyTemplate, type Template, templateFor } from './template.ts';

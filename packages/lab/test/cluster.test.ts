@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readFile, readdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -43,6 +43,36 @@ for (const installation of installations) {
       await cluster.stop(mode);
       assert.equal(cluster.pid, undefined, mode);
       await cluster.start();
+    }
+  });
+}
+
+for (const installation of installations) {
+  test(`${installation.source} ${installation.version} clusters made from a template are strangers to one another`, async () => {
+    const before = process.env['SPILLWAY_LAB_TEMPLATES'];
+    const folder = await mkdtemp(join(tmpdir(), 'spillway-templates-'));
+    await chmod(folder, 0o711);
+    process.env['SPILLWAY_LAB_TEMPLATES'] = folder;
+    try {
+      const identifiers = new Set<string>();
+      for (let n = 0; n < 2; n++) {
+        await using cluster = await startCluster({ installation, walSegmentMegabytes: 1 });
+        // Crash recovery compares the identifier of the WAL with that of pg_control.
+        await cluster.query('CREATE TABLE kept AS SELECT 1 AS n');
+        await cluster.kill();
+        await cluster.start();
+        assert.deepEqual(await cluster.query('SELECT n FROM kept'), [{ n: 1 }]);
+        const [row] = await cluster.query<{ id: string }>(
+          'SELECT system_identifier::text AS id FROM pg_control_system()',
+        );
+        identifiers.add(row?.id ?? '');
+      }
+      assert.equal(identifiers.size, 2);
+      assert.equal((await readdir(folder)).length, 1, 'one initdb was enough');
+    } finally {
+      if (before === undefined) delete process.env['SPILLWAY_LAB_TEMPLATES'];
+      else process.env['SPILLWAY_LAB_TEMPLATES'] = before;
+      await rm(folder, { recursive: true, force: true });
     }
   });
 }

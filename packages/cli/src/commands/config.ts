@@ -88,6 +88,7 @@ function* settingsOf(loaded: LoadedConfiguration): Generator<Setting> {
     }
   }
   yield* serviceSettings(loaded);
+  yield* notificationSettings(loaded);
   for (const [name, cluster] of Object.entries(clusters)) {
     const {
       connection,
@@ -130,14 +131,17 @@ function* settingsOf(loaded: LoadedConfiguration): Generator<Setting> {
 const SCHEDULE_DURATIONS = new Set(['jitter', 'timeout', 'backoff']);
 
 function* serviceSettings({ configuration: { service } }: LoadedConfiguration): Generator<Setting> {
-  const { tls, oidc, metrics, file_directories: folders, approval_within, keep_jobs, session, ...plain } = service;
+  const { tls, oidc, file_directories: folders, approval_within, keep_jobs, session, metrics, ...plain } = service;
   for (const [key, value] of Object.entries(plain)) {
     if (value !== undefined) yield { path: ['service', key], value: String(value) };
   }
-  yield { path: ['service', 'metrics', 'interval'], value: formatDurationSetting(metrics.interval) };
-  yield { path: ['service', 'metrics', 'open'], value: String(metrics.open) };
   for (const [key, value] of Object.entries({ approval_within, keep_jobs, session })) {
     yield { path: ['service', key], value: formatDurationSetting(value) };
+  }
+  yield { path: ['service', 'metrics', 'interval'], value: formatDurationSetting(metrics.interval) };
+  yield { path: ['service', 'metrics', 'open'], value: String(metrics.open) };
+  if (metrics.storage_floor !== undefined) {
+    yield { path: ['service', 'metrics', 'storage_floor'], value: metrics.storage_floor };
   }
   for (const [key, value] of Object.entries(tls ?? {})) yield { path: ['service', 'tls', key], value };
   if (oidc !== undefined) {
@@ -150,6 +154,33 @@ function* serviceSettings({ configuration: { service } }: LoadedConfiguration): 
   }
   if (folders.length > 0) yield { path: ['service', 'file_directories'], value: folders.join(', ') };
 }
+
+function* notificationSettings({ configuration: { notifications } }: LoadedConfiguration): Generator<Setting> {
+  const { channels, group_for, repeat_after, quiet_hours: quiet, runbooks } = notifications;
+  // Whoever has no channel is told nothing, however often.
+  if (Object.keys(channels).length === 0) return;
+  for (const [key, value] of Object.entries({ group_for, repeat_after })) {
+    yield { path: ['notifications', key], value: formatDurationSetting(value) };
+  }
+  for (const [key, value] of Object.entries(quiet ?? {})) {
+    yield { path: ['notifications', 'quiet_hours', key], value: listed(value) };
+  }
+  if (runbooks !== undefined) yield { path: ['notifications', 'runbooks'], value: runbooks };
+  for (const [name, channel] of Object.entries(channels)) {
+    for (const [key, value] of Object.entries(channel)) {
+      const path = ['notifications', 'channels', name, key];
+      if (isSecretSource(value)) yield* secret(path, value);
+      else if (value !== undefined) yield { path, value: listed(value) };
+    }
+  }
+}
+
+type ChannelValue = string | number | boolean | readonly string[] | SecretSource;
+
+const isSecretSource = (value: ChannelValue | undefined): value is SecretSource =>
+  typeof value === 'object' && 'kind' in value;
+const listed = (value: Exclude<ChannelValue, SecretSource>): string =>
+  typeof value === 'object' ? value.join(', ') : String(value);
 
 function* bucketSettings(at: readonly string[], s3: S3Configuration | undefined): Generator<Setting> {
   if (s3 === undefined) return;

@@ -1,6 +1,7 @@
 // `spillway drill run`, `list` and `show`. A drill that does not pass is a result: it is told in full, and the exit code is 14.
 //
-// `run` and `list` put killed drills on record first, so that what was begun and never ended is not forgotten.
+// `run` and `list` put killed drills on record first, so that what was begun and never ended is not forgotten; `list
+// --no-record`, which is what the service lets people look with, writes nothing.
 
 import { dirname } from 'node:path';
 import {
@@ -50,19 +51,21 @@ export const runDrill =
   };
 
 export const listDrills =
-  (version: string): Command<object> =>
-  async (context) => {
+  (version: string): Command<{ readonly record: boolean }> =>
+  async (context, { record }) => {
     const loaded = await loadFor(context);
     const cluster = clusterName(context, loaded.configuration);
     const repository = await openConfigured(context, loaded);
-    const killed = await recordKilled({
-      repository,
-      cluster,
-      folder: scratchFolder(loaded, cluster),
-      versions: { spillway: version, node: process.versions.node },
-      signal: context.signal,
-      report: context.output.report,
-    });
+    const killed = record
+      ? await recordKilled({
+          repository,
+          cluster,
+          folder: scratchFolder(loaded, cluster),
+          versions: { spillway: version, node: process.versions.node },
+          signal: context.signal,
+          report: context.output.report,
+        })
+      : [];
     warnOfKilled(context, killed);
     const records = await recordsOf(repository, cluster, context.signal);
     const drills = await drillsIn(context, loaded, records);

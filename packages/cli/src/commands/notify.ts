@@ -43,7 +43,7 @@ export const testNotifications: Command<object> = async (context, _options, name
       const mended = channel.settings.kind === 'pagerduty' ? [test] : [];
       const message = { cluster, wrong: [test], mended };
       try {
-        const letter = { message, at, host: hostname(), evidenceHead, runbooks: undefined };
+        const letter = { message, at, host: hostname(), evidenceHead, evidenceOf: cluster, runbooks: undefined };
         await deliver(channel, letter, wait, context.signal);
         return { ...told, taken: true, problem: null };
       } catch (error) {

@@ -20,9 +20,9 @@ export const drillCommands: Branch = (program, call) => {
     'restore into a scratch cluster, check it, time it, and sign what was found; by its name or file',
     'spillway drill run monthly',
   ).action(call(async () => (await import('../commands/drill.ts')).runDrill(program.version() ?? '')));
-  add(drill, 'list', 'list the drill files with the last result of each', 'spillway drill list').action(
-    call(async () => (await import('../commands/drill.ts')).listDrills(program.version() ?? '')),
-  );
+  add(drill, 'list', 'list the drill files with the last result of each', 'spillway drill list')
+    .option('--no-record', 'put no killed drill on record')
+    .action(call(async () => (await import('../commands/drill.ts')).listDrills(program.version() ?? '')));
   add(
     drill,
     'show [drill]',

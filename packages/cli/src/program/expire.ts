@@ -1,6 +1,6 @@
 // Letting go of what no rule keeps.
 
-import { add, type Branch, wholeNumber } from './tree.ts';
+import { add, type Branch, wholeNumber, OPENS } from './tree.ts';
 
 export const expireCommands: Branch = (program, call) => {
   const number = wholeNumber(0, 100_000);
@@ -26,5 +26,5 @@ export const expireCommands: Branch = (program, call) => {
     .option('--yes', 'go on without asking; needs --confirm')
     .option('--confirm <name>', 'the name of the cluster, or of the backup that is removed')
     .option('--stats', 'tell what was asked of the storage, and about what it costs')
-    .action(call(async () => (await import('../commands/expire.ts')).expire));
+    .action(call(async () => (await import('../commands/expire.ts')).expire, OPENS));
 };

@@ -1,7 +1,7 @@
 // Finding the moment before something went wrong.
 
 import { Option } from 'commander';
-import { add, type Branch, wholeNumber } from './tree.ts';
+import { add, type Branch, wholeNumber, OPENS } from './tree.ts';
 
 const listed = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
 
@@ -23,5 +23,5 @@ export const investigateCommands: Branch = (program, call) => {
     .option('--min-rows <n>', 'only transactions that did it to at least so many rows', wholeNumber(1, 2 ** 52))
     .option('--limit <n>', 'how many are told (else 20, and with --json 10000)', wholeNumber(1, 1_000_000))
     .option('--timeline <n>', 'the way to this timeline (else to the newest)', wholeNumber(1, 0xff_ff_ff_ff))
-    .action(call(async () => (await import('../commands/investigate.ts')).investigate));
+    .action(call(async () => (await import('../commands/investigate.ts')).investigate, OPENS));
 };

@@ -1,7 +1,7 @@
 // Where a cluster stands against its objectives, and what looks like an attack.
 
 import { Option } from 'commander';
-import { add, type Branch } from './tree.ts';
+import { add, type Branch, OPENS } from './tree.ts';
 
 export const objectiveCommands: Branch = (program, call) => {
   add(
@@ -18,7 +18,7 @@ export const objectiveCommands: Branch = (program, call) => {
         .choices(['text', 'nagios'])
         .default('text'),
     )
-    .action(call(async () => (await import('../commands/status.ts')).status));
+    .action(call(async () => (await import('../commands/status.ts')).status, OPENS));
   add(
     program,
     'canary',

@@ -1,7 +1,7 @@
 // Restoring, and rewinding a former primary.
 
 import { Option } from 'commander';
-import { add, type Branch, wholeNumber } from './tree.ts';
+import { add, type Branch, wholeNumber, OPENS } from './tree.ts';
 
 const listed = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
 
@@ -66,7 +66,7 @@ export const restoreCommands: Branch = (program, call) => {
     .option('--port <n>', 'port of the started server', wholeNumber(1, 65_535))
     .option('--log <file>', 'log file of the started server')
     .option('--stats', 'tell what was asked of the storage, and about what it costs')
-    .action(call(async () => (await import('../commands/restore.ts')).restore));
+    .action(call(async () => (await import('../commands/restore.ts')).restore, OPENS));
   add(
     program,
     'rewind',

@@ -23,6 +23,12 @@ test('whatever the service takes for a job, the command line knows as it is mean
       const option = command.options.find(({ long }) => long === flag);
       assert.ok(option !== undefined, `${name} has no ${flag}`);
     }
+    for (const flag of 'always' in of ? of.always : []) {
+      assert.ok(
+        command.options.some(({ long }) => long === flag),
+        `${name} has no ${flag}`,
+      );
+    }
     for (const option of command.options.filter(({ mandatory }) => mandatory)) {
       const field = (option.long ?? '').slice(2).replaceAll('-', '_');
       assert.ok(Object.hasOwn(of.fields, field), `${name} wants ${field}`);

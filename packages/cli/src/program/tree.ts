@@ -6,7 +6,18 @@ import { type Command as CommanderCommand, InvalidArgumentError } from 'commande
 import type { Command } from '../context.ts';
 
 /** A command's action: loads its module when it is called, and runs it with the options and arguments that were read. */
-export type Call = <Options>(load: () => Promise<Command<Options>>) => (...given: readonly unknown[]) => Promise<void>;
+export type Call = <Options>(
+  load: () => Promise<Command<Options>>,
+  wants?: Wants,
+) => (...given: readonly unknown[]) => Promise<void>;
+
+/** What is begun for a command before its modules are loaded. */
+export interface Wants {
+  readonly repository: boolean;
+}
+
+/** Of a command that opens the repository, nearly whatever it is asked. */
+export const OPENS: Wants = { repository: true };
 
 /** Adds the commands of one noun. */
 export type Branch = (program: CommanderCommand, call: Call) => void;

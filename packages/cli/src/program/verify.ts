@@ -1,7 +1,7 @@
 // Proof that what is stored can be had back.
 
 import { Option } from 'commander';
-import { add, type Branch, wholeNumber } from './tree.ts';
+import { add, type Branch, wholeNumber, OPENS } from './tree.ts';
 
 const listed = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
 
@@ -32,5 +32,5 @@ export const verifyCommands: Branch = (program, call) => {
     .option('--exclusive', 'with --level restore: stop just before the target')
     .option('--seed <text>', 'with --level restore: what the moment is chosen by, as an earlier run told')
     .option('--stats', 'tell what was asked of the storage, and about what it costs')
-    .action(call(async () => (await import('../commands/verify.ts')).verify));
+    .action(call(async () => (await import('../commands/verify.ts')).verify, OPENS));
 };

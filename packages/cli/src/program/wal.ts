@@ -1,13 +1,13 @@
 // WAL: received, pushed, fetched and checked.
 
-import { add, type Branch, group, wholeNumber } from './tree.ts';
+import { add, type Branch, group, wholeNumber, OPENS } from './tree.ts';
 
 export const walCommands: Branch = (program, call) => {
   const wal = group(program, 'wal', 'receive, push, fetch and check WAL');
   add(wal, 'receive', 'stream WAL into the repository until stopped', 'spillway wal receive')
     .option('--new-system', 'accept a new system identifier under the old name, after pg_upgrade')
     .option('--wait', 'wait for another receiver of the cluster to end, and take over')
-    .action(call(async () => (await import('../commands/wal.ts')).receive));
+    .action(call(async () => (await import('../commands/wal.ts')).receive, OPENS));
   add(
     wal,
     'push <path>',
@@ -33,8 +33,8 @@ export const walCommands: Branch = (program, call) => {
       wholeNumber(1, 255),
     )
     .option('--prefetch <n>', 'segments to fetch ahead', wholeNumber(0, 64))
-    .action(call(async () => (await import('../commands/wal.ts')).fetch));
+    .action(call(async () => (await import('../commands/wal.ts')).fetch, OPENS));
   add(wal, 'check', 'look for gaps in the WAL of the repository, and tell their causes', 'spillway wal check')
     .option('--data', 'read all of it, and check every record')
-    .action(call(async () => (await import('../commands/wal.ts')).check));
+    .action(call(async () => (await import('../commands/wal.ts')).check, OPENS));
 };

@@ -21,11 +21,12 @@ test('a request becomes words: options by their names, arguments behind --', () 
     [{ command: 'dump restore', dump_id: 'latest', no_owners: true }, 'dump restore --no-owners -- latest'],
     [{ command: 'hold add', backup_id: '1a', reason: '--yes' }, 'hold add --reason=--yes -- 1a'],
     [
-      { command: 'verify', level: 'restore', at: '2026-11-28T12:00:00Z', check: ['SELECT true', '--all'], seed: 'a' },
-      'verify --level=restore --check=SELECT true --check=--all --at=2026-11-28T12:00:00Z --seed=a',
+      { command: 'verify', level: 'restore', at: '2026-11-28T12:00:00Z', seed: 'a' },
+      'verify --level=restore --at=2026-11-28T12:00:00Z --seed=a',
     ],
     [{ command: 'verify', sample: '7d' }, 'verify --sample=7d'],
     [{ command: 'drill run', drill: 'monthly' }, 'drill run -- monthly'],
+    [{ command: 'drill list' }, 'drill list --no-record'],
     [{ command: 'drill show' }, 'drill show'],
     [{ command: 'status' }, 'status'],
     [{ command: 'anomalies', no_source: true }, 'anomalies --no-source'],
@@ -102,7 +103,8 @@ test('what is not on the list cannot be asked for', () => {
     { command: 'canary' },
     { command: 'verify', level: 'everything' },
     { command: 'verify', sample: '7' },
-    { command: 'verify', check: ['a\u0000b'] },
+    // SQL of the caller's own, in a server of the service's machine.
+    { command: 'verify', level: 'restore', check: ['SELECT true'] },
     { command: 'anomalies', accept: true },
     { command: 'investigate' },
     { command: 'investigate', from: 'yesterday' },
@@ -173,8 +175,6 @@ test('who may ask for something follows from how it is asked for', () => {
     [{ command: 'investigate', from: '2026-11-28T12:00:00Z' }, 'operator'],
     [{ command: 'drill run', drill: 'monthly' }, 'operator'],
     [{ command: 'verify', level: 'restore' }, 'operator'],
-    // SQL of the caller's own, as the role of the source in a server of this machine.
-    [{ command: 'verify', level: 'restore', check: ['SELECT true'] }, 'administrator'],
     [{ command: 'restore', table: ['t'] }, 'operator'],
     [{ command: 'restore', table: ['t'], swap: true }, 'administrator'],
     [{ command: 'expire' }, 'operator'],

@@ -4,8 +4,8 @@
 //    is ever a command line.
 // 2. A field is an option of the command line with `_` for `-`; fields named under `positional` are its arguments, in that order.
 // 3. Each command has the lane it works in and the role it wants. What could lose data wants an administrator and `confirm`,
-//    the name of the cluster, and may want a second person. What runs words of the caller's own, as SQL, wants an
-//    administrator too: as a superuser SQL is a command line.
+//    the name of the cluster, and may want a second person. SQL of the caller's own (`verify --check`) cannot be sent by
+//    anybody: as a superuser SQL is a command line (decision 24).
 // 4. `files` name places on the service's machine: only below `service.file_directories`.
 // 5. Secrets have no field: init, keys and the lab are done at the machine.
 
@@ -61,8 +61,8 @@ export interface JobCommand<Fields extends Shape = Shape> {
   readonly files?: readonly string[];
   /** Whether it could lose something, as it was asked for. */
   readonly destroys?: (given: Given) => boolean;
-  /** Whether it is for administrators alone, as it was asked for, though it can lose nothing. */
-  readonly administers?: (given: Given) => boolean;
+  /** Options that it is always run with. */
+  readonly always?: readonly string[];
 }
 
 const command = <Fields extends Shape>(of: JobCommand<Fields>): JobCommand<Fields> => of;
@@ -211,13 +211,11 @@ export const jobCommands = {
     lane: 'prove',
     role: 'operator',
     positional: ['backup_ids'],
-    administers: (given) => given['check'] !== undefined,
     fields: {
       backup_ids: z.array(backupId).max(1000).optional(),
       all: flag,
       level: z.enum(['structure', 'data', 'wal', 'dump', 'restore']).optional(),
       sample: durationText.optional(),
-      check: z.array(plain(4000)).min(1).max(100).optional().describe('SQL that must answer true'),
       ...momentOf,
       seed: plain(100).optional(),
       workers,
@@ -229,7 +227,8 @@ export const jobCommands = {
     positional: ['drill'],
     fields: { drill: drillName },
   }),
-  'drill list': look({}),
+  // A look writes nothing, also where it sees a drill that was killed.
+  'drill list': look({}, { always: ['--no-record'] }),
   'drill show': look({ drill: drillName.optional() }, { positional: ['drill'] }),
   status: look({}),
   anomalies: look({ no_source: flag, no_record: flag }, { role: 'operator', lane: 'prove' }),
@@ -386,7 +385,7 @@ export const destroys = (request: Readonly<Record<string, unknown>> & { readonly
 export function roleWanted(request: Readonly<Record<string, unknown>> & { readonly command: string }): Role {
   const known = jobCommandOf(request.command);
   if (known === undefined) throw new Error(`no job can run ${request.command}`);
-  return destroys(request) || known.administers?.(request) === true ? 'administrator' : known.role;
+  return destroys(request) ? 'administrator' : known.role;
 }
 
 const NOT_OPTIONS = new Set(['command', ...Object.keys(ofEveryJob)]);
@@ -399,7 +398,7 @@ export function wordsOf(request: Readonly<Record<string, unknown>> & { readonly 
   const known = jobCommandOf(request.command);
   if (known === undefined) throw new Error(`no job can run ${request.command}`);
   const positional = known.positional ?? [];
-  const options: string[] = [];
+  const options: string[] = [...(known.always ?? [])];
   for (const [field, value] of Object.entries(request)) {
     if (NOT_OPTIONS.has(field) || positional.includes(field) || value === undefined || value === false) continue;
     const option = `--${field.replaceAll('_', '-')}`;

@@ -15,6 +15,36 @@ test('the page of the metrics has each of them as it is, and no other', () => {
   assert.deepEqual([...told], rows);
 });
 
+test('no label is of what has no end: ids, times, texts', () => {
+  const bounded = [
+    'certificate',
+    'channel',
+    'cluster',
+    'command',
+    'from',
+    'kind',
+    'level',
+    'outcome',
+    'part',
+    'replica',
+  ];
+  bounded.push(
+    'repository',
+    'rule',
+    'scenario',
+    'server',
+    'severity',
+    'slot',
+    'state',
+    'status',
+    'type',
+    'verification',
+  );
+  const used = new Set(Object.values<MetricOf>(catalogue).flatMap(({ labels }) => labels));
+  used.delete('version');
+  assert.deepEqual([...used].toSorted(), bounded.toSorted());
+});
+
 test('names are as Prometheus wants them: what only rises ends with _total, and nothing else does', () => {
   for (const [name, { type, help }] of Object.entries<MetricOf>(catalogue)) {
     assert.match(name, /^[a-z][a-z0-9_]*$/);

@@ -50,7 +50,7 @@ export const catalogue = {
   backup_success_total: counter(
     'jobs',
     'cluster kind status',
-    'Backup jobs that ended, by status success, failure and cancelled; jobs that are forgotten (`keep_jobs`) leave it',
+    'Backup jobs that ended, by status success, failure and cancelled',
   ),
   spillway_backup_last_success_timestamp_seconds: gauge(
     'jobs',
@@ -77,7 +77,7 @@ export const catalogue = {
     'cluster kind',
     'When the next run is due; in the past where it was due and nothing has begun',
   ),
-  spillway_jobs: gauge('jobs', 'cluster state', 'Jobs that have not ended, by state'),
+  spillway_jobs: gauge('jobs', 'cluster state', 'Jobs that have not ended, by state: the queue'),
   spillway_job_oldest_queued_timestamp_seconds: gauge(
     'jobs',
     'cluster',
@@ -146,6 +146,7 @@ export const catalogue = {
     'Failures of archive_command, as pg_stat_archiver counts',
   ),
   spillway_archive_last_success_timestamp_seconds: gauge('status', 'cluster', 'When a file was last archived'),
+  spillway_archive_last_failure_timestamp_seconds: gauge('status', 'cluster', 'When archive_command last failed'),
 
   spillway_server_up: gauge('servers', 'cluster server', '1 where the server answered'),
   spillway_server_writable: gauge('servers', 'cluster server', '1 where it is a primary'),
@@ -167,6 +168,7 @@ export const catalogue = {
     'cluster level',
     'When a verification of that level last passed',
   ),
+  spillway_verification_findings: gauge('evidence', 'cluster level', 'What the newest of that level found wrong'),
   spillway_verification_failed: gauge('evidence', 'cluster level', '1 where the newest of that level failed'),
   spillway_drill_last_run_timestamp_seconds: gauge('evidence', 'cluster', 'When the newest drill ended'),
   spillway_drill_last_success_timestamp_seconds: gauge('evidence', 'cluster', 'When a drill last passed'),
@@ -189,6 +191,11 @@ export const catalogue = {
 
   backup_storage_available_bytes: gauge('places', 'repository', 'Free space under a place; absent for a bucket'),
   spillway_repository_size_bytes: gauge('places', 'repository', 'Size of the file system under it'),
+  spillway_repository_floor_bytes: gauge(
+    'places',
+    'repository',
+    'What should stay free under it: `service.metrics.storage_floor`, else 1 TiB, or a tenth of a smaller file system',
+  ),
   spillway_repository_protection_weak: gauge(
     'places',
     'repository',

@@ -10,11 +10,28 @@ import type { Sample } from './samples.ts';
 
 type Format = 'openmetrics' | 'text';
 
+/** Named against Prometheus' conventions, so that `promtool check metrics` would never be silent. */
+const LEFT_OUT = [
+  'nodejs_active_handles',
+  'nodejs_active_handles_total',
+  'nodejs_active_requests',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources',
+  'nodejs_active_resources_total',
+  'nodejs_eventloop_utilization_histogram',
+  'nodejs_eventloop_utilization_summary',
+];
+/** For those, the client would look ten times a second. */
+const NEVER_MS = 86_400_000;
+
 export class Exposition {
   readonly #process: Readonly<Record<Format, Registry>> = { openmetrics: new Registry(), text: new Registry() };
 
   constructor() {
-    for (const register of Object.values(this.#process)) collectDefaultMetrics({ register });
+    for (const register of Object.values(this.#process)) {
+      collectDefaultMetrics({ register, eventLoopUtilizationTimeout: NEVER_MS });
+      for (const name of LEFT_OUT) register.removeSingleMetric(name);
+    }
   }
 
   async render(samples: readonly Sample[], format: Format): Promise<{ readonly type: string; readonly text: string }> {

@@ -7,15 +7,18 @@ const quiet = { info: () => undefined, warn: () => undefined, error: () => undef
 
 function stage(read: () => Promise<number>) {
   const clock = new ManualClock(1_000_000);
-  const gathered = new Gathered({ part: 'backups', cluster: 'water', everyMs: 10_000, read }, { clock, log: quiet });
+  const turns: (string | null)[] = [];
+  const turned = (): void => void turns.push(gathered.taken().error);
+  const reading = { part: 'backups', cluster: 'water', everyMs: 10_000, read, turned };
+  const gathered = new Gathered(reading, { clock, log: quiet });
   const stop = new AbortController();
-  return { clock, gathered, stop, ended: gathered.run(stop.signal) };
+  return { clock, gathered, turns, stop, ended: gathered.run(stop.signal) };
 }
 
 test('a reading that fails takes the good value of before away, and the next good one brings one back', async () => {
   const answers: (number | Error)[] = [1, new Error('the bucket is gone'), 2];
   let reads = 0;
-  const { clock, gathered, stop, ended } = stage(async () => {
+  const { clock, gathered, turns, stop, ended } = stage(async () => {
     const answer = answers[reads++];
     if (answer instanceof Error) throw answer;
     return answer ?? 9;
@@ -29,6 +32,7 @@ test('a reading that fails takes the good value of before away, and the next goo
   gathered.touch();
   await waitFor('the next value', () => gathered.taken().value === 2);
   assert.deepEqual([gathered.taken().error, gathered.taken().ageSeconds], [null, 0]);
+  assert.deepEqual(turns, ['the bucket is gone', null]);
   stop.abort();
   await ended;
 });

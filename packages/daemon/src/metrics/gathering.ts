@@ -16,6 +16,8 @@ export interface Reading<Value> {
   readonly cluster: string | null;
   readonly everyMs: number;
   readonly read: (signal: AbortSignal) => Promise<Value>;
+  /** Called when it fails and did not before, and the other way round. */
+  readonly turned?: (() => void) | undefined;
 }
 
 export interface Taken<Value> {
@@ -93,6 +95,7 @@ export class Gathered<Value> {
 
   async take(signal: AbortSignal): Promise<void> {
     const began = performance.now();
+    const failedBefore = this.#error !== null;
     try {
       const value = await within(this.#reading.read, signal);
       this.#value = value;
@@ -109,6 +112,7 @@ export class Gathered<Value> {
       this.#error = message;
     }
     this.#durationMs = performance.now() - began;
+    if (failedBefore !== (this.#error !== null)) this.#reading.turned?.();
   }
 }
 

@@ -1,9 +1,11 @@
-// What the metrics tell of jobs and schedules, read from the state: counts that outlive a restart of the service.
+// What the metrics tell of jobs and schedules, read from the state: counts that outlive a restart of the service, and the jobs
+// that they count.
 
 import type { Occurrences } from '@spillway/control';
 import type { Dispatcher } from '../schedule/dispatcher.ts';
 import type { ScheduleRule } from '../schedule/rules.ts';
 import type { Database } from '../state/database.ts';
+import { BY_KIND, ENDED_JOBS, type EndedJobs, forgottenJobs } from '../state/forgotten.ts';
 import type { JobsRead } from './samples.ts';
 
 /** So many runs ahead are looked at for the longest time between two: a week of days, and a year of months. */
@@ -17,17 +19,8 @@ export function readJobs(parts: {
   readonly now: number;
 }): JobsRead {
   const { database, dispatcher, rules, cluster, now } = parts;
-  const ended = database.all<{
-    readonly command: string;
-    readonly source: string | null;
-    readonly type: string | null;
-    readonly state: string;
-    readonly count: number;
-    readonly newest: number;
-  }>(
-    `SELECT command, json_extract(request, '$.source') AS source, json_extract(request, '$.type') AS type, state,
-            count(*) AS count, max(coalesce(finished_at, requested_at)) AS newest
-       FROM job WHERE cluster = ? AND ended = 1 GROUP BY 1, 2, 3, 4`,
+  const kept = database.all<EndedJobs & { readonly newest: number }>(
+    `${ENDED_JOBS} AND cluster = ? ${BY_KIND}`,
     cluster,
   );
   return {
@@ -39,18 +32,9 @@ export function readJobs(parts: {
       'SELECT state, count(*) AS count, min(requested_at) AS oldest FROM job WHERE cluster = ? AND ended = 0 GROUP BY 1',
       cluster,
     ),
-    ended: ended.map(({ command, source, type, state, count, newest }) => ({
-      command,
-      kind: command === 'backup' ? kindOf(source, type) : null,
-      state,
-      count,
-      newest,
-    })),
+    ended: [...kept, ...forgottenJobs(database, cluster).map((each) => ({ ...each, newest: null }))],
   };
 }
-
-const kindOf = (source: string | null, type: string | null): string =>
-  source === 'schema' || source === 'logical' ? source : type === 'full' ? 'full' : 'incremental';
 
 /** The longest time between two of the next runs; null where no second one ever comes. */
 export function periodOf(occurrences: Pick<Occurrences, 'after'>, now: number): number | null {

@@ -1,7 +1,8 @@
 // The metrics of the service: readings of every part, gathered in the background, and what they are at the moment of a scrape.
 //
 // 1. What changes by itself (objectives, servers, jobs) is read every `intervalMs`; what only jobs change, or changes slowly,
-//    every ten of those, and at once when a job of the cluster has ended.
+//    every ten of those, and at once when a job of the cluster has ended, or the status cannot be read any more, or again: the
+//    repository may have gone away.
 // 2. A scrape reads nothing: it turns what was gathered into text.
 
 import type { BackupsDocument, Configuration, ReceiverDocument, StatusDocument, WalReport } from '@spillway/contract';
@@ -66,15 +67,24 @@ export class Metrics {
       cluster: string | null,
       times: number,
       read: (signal: AbortSignal) => Promise<Value>,
-    ): Gathered<Value> => new Gathered({ part, cluster, everyMs: intervalMs * times, read }, parts);
+      turned?: () => void,
+    ): Gathered<Value> => new Gathered({ part, cluster, everyMs: intervalMs * times, read, turned }, parts);
     this.#series = new Map(Object.keys(configuration.clusters).map((cluster) => [cluster, new ServerSeries()]));
     this.#clusters = Object.keys(configuration.clusters).map((cluster) => ({
       cluster,
-      backups: gather('backups', cluster, SLOW_TIMES, () => readings.backups(cluster)),
-      wal: gather('wal', cluster, SLOW_TIMES, () => readings.wal(cluster)),
-      evidence: gather('evidence', cluster, SLOW_TIMES, () => readings.evidence(cluster)),
+      backups: gather('backups', cluster, SLOW_TIMES, () => readings.backups(cluster, intervalMs)),
+      wal: gather('wal', cluster, SLOW_TIMES, () => readings.wal(cluster, intervalMs)),
+      evidence: gather('evidence', cluster, SLOW_TIMES, () => readings.evidence(cluster, intervalMs)),
       jobs: gather('jobs', cluster, 1, async () => readJobs({ ...parts, cluster, now: clock.now() })),
-      status: watch && gather('status', cluster, 1, () => readings.status(cluster)),
+      status:
+        watch &&
+        gather(
+          'status',
+          cluster,
+          1,
+          () => readings.status(cluster, intervalMs),
+          () => this.#touchRepository(cluster),
+        ),
       servers:
         watch &&
         gather('servers', cluster, 1, async (signal) => {
@@ -101,9 +111,15 @@ export class Metrics {
 
   /** What is known of the cluster has changed. */
   touch(cluster: string): void {
+    this.#touchRepository(cluster);
     for (const of of this.#clusters) {
-      if (of.cluster !== cluster) continue;
-      for (const gathered of [of.backups, of.wal, of.evidence, of.jobs, of.status]) gathered?.touch();
+      if (of.cluster === cluster) for (const gathered of [of.jobs, of.status]) gathered?.touch();
+    }
+  }
+
+  #touchRepository(cluster: string): void {
+    for (const of of this.#clusters) {
+      if (of.cluster === cluster) for (const gathered of [of.backups, of.wal, of.evidence]) gathered.touch();
     }
   }
 
@@ -117,6 +133,7 @@ export class Metrics {
     return {
       version,
       now: clock.now(),
+      storageFloorBytes: configuration.service.metrics.storage_floor,
       clusters: this.#clusters.map(({ cluster, backups, wal, evidence, jobs, status, servers }) => {
         const { rpo, rto } = configuration.clusters[cluster]?.objectives ?? { rpo: 0, rto: 0 };
         return {
@@ -143,7 +160,16 @@ export class Metrics {
 
   #all(): readonly Gathered<unknown>[] {
     return [
-      ...this.#clusters.flatMap(({ cluster: _cluster, ...of }) => Object.values(of)),
+      ...this.#clusters.flatMap(
+        ({ backups, wal, evidence, jobs, status, servers }): readonly (Gathered<unknown> | undefined)[] => [
+          backups,
+          wal,
+          evidence,
+          jobs,
+          status,
+          servers,
+        ],
+      ),
       this.#places,
       this.#certificates,
     ].filter((each) => each !== undefined);

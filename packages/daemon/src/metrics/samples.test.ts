@@ -37,6 +37,7 @@ const jobs: JobsRead = {
   ended: [
     { command: 'backup', kind: 'full', state: 'succeeded', count: 3, newest: NOW },
     { command: 'backup', kind: 'full', state: 'timed-out', count: 1, newest: NOW - 5000 },
+    { command: 'backup', kind: 'full', state: 'failed', count: 2, newest: null },
     { command: 'verify', kind: null, state: 'failed', count: 4, newest: NOW },
   ],
 };
@@ -57,7 +58,13 @@ const evidenceOf = (...records: readonly object[]): Pick<EvidenceListDocument, '
 });
 const evidence = evidenceOf(
   { kind: 'verification', level: 'data', result: 'passed', finished_at: '2026-11-20T00:00:00Z' },
-  { kind: 'verification', level: 'data', result: 'failed', finished_at: '2026-11-27T00:00:00Z' },
+  {
+    kind: 'verification',
+    level: 'data',
+    result: 'failed',
+    finished_at: '2026-11-27T00:00:00Z',
+    details: { faults: 3 },
+  },
   {
     kind: 'drill',
     level: 'restore',
@@ -103,6 +110,7 @@ const status = {
 const facts = (cluster: Partial<ClusterFacts> = {}): Facts => ({
   version: '0.1.0',
   now: NOW,
+  storageFloorBytes: undefined,
   clusters: [
     {
       cluster: 'water',
@@ -138,12 +146,14 @@ test('what was read becomes samples, with their labels and in base units', () =>
   const got = series(facts());
   const want: Readonly<Record<string, number | undefined>> = {
     'backup_success_total{kind=full,status=success}': 3,
-    'backup_success_total{kind=full,status=failure}': 1,
+    'backup_success_total{kind=full,status=failure}': 3,
     'backup_success_total{kind=full,status=cancelled}': 0,
     'spillway_backup_last_success_timestamp_seconds{kind=full}': Date.parse('2026-11-28T02:05:00Z') / 1000,
     'spillway_backup_last_failure_timestamp_seconds{kind=full}': NOW / 1000 - 5,
     'spillway_job_completed_total{command=verify,state=failed}': 4,
     'spillway_job_completed_total{command=copy,state=failed}': 0,
+    'spillway_jobs{state=queued}': 2,
+    'spillway_jobs{state=running}': 0,
     spillway_job_oldest_queued_timestamp_seconds: NOW / 1000 - 60,
     spillway_wal_gaps: 1,
     'spillway_backups{verification=none}': 1,
@@ -152,6 +162,7 @@ test('what was read becomes samples, with their labels and in base units', () =>
     spillway_backup_damaged_pages: 2,
     'spillway_verification_last_success_timestamp_seconds{level=data}': Date.parse('2026-11-20T00:00:00Z') / 1000,
     'spillway_verification_failed{level=data}': 1,
+    'spillway_verification_findings{level=data}': 3,
     spillway_drill_failed: 0,
     spillway_drill_rto_seconds: 41,
     spillway_drill_rpo_seconds: undefined,
@@ -176,6 +187,7 @@ test('what was read becomes samples, with their labels and in base units', () =>
     'spillway_server_writable{server=a:5432}': undefined,
     spillway_database_up: 0,
     'backup_storage_available_bytes{repository=repository}': 7,
+    'spillway_repository_floor_bytes{repository=repository}': 0.9,
     'spillway_repository_protection_weak{repository=repository}': undefined,
     'spillway_collection_success{part=places}': 1,
   };
@@ -191,6 +203,18 @@ test('a part that could not be read has no number, and says so', () => {
   }
   assert.equal(got.get('spillway_collection_success{part=wal}'), 1);
   assert.equal(got.get('spillway_cluster_configured'), 1);
+});
+
+test('however many connect and call themselves something, so many are told: those furthest behind', () => {
+  const replication = Array.from({ length: 500 }, (_, at) => ({
+    name: `r${at}`,
+    state: 'streaming',
+    behind_bytes: at,
+    behind_seconds: 1,
+  }));
+  const of = { ...status, source: { ...status.source, replication } } as unknown as StatusDocument;
+  const lags = [...series(facts({ status: taken('status', of) })).keys()].filter((name) => /replica_lag_b/.test(name));
+  assert.deepEqual([lags.length, lags[0]], [32, 'spillway_replica_lag_bytes{replica=r499}']);
 });
 
 test('both formats are written, one after the other, and neither spoils the other', async () => {

@@ -30,8 +30,8 @@ export interface JobsRead {
     readonly kind: string | null;
     readonly state: string;
     readonly count: number;
-    /** Milliseconds. */
-    readonly newest: number;
+    /** Milliseconds; null of what was forgotten. */
+    readonly newest: number | null;
   }[];
 }
 
@@ -51,6 +51,8 @@ export interface ClusterFacts {
 export interface Facts {
   readonly version: string;
   readonly now: number;
+  /** As configured. */
+  readonly storageFloorBytes: number | undefined;
   readonly clusters: readonly ClusterFacts[];
   readonly places: Taken<readonly PlaceSeen[]> | undefined;
   readonly certificates: Taken<readonly CertificateSeen[]> | undefined;
@@ -73,6 +75,7 @@ export function samplesOf(facts: Facts): readonly Sample[] {
   for (const { place, availableBytes, sizeBytes, weak } of facts.places?.value ?? []) {
     say('backup_storage_available_bytes', { repository: place }, availableBytes);
     say('spillway_repository_size_bytes', { repository: place }, sizeBytes);
+    say('spillway_repository_floor_bytes', { repository: place }, floorOf(sizeBytes, facts.storageFloorBytes));
     say('spillway_repository_protection_weak', { repository: place }, weak?.length);
   }
   for (const { certificate, endsAt } of facts.certificates?.value ?? []) {
@@ -115,6 +118,7 @@ function sayCluster(say: Say, facts: ClusterFacts, now: number): void {
 }
 
 const BACKUP_KINDS = ['full', 'incremental', 'schema', 'logical'];
+const OPEN = ['awaiting-approval', 'queued', 'running', 'waiting', 'cancelling', 'timing-out'];
 const ENDED = ['succeeded', 'failed', 'timed-out', 'aborted', 'cancelled'];
 const statuses: Readonly<Record<string, string>> = {
   succeeded: 'success',
@@ -131,10 +135,8 @@ function sayJobs(say: Say, { schedules, open, ended }: JobsRead): void {
     if (BACKUP_KINDS.includes(kind)) {
       say('spillway_backup_last_success_timestamp_seconds', { kind }, seconds(last));
       const failures = ended.filter((each) => each.kind === kind && statuses[each.state] === 'failure');
-      if (failures.length > 0) {
-        const newest = Math.max(...failures.map(({ newest: at }) => at));
-        say('spillway_backup_last_failure_timestamp_seconds', { kind }, newest / 1000);
-      }
+      const failed = mostOf(failures.map(({ newest }) => newest));
+      say('spillway_backup_last_failure_timestamp_seconds', { kind }, failed === null ? null : failed / 1000);
       // From the first scrape on: a counter that begins at 1 has not risen.
       for (const status of ['success', 'failure', 'cancelled']) {
         const counted = ended.filter((each) => each.kind === kind && statuses[each.state] === status);
@@ -144,7 +146,9 @@ function sayJobs(say: Say, { schedules, open, ended }: JobsRead): void {
     say('spillway_schedule_period_seconds', { kind }, period);
     if (period !== null) say('spillway_schedule_due_timestamp_seconds', { kind }, seconds(next));
   }
-  for (const { state, count } of open) say('spillway_jobs', { state }, count);
+  for (const state of OPEN) {
+    say('spillway_jobs', { state }, sum(open.flatMap((each) => (each.state === state ? [each.count] : []))));
+  }
   const queued = open.find(({ state }) => state === 'queued');
   say('spillway_job_oldest_queued_timestamp_seconds', {}, queued && queued.oldest / 1000);
   const commands = new Set(['backup', 'verify', 'expire', 'copy', ...ended.map(({ command }) => command)]);
@@ -197,7 +201,9 @@ function sayEvidence(say: Say, { records, unreadable }: Pick<EvidenceListDocumen
     const of = (each: Evidence): boolean => each.kind === 'verification' && each.level === level;
     const passed = newest((each) => of(each) && each.result === 'passed');
     say('spillway_verification_last_success_timestamp_seconds', { level }, seconds(passed?.finished_at));
-    say('spillway_verification_failed', { level }, newest(of)?.result === 'failed' ? 1 : 0);
+    const last = newest(of);
+    say('spillway_verification_failed', { level }, last?.result === 'failed' ? 1 : 0);
+    say('spillway_verification_findings', { level }, numberOf(last?.details['faults']));
   }
   const drill = newest(({ kind }) => kind === 'drill');
   if (drill !== undefined) {
@@ -235,6 +241,8 @@ function openSigns(details: Evidence['details']): readonly { readonly rule: stri
   });
 }
 
+const REPLICAS_MAX = 32;
+
 function sayStatus(say: Say, { rpo, rto, source }: StatusDocument): void {
   say('spillway_rpo_seconds', {}, rpo.seconds ?? Number.POSITIVE_INFINITY);
   const flushed = bytesOf(source?.flushed_lsn ?? null);
@@ -258,10 +266,12 @@ function sayStatus(say: Say, { rpo, rto, source }: StatusDocument): void {
     say('spillway_slot_limit_bytes', labels, slot.limit_bytes);
     say('spillway_slot_lost', labels, slot.wal_status === 'lost' || slot.wal_status === 'unreserved' ? 1 : 0);
   }
-  // Several may have one name: the furthest behind counts.
-  for (const replica of new Set(replication.map(({ name }) => name))) {
+  // Several may have one name: the furthest behind counts. Names are those that clients give themselves: no more are told
+  // than anybody has standbys.
+  const behind = replication.toSorted((a, b) => (b.behind_bytes ?? 0) - (a.behind_bytes ?? 0));
+  for (const replica of [...new Set(behind.map(({ name }) => name))].slice(0, REPLICAS_MAX)) {
     const named = replication.filter(({ name }) => name === replica);
-    const lags = named.map(({ behind_bytes: bytes, behind_seconds: behind }) => (bytes === 0 ? 0 : behind));
+    const lags = named.map(({ behind_bytes: bytes, behind_seconds: lag }) => (bytes === 0 ? 0 : lag));
     say('database_replica_lag_seconds', { replica }, mostOf(lags));
     say('spillway_replica_lag_bytes', { replica }, mostOf(named.map(({ behind_bytes: bytes }) => bytes)));
     say('spillway_replica_streaming', { replica }, named.every(({ state }) => state === 'streaming') ? 1 : 0);
@@ -269,6 +279,7 @@ function sayStatus(say: Say, { rpo, rto, source }: StatusDocument): void {
   if (archive.mode !== 'off') {
     say('spillway_archive_failed_total', {}, archive.failed_count);
     say('spillway_archive_last_success_timestamp_seconds', {}, seconds(archive.last_archived_at));
+    say('spillway_archive_last_failure_timestamp_seconds', {}, seconds(archive.last_failed_at));
   }
 }
 
@@ -301,6 +312,13 @@ export function firstMonday(now: number): number {
   return here <= now ? here : of(day.getUTCMonth() - 1);
 }
 
+/** Of a bucket there is none. The terabyte is the plan's; on a small disk it would be an alarm that never ends. */
+function floorOf(sizeBytes: number | null, configured: number | undefined): number | null {
+  if (sizeBytes === null) return null;
+  return configured ?? Math.min(TEBIBYTE, sizeBytes / 10);
+}
+
+const TEBIBYTE = 2 ** 40;
 const DAY_MS = 86_400_000;
 
 const seconds = (at: string | null | undefined): number | null =>

@@ -1,4 +1,7 @@
 // Sends a letter by one channel: tried a few times, each within a limit, and no further where trying again cannot help.
+//
+// What goes by HTTP goes by fetch; mail by nodemailer and Amazon SNS by AWS's SDK, each loaded with its first letter. SNS finds
+// its credentials as AWS's tools do. Retries are ours everywhere.
 
 import { SpillwayError } from '@spillway/contract';
 import type { ChannelConfiguration } from '@spillway/contract';
@@ -7,6 +10,7 @@ import {
   pagerdutyLetter,
   type Request,
   slackLetter,
+  snsLetter,
   subjectOf,
   teamsLetter,
   textOf,
@@ -20,6 +24,8 @@ export interface Channel {
   readonly secret: string;
   /** What a webhook is signed with. */
   readonly key?: string;
+  /** PEM, for mail. */
+  readonly rootCertificate?: string;
 }
 
 const TRIES = 4;
@@ -32,6 +38,7 @@ export type Wait = (ms: number, signal: AbortSignal) => Promise<void>;
 export async function deliver(channel: Channel, letter: Letter, wait: Wait, signal: AbortSignal): Promise<void> {
   const { settings, secret } = channel;
   if (settings.kind === 'email') return sendMail(channel, letter, wait, signal);
+  if (settings.kind === 'sns') return publish(channel, letter, wait, signal);
   const url = settings.kind === 'pagerduty' ? settings.endpoint : secret;
   for (const request of requestsOf(channel, letter)) {
     await trying(channel, wait, signal, (limit) => post(url, request, limit));
@@ -49,6 +56,7 @@ function requestsOf({ settings, secret, key }: Channel, letter: Letter): readonl
     case 'webhook':
       return webhookLetter(letter, key ?? '');
     case 'email':
+    case 'sns':
       return [];
   }
 }
@@ -66,7 +74,7 @@ async function post(url: string, { body, headers }: Request, signal: AbortSignal
 }
 
 async function sendMail(
-  { name, settings, secret }: Channel,
+  { name, settings, secret, rootCertificate }: Channel,
   letter: Letter,
   wait: Wait,
   signal: AbortSignal,
@@ -79,6 +87,7 @@ async function sendMail(
     port,
     secure,
     requireTLS: !plain,
+    ...(rootCertificate === undefined ? {} : { tls: { ca: rootCertificate } }),
     ...(user === undefined ? {} : { auth: { user, pass: secret } }),
     connectionTimeout: TRY_MS_MAX,
     greetingTimeout: TRY_MS_MAX,
@@ -98,6 +107,37 @@ async function sendMail(
     });
   } finally {
     transport.close();
+  }
+}
+
+/** Anything else may pass: a throttle, a time-out, a role that is not there yet. */
+const snsRefusals = new Set([
+  'AuthorizationErrorException',
+  'EndpointDisabledException',
+  'InvalidClientTokenId',
+  'InvalidParameterException',
+  'InvalidParameterValueException',
+  'NotFoundException',
+  'SignatureDoesNotMatch',
+]);
+
+async function publish({ name, settings }: Channel, letter: Letter, wait: Wait, signal: AbortSignal): Promise<void> {
+  if (settings.kind !== 'sns') return;
+  const { PublishCommand, SNSClient } = await import('@aws-sdk/client-sns');
+  const { topic, endpoint } = settings;
+  const [, , , region = ''] = topic.split(':');
+  const client = new SNSClient({ region, ...(endpoint !== undefined && { endpoint }), maxAttempts: 1 });
+  try {
+    await trying({ name }, wait, signal, async (abortSignal) => {
+      try {
+        await client.send(new PublishCommand({ TopicArn: topic, ...snsLetter(letter) }), { abortSignal });
+      } catch (error) {
+        if (error instanceof Error && snsRefusals.has(error.name)) throw new Refused(`${error.name}: ${error.message}`);
+        throw error;
+      }
+    });
+  } finally {
+    client.destroy();
   }
 }
 

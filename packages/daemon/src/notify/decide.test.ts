@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Condition, Severity } from './conditions.ts';
-import { decideNotifications, forSeverities, type NotifyMemory, type NotifySettings } from './decide.ts';
+import { decideNotifications, type NotifyMemory, type NotifySettings } from './decide.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -146,10 +146,16 @@ test('what cannot be read is neither wrong nor mended', () => {
   );
 });
 
-test('a channel gets the severities that it wants, and nothing where none is left', () => {
-  const message = { cluster: 'water', wrong: [{ ...b, since: 0, again: false }], mended: [{ ...a, since: 0 }] };
-  assert.deepEqual(forSeverities(message, ['critical'])?.wrong, []);
-  assert.equal(forSeverities({ ...message, mended: [] }, ['critical']), undefined);
+test('what flaps has a patience of its own', () => {
+  const patient: Condition = { ...a, patienceSeconds: 300 };
+  assert.deepEqual(
+    play([
+      [0, [patient]],
+      [4, [patient]],
+      [5, [patient]],
+    ]),
+    ['', '', 'water: RpoBroken'],
+  );
 });
 
 test('whatever comes about, nothing is told twice within the time of repetition, and what is told as mended was told', () => {

@@ -1,7 +1,7 @@
 // What is told to people, and when. Pure: what is wrong now, what was told before, and the time, give messages and what is
 // remembered.
 //
-//   new      wrong for less than `groupForMs`: not told yet. What is mended by then is never told
+//   new      wrong for less than `groupForMs`, or its own patience: not told yet. What is mended by then is never told
 //   told     told once; told again after `repeatAfterMs` for as long as it is wrong
 //   mended   what was told and is wrong no more: told, once, and forgotten
 //
@@ -56,7 +56,8 @@ export function decideNotifications(
     const before = memory[condition.key];
     const since = before?.since ?? now;
     const toldAt = before?.toldAt ?? null;
-    const isDue = toldAt === null ? now - since >= settings.groupForMs : now - toldAt >= settings.repeatAfterMs;
+    const patience = Math.max(settings.groupForMs, (condition.patienceSeconds ?? 0) * 1000);
+    const isDue = toldAt === null ? now - since >= patience : now - toldAt >= settings.repeatAfterMs;
     const isTold = isDue && !isQuiet(condition.severity);
     if (isTold) wrong.push({ ...condition, since, again: toldAt !== null });
     next[condition.key] = { condition, since, toldAt: isTold ? now : toldAt };
@@ -78,14 +79,6 @@ export function decideNotifications(
       mended: mended.filter((each) => each.cluster === cluster).toSorted(worstFirst),
     })),
   };
-}
-
-/** What a channel wants of a message; undefined where that is nothing. */
-export function forSeverities(message: Message, severities: readonly Severity[]): Message | undefined {
-  const wanted = ({ severity }: Condition): boolean => severities.includes(severity);
-  const { wrong, mended } = message;
-  const left = { ...message, wrong: wrong.filter(wanted), mended: mended.filter(wanted) };
-  return left.wrong.length + left.mended.length === 0 ? undefined : left;
 }
 
 /** From `from` on, up to `to`, also over midnight. */

@@ -13,6 +13,8 @@ export interface Letter {
   readonly host: string;
   /** `SEQUENCE:SHA256`; null where there is no chain, or it could not be read. */
   readonly evidenceHead: string | null;
+  /** The cluster whose chain that is: that of the message, or the first one where it is about none. */
+  readonly evidenceOf: string;
   /** Where runbooks are published, without a slash at the end. */
   readonly runbooks: string | undefined;
 }
@@ -22,14 +24,18 @@ export interface Request {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-export function subjectOf({ message: { cluster, wrong, mended } }: Letter): string {
+/** What a message is about. */
+const nameOf = (cluster: string): string => (cluster === '' ? 'the service' : cluster);
+
+export function subjectOf({ message: { cluster: of, wrong, mended } }: Letter): string {
   const [worst] = wrong;
+  const cluster = nameOf(of);
   if (worst === undefined) return `[spillway] ${cluster}: mended: ${mended.map(({ alert }) => alert).join(', ')}`;
   const more = wrong.length === 1 ? '' : ` and ${wrong.length - 1} more`;
   return `[spillway] ${cluster}: ${worst.severity}: ${worst.alert}${more}`;
 }
 
-export function textOf({ message, at, host, evidenceHead, runbooks }: Letter): string {
+export function textOf({ message, at, host, evidenceHead, evidenceOf, runbooks }: Letter): string {
   const lines: string[] = [];
   for (const { severity, alert, summary, since, again } of message.wrong) {
     lines.push(`${severity.toUpperCase()} ${alert}: ${plain(summary)}`);
@@ -37,8 +43,9 @@ export function textOf({ message, at, host, evidenceHead, runbooks }: Letter): s
   }
   for (const { alert, since } of message.mended)
     lines.push(`MENDED ${alert} (was wrong for ${ageOf((at - since) / 1000)})`);
-  lines.push('', `Cluster ${message.cluster}, told by ${host} at ${new Date(at).toISOString()}.`);
-  lines.push(`Evidence ${evidenceHead ?? 'could not be read'}`);
+  const of = message.cluster === '' ? 'The service' : `Cluster ${message.cluster}`;
+  lines.push('', `${of}, told by ${host} at ${new Date(at).toISOString()}.`);
+  lines.push(`Evidence of ${evidenceOf}: ${evidenceHead ?? 'could not be read'}`);
   return lines.join('\n');
 }
 
@@ -73,7 +80,7 @@ export const teamsLetter = (letter: Letter): readonly Request[] => [
 
 /** An event for each condition, so that each is opened once and closed by itself. */
 export function pagerdutyLetter(letter: Letter, routingKey: string): readonly Request[] {
-  const { message, host, evidenceHead, runbooks } = letter;
+  const { message, host, evidenceHead, evidenceOf, runbooks } = letter;
   return [
     ...message.wrong.map(({ key, alert, severity, summary, cluster, since }) =>
       json({
@@ -81,12 +88,12 @@ export function pagerdutyLetter(letter: Letter, routingKey: string): readonly Re
         event_action: 'trigger',
         dedup_key: `spillway ${key}`,
         payload: {
-          summary: `${cluster}: ${alert}: ${plain(summary)}`.slice(0, 1024),
+          summary: `${nameOf(cluster)}: ${alert}: ${plain(summary)}`.slice(0, 1024),
           source: host,
           severity,
           timestamp: new Date(since).toISOString(),
-          component: cluster,
-          custom_details: { evidence_head: evidenceHead },
+          component: nameOf(cluster),
+          custom_details: { evidence_head: evidenceHead, evidence_of: evidenceOf },
         },
         ...(runbooks === undefined ? {} : { links: [{ href: `${runbooks}/${alert}.md`, text: 'runbook' }] }),
       }),
@@ -98,24 +105,39 @@ export function pagerdutyLetter(letter: Letter, routingKey: string): readonly Re
 }
 
 /** Signed: `x-spillway-signature: t=SECONDS,v1=HEX`, HMAC-SHA256 over `SECONDS.BODY`. */
-export function webhookLetter(letter: Letter, key: string): readonly Request[] {
-  const { message, at, host, evidenceHead, runbooks } = letter;
-  const told = ({ since, ...each }: Message['mended'][number]): object => ({
-    ...each,
+export function webhookLetter(letter: Letter, signingKey: string): readonly Request[] {
+  const { message, at, host, evidenceHead, evidenceOf, runbooks } = letter;
+  const told = ({ key, alert, severity, summary, part, since }: Message['mended'][number]): object => ({
+    key,
+    alert,
+    severity,
+    summary,
+    part,
     since: new Date(since).toISOString(),
-    runbook: runbooks === undefined ? null : `${runbooks}/${each.alert}.md`,
+    runbook: runbooks === undefined ? null : `${runbooks}/${alert}.md`,
   });
   const { body, headers } = json({
-    cluster: message.cluster,
+    cluster: message.cluster === '' ? null : message.cluster,
     at: new Date(at).toISOString(),
     host,
     wrong: message.wrong.map(told),
     mended: message.mended.map(told),
     evidence_head: evidenceHead,
+    evidence_of: evidenceOf,
   });
   const seconds = Math.floor(at / 1000);
-  const signature = createHmac('sha256', key).update(`${seconds}.${body}`).digest('hex');
+  const signature = createHmac('sha256', signingKey).update(`${seconds}.${body}`).digest('hex');
   return [{ body, headers: { ...headers, 'x-spillway-signature': `t=${seconds},v1=${signature}` } }];
+}
+
+/** For people who read it as mail or as a message: the subject within what SNS takes, 100 printable letters of ASCII. */
+export function snsLetter(letter: Letter): { readonly Subject: string; readonly Message: string } {
+  return {
+    Subject: subjectOf(letter)
+      .replaceAll(/[^\u0020-\u007e]+/g, '?')
+      .slice(0, 99),
+    Message: textOf(letter),
+  };
 }
 
 const json = (document: object): Request => ({

@@ -23,7 +23,9 @@ import type { Clock } from '../clock.ts';
 import type { PlaceSeen, Watch } from '../watch.ts';
 
 interface Kept {
-  readonly until: number;
+  /** When it was asked for; of one that failed, when it did. */
+  at: number;
+  hasFailed: boolean;
   readonly answer: Promise<unknown>;
 }
 
@@ -51,16 +53,22 @@ export class Readings {
     this.#signal = parts.signal;
   }
 
-  backups(cluster: string): Promise<BackupsDocument> {
-    return this.#ask(`${cluster} backups`, (repository, signal) => describeBackups({ repository, cluster, signal }));
+  // `keptMs`: an answer that is older is not taken, as for whoever looks more often than that.
+
+  backups(cluster: string, keptMs?: number): Promise<BackupsDocument> {
+    return this.#ask(
+      `${cluster} backups`,
+      (repository, signal) => describeBackups({ repository, cluster, signal }),
+      keptMs,
+    );
   }
 
-  wal(cluster: string): Promise<WalReport> {
-    return this.#ask(`${cluster} wal`, (repository, signal) => checkWal({ repository, cluster, signal }));
+  wal(cluster: string, keptMs?: number): Promise<WalReport> {
+    return this.#ask(`${cluster} wal`, (repository, signal) => checkWal({ repository, cluster, signal }), keptMs);
   }
 
-  evidence(cluster: string): Promise<EvidenceList> {
-    return this.#ask(`${cluster} evidence`, (repository, signal) => listEvidence(repository, cluster, signal));
+  evidence(cluster: string, keptMs?: number): Promise<EvidenceList> {
+    return this.#ask(`${cluster} evidence`, (repository, signal) => listEvidence(repository, cluster, signal), keptMs);
   }
 
   /** What the configured rules keep, and why. */
@@ -90,8 +98,8 @@ export class Readings {
     return this.#watch !== undefined;
   }
 
-  status(cluster: string): Promise<StatusDocument> {
-    return this.#keep(`${cluster} status`, () => this.#see((watch, signal) => watch.status(cluster, signal)));
+  status(cluster: string, keptMs?: number): Promise<StatusDocument> {
+    return this.#keep(`${cluster} status`, () => this.#see((watch, signal) => watch.status(cluster, signal)), keptMs);
   }
 
   places(): Promise<readonly PlaceSeen[]> {
@@ -107,8 +115,12 @@ export class Readings {
     for (const key of this.#kept.keys()) if (key.startsWith(`${cluster} `)) this.#kept.delete(key);
   }
 
-  #ask<Answer>(key: string, work: (repository: Repository, signal: AbortSignal) => Promise<Answer>): Promise<Answer> {
-    return this.#keep(key, () => this.#work(work));
+  #ask<Answer>(
+    key: string,
+    work: (repository: Repository, signal: AbortSignal) => Promise<Answer>,
+    keptMs?: number,
+  ): Promise<Answer> {
+    return this.#keep(key, () => this.#work(work), keptMs);
   }
 
   async #see<Answer>(look: (watch: Watch, signal: AbortSignal) => Promise<Answer>): Promise<Answer> {
@@ -122,18 +134,19 @@ export class Readings {
     }
   }
 
-  #keep<Answer>(key: string, read: () => Promise<Answer>): Promise<Answer> {
+  #keep<Answer>(key: string, read: () => Promise<Answer>, keptMs = KEPT_MS): Promise<Answer> {
     const now = this.#clock.now();
     const kept = this.#kept.get(key);
-    if (kept !== undefined && kept.until > now) return kept.answer as Promise<Answer>;
-    const answer = read();
-    this.#kept.set(key, { until: now + KEPT_MS, answer });
-    answer.catch(() => {
-      if (this.#kept.get(key)?.answer === answer) {
-        this.#kept.set(key, { until: this.#clock.now() + FAILURE_KEPT_MS, answer });
-      }
+    if (kept !== undefined && now - kept.at < Math.min(keptMs, kept.hasFailed ? FAILURE_KEPT_MS : KEPT_MS)) {
+      return kept.answer as Promise<Answer>;
+    }
+    const keeping: Kept = { at: now, hasFailed: false, answer: read() };
+    this.#kept.set(key, keeping);
+    keeping.answer.catch(() => {
+      keeping.hasFailed = true;
+      keeping.at = this.#clock.now();
     });
-    return answer;
+    return keeping.answer as Promise<Answer>;
   }
 
   async #work<Answer>(work: (repository: Repository, signal: AbortSignal) => Promise<Answer>): Promise<Answer> {

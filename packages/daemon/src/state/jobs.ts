@@ -8,6 +8,7 @@ import type { JobDocument, JobErrorDocument, JobState, Lane } from '@spillway/co
 import { canHappen, hasEnded, type JobEvent, nextState } from '@spillway/control';
 import { iso, isoOrNull } from '../clock.ts';
 import type { Database, Value } from './database.ts';
+import { forgetJobs } from './forgotten.ts';
 
 export interface Job {
   readonly id: string;
@@ -286,7 +287,7 @@ export class JobStore {
 
   /** Forgets those that ended before `time`. */
   prune(time: number): number {
-    return this.#database.run('DELETE FROM job WHERE ended = 1 AND coalesce(finished_at, requested_at) < ?', time);
+    return forgetJobs(this.#database, time);
   }
 
   documentOf(job: Job, progress: JobDocument['progress'] = null): JobDocument {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHook } from 'node:async_hooks';
 import { sign, verify } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { before, test } from 'node:test';
@@ -14,6 +15,7 @@ import {
   objectKey,
   parseKeySlot,
   type Secret,
+  stretchAhead,
   unwrapKeyRing,
   wrapKeyRing,
 } from './keys.ts';
@@ -51,6 +53,34 @@ test('the passphrase and the recovery key each open their own slot, and nothing 
   assert.equal(await unwrapKeyRing(slot, recovery(printed)), undefined);
   assert.equal(await unwrapKeyRing(recoverySlot, recovery(newRecoveryKey())), undefined);
   assert.equal(await unwrapKeyRing(recoverySlot, passphrase(PASSPHRASE)), undefined);
+});
+
+test('a passphrase that was stretched ahead is not stretched again, once, and for its own slot alone', async (t) => {
+  const other = await wrapKeyRing(ring, 'repository-1', passphrase(PASSPHRASE), AT);
+  let stretched = 0;
+  const hook = createHook({
+    init: (_, type) => {
+      if (type === 'SCRYPTREQUEST') stretched += 1;
+    },
+  }).enable();
+  t.after(() => hook.disable());
+  const cases = [
+    [slot, PASSPHRASE, 1, 'what was begun is taken'],
+    [slot, PASSPHRASE, 2, 'a second time, with nothing begun'],
+    [other, PASSPHRASE, 2, 'of another slot'],
+    [slot, `${PASSPHRASE}.`, 2, 'of another passphrase'],
+  ] as const;
+  for (const [opened, words, times, what] of cases) {
+    stretched = 0;
+    stretchAhead(slot, passphrase(PASSPHRASE));
+    if (times === 2 && opened === slot && words === PASSPHRASE) await unwrapKeyRing(slot, passphrase(PASSPHRASE));
+    assert.equal((await unwrapKeyRing(opened, passphrase(words))) !== undefined, words === PASSPHRASE, what);
+    assert.equal(stretched, times, what);
+  }
+  stretched = 0;
+  stretchAhead(recoverySlot, recovery(printed));
+  stretchAhead(slot, recovery(printed));
+  assert.equal(stretched, 0, 'a recovery key needs no stretching');
 });
 
 test('a passphrase typed with other code points for the same letters opens the slot', async () => {

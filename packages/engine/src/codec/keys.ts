@@ -23,6 +23,7 @@ import {
   randomUUID,
   scrypt,
 } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { SpillwayError } from '@spillway/contract';
 import { FORMAT_VERSION, type ObjectKind, SALT_BYTES, TAG_BYTES } from '../format/object.ts';
 import { parseRecoveryKey } from './recovery-key.ts';
@@ -242,9 +243,30 @@ async function slotKey(
     return derive(parseRecoveryKey(secret.recoveryKey), salt, 'spillway recovery key slot', 32);
   }
   if (kdf.name !== 'scrypt') throw new SpillwayError('SPW_OBJECT_DAMAGED', 'a passphrase slot names no scrypt');
-  const { n, r, p } = kdf;
+  const begun = begunAhead;
+  begunAhead = undefined;
+  const isIt = begun?.passphrase === secret.passphrase && isDeepStrictEqual(begun.kdf, kdf);
+  return isIt ? begun.key : stretch(secret.passphrase, kdf);
+}
+
+type Scrypt = Extract<KeySlot['kdf'], { readonly name: 'scrypt' }>;
+
+/** What was begun before it was asked for; whoever asks next takes it, and nothing is kept. */
+let begunAhead: { readonly passphrase: string; readonly kdf: Scrypt; readonly key: Promise<Buffer> } | undefined;
+
+/** Begins, in another thread, what takes longest when the slot is opened; it is opened as ever. */
+export function stretchAhead({ kdf }: KeySlot, secret: Secret): void {
+  if (secret.kind !== 'passphrase' || kdf.name !== 'scrypt') return;
+  const key = stretch(secret.passphrase, kdf);
+  // Whoever opens the slot hears of it.
+  key.catch(() => undefined);
+  begunAhead = { passphrase: secret.passphrase, kdf, key };
+}
+
+function stretch(passphrase: string, { n, r, p, salt }: Scrypt): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-  scrypt(secret.passphrase.normalize('NFKC'), salt, 32, { N: n, r, p, maxmem: 256 * n * r }, (error, key) =>
+  const options = { N: n, r, p, maxmem: 256 * n * r };
+  scrypt(passphrase.normalize('NFKC'), Buffer.from(salt, 'base64'), 32, options, (error, key) =>
     error ? reject(error) : resolve(key),
   );
   return promise;

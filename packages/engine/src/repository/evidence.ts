@@ -17,7 +17,6 @@ import { isSpillwayError, SPILLWAY_VERSION, SpillwayError } from '@spillway/cont
 import { evidenceKey, evidencePublicKey } from '../codec/keys.ts';
 import { damaged } from '../codec/seal.ts';
 import { evidenceName, sequenceOfEvidence } from '../format/names.ts';
-import { formatKnownHead } from './evidence-chain.ts';
 import {
   checkExportedEvidence,
   evidenceHash,
@@ -180,16 +179,6 @@ export async function evidenceHead(
     if (isSpillwayError(error, 'SPW_OBJECT_DAMAGED', 'SPW_OBJECT_MISSING')) return { sequence, sha256: undefined };
     throw error;
   }
-}
-
-/** The head as it is kept elsewhere; null where there is no chain, or its newest record cannot be read. */
-export async function knownHeadNow(
-  repository: Repository,
-  cluster: string,
-  signal?: AbortSignal,
-): Promise<string | null> {
-  const head = await evidenceHead(repository, cluster, signal);
-  return head?.sha256 === undefined ? null : formatKnownHead({ sequence: head.sequence, sha256: head.sha256 });
 }
 
 /** An object under `evidence/` as it lies there, or why it cannot be read. */

@@ -20,6 +20,7 @@ import {
   type Secret,
   unwrapKeyRing,
   wrapKeyRing,
+  stretchAhead,
 } from '../codec/keys.ts';
 import { discard } from '../codec/discard.ts';
 import { newRecoveryKey } from '../codec/recovery-key.ts';
@@ -199,6 +200,20 @@ export async function openRepository(options: {
     });
   }
   return new Repository({ id: head.repository, location, keys });
+}
+
+/**
+ * Begins what opening takes longest for, so that a program can load itself meanwhile: the stretching of a passphrase. Only for
+ * a folder, whose key slots are at hand. Fails as opening would, and is no more than a hint of it.
+ */
+export async function openAhead(location: StorageLocation, secret: Secret, signal: AbortSignal): Promise<void> {
+  if (location.kind !== 'filesystem' || secret.kind !== 'passphrase') return;
+  const storage = openStorage(shareStorage(location));
+  const { repository } = await readHead(storage, signal);
+  for await (const { slot } of readKeySlots(storage, repository, signal)) {
+    if (typeof slot === 'string' || slot.kind !== 'passphrase') continue;
+    return stretchAhead(slot, secret);
+  }
 }
 
 /** Throws SPW_REPOSITORY_MISSING where the place has none. */
