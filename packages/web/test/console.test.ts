@@ -101,7 +101,6 @@ suite('the console', { skip: CHROMIUM === undefined && 'there is no Chromium: ap
     await go('/clusters/water');
     await page.getByRole('button', { name: 'Back up now' }).click();
     await page.getByRole('heading', { name: /^Backed up in/ }).waitFor();
-    rememberPath();
     await go('/clusters/water');
     const slider = page.getByRole('slider', { name: 'Moment to restore to' });
     await slider.focus();
