@@ -250,11 +250,11 @@ test('the service, and who may call it', async () => {
   const { child, ended } = place.start(['serve', '--json'], environment);
   let log = '';
   child.stderr.on('data', (text: string) => {
-    const before = log;
+    const heard = log;
     log += text;
     // Once: a second SIGTERM ends it at once.
     const listens = '"the service listens"';
-    if (!before.includes(listens) && log.includes(listens)) child.kill('SIGTERM');
+    if (!heard.includes(listens) && log.includes(listens)) child.kill('SIGTERM');
   });
   const document = checked<ServeDocument>('serve', await ended);
   assert.match(document.url, /^http:\/\/127\.0\.0\.1:\d+$/);
