@@ -8,7 +8,7 @@ import { after, before, suite, test } from 'node:test';
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Browser, Page } from 'playwright-core';
 import { buildConsole, WEB } from '../../../tools/console/build.ts';
-import { CHROMIUM, FIRST_BACKUP_ALONE, makeScene, openBrowser, openPage, type Scene, signIn } from './scene.ts';
+import { CHROMIUM, FIRST_BACKUP_ALONE, makeScene, openBrowser, openPage, type Scene } from './scene.ts';
 
 suite('the console', { skip: CHROMIUM === undefined && 'there is no Chromium: apt-get install chromium' }, () => {
   let scene: Scene;
@@ -149,13 +149,15 @@ suite('the console', { skip: CHROMIUM === undefined && 'there is no Chromium: ap
     assert.deepEqual(found, []);
   });
 
-  test('whoever signs out sees nothing more, and others sign in afresh', async () => {
+  test('whoever signs out sees nothing more, and others sign in afresh, also by a link that keeps no token', async () => {
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.getByLabel('Token').waitFor();
     await page.goto('/backups');
     await page.getByLabel('Token').waitFor();
     assert.equal(await page.locator('table').count(), 0);
-    await signIn(page, scene.token);
+    await page.goto(`/storage#token=${scene.token}`);
+    await page.getByRole('heading', { name: 'Storage', level: 1 }).waitFor();
+    assert.equal(page.url(), `${scene.url}/storage`);
   });
 
   test('nothing was complained of but what was refused on purpose, and nobody else was asked', () => {
