@@ -90,7 +90,7 @@ function verdictOf({ ok, failures }: Story['outcome']): string {
 function invite(narrative: Narrative, { url, link }: Story['opened']): void {
   narrative.step('The console is open');
   narrative.line(
-    `four clients write on; a backup comes every minute, proofs and drills every few; restores go below the demo’s folder`,
+    `the clients write on; a backup comes every minute, proofs and drills every few; restores go below the demo’s folder`,
   );
   narrative.line('');
   narrative.strong(link);
