@@ -197,10 +197,11 @@ async function underLoad(title: string, service: Service, ms: number): Promise<v
       while (sent.length < due) {
         const at = performance.now();
         sent.push(
-          answerOf(`${url}/api/v1/overview`, load, agent).then((answer) => {
+          (async (): Promise<void> => {
+            const answer = await answerOf(`${url}/api/v1/overview`, load, agent);
             answers.set(answer, (answers.get(answer) ?? 0) + 1);
             times.push(performance.now() - at);
-          }),
+          })(),
         );
       }
     }

@@ -49,6 +49,6 @@ function processHeap(): Heap {
       last = performance.eventLoopUtilization();
       return utilization;
     },
-    collect: gc && (() => void gc({ type: 'major', execution: 'sync', flavor: 'last-resort' })),
+    collect: gc && (() => gc({ type: 'major', execution: 'sync', flavor: 'last-resort' })),
   };
 }

@@ -114,7 +114,10 @@ export function clusterRoutes(app: Api, parts: Parts): void {
     },
     async (_request, reply) => {
       const { document, words } = await overview.ask();
-      return reply.serializer(() => words).send(document);
+      return reply
+        .type('application/json; charset=utf-8')
+        .serializer(() => words)
+        .send(document);
     },
   );
 
