@@ -10,7 +10,7 @@ import type { Sample } from './samples.ts';
 
 type Format = 'openmetrics' | 'text';
 
-/** How often the lag of the event loop is looked at; at the 10 ms that it is by itself that is most of what an idle service does. */
+/** How often the lag of the event loop is looked at; at the 10 ms that it is by itself that is half of what an idle service does. */
 const LAG_MS = 200;
 
 export class Exposition {
