@@ -3,13 +3,10 @@
 // The drill recovers a scratch cluster to the very moment of a snapshot of the live one, holds both against each other, and
 // leaves a record in the repository. WAL must be streaming meanwhile, or that moment would never be durable.
 
-import { join } from 'node:path';
 import type { DrillDocument } from '@spillway/contract';
 import { formatBytes, formatCount, formatSeconds, type Narrative } from './narrative.ts';
-import { CLUSTER_NAME } from './setting.ts';
+import { CLUSTER_NAME, MONTHLY } from './setting.ts';
 import { spillway } from './spillway.ts';
-
-const MONTHLY = join(import.meta.dirname, '..', 'drills', 'monthly.yaml');
 
 export async function holdDrill(config: string, narrative: Narrative, signal: AbortSignal): Promise<DrillDocument> {
   const words = ['--cluster', CLUSTER_NAME, 'drill', 'run', MONTHLY];

@@ -31,6 +31,10 @@ export class Narrative {
     this.#print(`           ${text}\n`);
   }
 
+  strong(text: string): void {
+    this.line(this.#style('bold', text));
+  }
+
   strike(text: string): void {
     this.line(this.#style(['bold', 'red'], text));
   }

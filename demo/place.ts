@@ -12,6 +12,8 @@ export interface Place {
   /** Lines of YAML below `repository:`. */
   readonly settings: string;
   readonly told: string;
+  /** Undefined where it is a bucket. */
+  readonly folder?: string;
 }
 
 // JSON strings are YAML strings.
@@ -27,7 +29,7 @@ export async function makePlace(
     const path = join(folder, 'repository');
     // A repository's folder that is missing counts as a disk that is not mounted, so `init` does not make it.
     await mkdir(path, { mode: 0o700 });
-    return { settings: `path: ${quoted(path)}`, told: 'in a folder' };
+    return { settings: `path: ${quoted(path)}`, told: 'in a folder', folder: path };
   }
   const server = stack.use(await startS3Server({ signal }));
   const bucket = await server.makeBucket('water-backups');

@@ -3,19 +3,24 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
+import type { OverviewDocument } from '@spillway/contract';
 import { s3ServerInstalled } from '@spillway/lab';
 
-test('the story ends well, its last line is the figures, and nothing of it stays', async () => {
+test('at a terminal the story ends well and tells its figures, the console stays open over live data, and Ctrl-C leaves nothing', async () => {
   await withOwnTemporaryFolder(async (folder) => {
-    const { child, stdout, stderr } = startDemo(folder, ['--scale', 'small', '--seed', '5', '--json']);
+    const { child, stdout } = startDemo(folder, ['--scale', 'small', '--seed', '5', '--json'], 'at a terminal');
+    const asked = askConsole(child);
     const [code] = (await once(child, 'exit')) as [number | null];
-    assert.equal(code, 0, await stderr);
-    const outcome = JSON.parse((await stdout).trimEnd().split('\n').at(-1) ?? '') as Record<string, unknown>;
+    assert.equal(code, 0, await stdout);
+    const [line = ''] = /^\{"ok".*\}$/m.exec((await stdout).replaceAll('\r', '')) ?? [];
+    const outcome = JSON.parse(line) as Record<string, unknown>;
+    assert.deepEqual(await asked, { page: 200, name: 'water', recoverable: true, isNow: true, verdict: 'met' });
     for (const figure of [
       'rto_seconds',
       'acknowledged_commits',
@@ -27,9 +32,9 @@ test('the story ends well, its last line is the figures, and nothing of it stays
     assert.ok(typeof outcome['rpo_seconds'] === 'number' && typeof outcome['lost_commits'] === 'number');
     assert.deepEqual([outcome['ok'], outcome['undo_rows_equal'], outcome['history_rows_equal']], [true, true, true]);
     assert.match(String(outcome['drill_record']), /^clusters\/water\/evidence\/\d{12}$/);
-    // Told to a file, the story has no colours.
-    assert.equal((await stderr).includes(String.fromCharCode(27)), false);
+    assert.deepEqual([outcome['rot_found'], Number(outcome['console_seconds']) > 0], [true, true]);
     assert.deepEqual(await leftIn(folder), []);
+    assert.deepEqual(await processesOf(folder), []);
   });
 });
 
@@ -57,13 +62,16 @@ if (s3ServerInstalled()) {
 
 test('Ctrl-C in the midst of it ends and removes everything', async () => {
   await withOwnTemporaryFolder(async (folder) => {
-    const { child, stderr } = startDemo(folder, ['--scale', 'small']);
+    const { child, stdout, stderr } = startDemo(folder, ['--scale', 'small']);
     child.stdout?.on('data', (piece: unknown) => {
       if (String(piece).includes('clients write')) child.kill('SIGINT');
     });
     const [code] = (await once(child, 'exit')) as [number | null];
     assert.equal(code, 130, await stderr);
+    // Told to a file, the story has no colours.
+    assert.equal((await stdout).includes(String.fromCharCode(27)), false);
     assert.deepEqual(await leftIn(folder), []);
+    assert.deepEqual(await processesOf(folder), []);
   });
 });
 
@@ -77,12 +85,50 @@ test('wrong words are answered with how it is called', async () => {
 function startDemo(
   temporary: string,
   words: readonly string[],
+  where: 'at a terminal' | 'in the background' = 'in the background',
 ): { readonly child: ChildProcess; readonly stdout: Promise<string>; readonly stderr: Promise<string> } {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'run.ts'), ...words], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+  const command = [process.execPath, join(import.meta.dirname, 'run.ts'), ...words];
+  // script(1) gives it a terminal, tells what is written there, and passes on what is typed.
+  const [program = '', ...given] =
+    where === 'at a terminal' ? ['script', '-qec', command.join(' '), '/dev/null'] : command;
+  const child = spawn(program, given, {
+    stdio: [where === 'at a terminal' ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     env: { ...process.env, TMPDIR: temporary },
   });
-  return { child, stdout: text(child.stdout), stderr: text(child.stderr) };
+  return { child, stdout: text(child.stdout ?? Readable.from([])), stderr: text(child.stderr ?? Readable.from([])) };
+}
+
+/** Opens the link when it is told, asks what the first screen asks, and types Ctrl-C. */
+async function askConsole({ stdin, stdout }: ChildProcess): Promise<object> {
+  let told = '';
+  const [, url = '', token = ''] = await new Promise<RegExpExecArray>((resolve, reject) => {
+    stdout?.on('data', (piece: unknown) => {
+      told += String(piece);
+      const found = /(http:\/\/127\.0\.0\.1:\d+)\/#token=(spw_[\w-]+)/.exec(told);
+      if (found !== null && told.includes('Ctrl-C')) resolve(found);
+    });
+    stdout?.on('close', () => reject(new Error('it ended before it told an address')));
+  });
+  const page = await fetch(url, { headers: { accept: 'text/html' } });
+  const answer = await fetch(`${url}/api/v1/overview`, { headers: { authorization: `Bearer ${token}` } });
+  const { clusters } = (await answer.json()) as OverviewDocument;
+  stdin?.write('\u0003');
+  const [water] = clusters;
+  const age = Date.now() - Date.parse(water?.standing?.at ?? '');
+  return {
+    page: page.status,
+    name: water?.name,
+    recoverable: water?.recoverable,
+    isNow: age < 60_000,
+    verdict: water?.standing?.verdict,
+  };
+}
+
+/** Command lines that name the folder. */
+async function processesOf(folder: string): Promise<readonly string[]> {
+  const numbers = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const lines = await Promise.all(numbers.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
+  return lines.filter((line) => line.includes(folder));
 }
 
 /** Everything but the cache of programs. */

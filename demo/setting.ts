@@ -2,7 +2,8 @@
 // configuration of spillway for each server that it is pointed at.
 
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { chmod, copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -13,6 +14,23 @@ import type { RunningCommand } from './spillway.ts';
 export const CLUSTER_NAME = 'water';
 export const DATABASE = 'water';
 export const FLUSH_INTERVAL_SECONDS = 5;
+/** The plan's monthly drill. */
+export const MONTHLY = join(import.meta.dirname, '..', 'drills', 'monthly.yaml');
+
+/** What `spillway serve` does meanwhile: often enough that whoever looks for a few minutes sees each kind of it. */
+const SCHEDULES = `
+    schedules:
+      full: hourly
+      incremental: "* * * * *"
+      verify_structure: "1-59/5 * * * *"
+      verify_data: "2-59/10 * * * *"
+      verify_restore: "4-59/15 * * * *"
+      anomalies: "6-59/10 * * * *"
+      drill: "8-59/20 * * * *"
+      expire: "9-59/10 * * * *"
+      schema: never
+      copy: never
+    retention: { keep_count: 30, keep_daily: 7, minimum_proven: 2, point_in_time: 1h, grace: 10min }`;
 
 const WAIT_MS = 60_000;
 const POLL_MS = 25;
@@ -42,6 +60,9 @@ export async function makeSetting(
       signal,
     }),
   );
+  // For an end that waits for nothing; behind the lab, which kills its servers then.
+  if (!keep)
+    process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 }));
   const place = await makePlace(storage, folder, stack, signal);
   await writeFile(join(folder, 'passphrase'), `${randomBytes(36).toString('base64url')}\n`, { mode: 0o600 });
   await writeFile(join(folder, 'password'), `${primary.password}\n`, { mode: 0o600 });
@@ -49,11 +70,15 @@ export async function makeSetting(
   return { folder, primary, place, config };
 }
 
-/** A configuration for that server; the repository and its passphrase are always the same. */
+/** Of what the service keeps for itself. */
+export const stateFolderIn = (folder: string): string => join(folder, 'state');
+
+/** A configuration for that server; the repository and its passphrase are always the same. `port` is the service's. */
 export async function writeConfiguration(
   { folder, place }: Pick<Setting, 'folder' | 'place'>,
   name: string,
   cluster: LabCluster,
+  port?: number,
 ): Promise<string> {
   // JSON strings are YAML strings.
   const path = (file: string): string => JSON.stringify(join(folder, file));
@@ -72,10 +97,25 @@ clusters:
       password: { file: ${path('password')} }
     bin_directory: ${JSON.stringify(cluster.installation.binDirectory)}
     scratch_directory: ${path('scratch')}
+    canary: { interval: 1s, state_directory: ${path('canary')} }
     wal:
-      flush_interval: ${FLUSH_INTERVAL_SECONDS}s
-`,
+      flush_interval: ${FLUSH_INTERVAL_SECONDS}s${port === undefined ? '' : SCHEDULES}
+${
+  port === undefined
+    ? ''
+    : `service:
+  port: ${port}
+  state_directory: ${JSON.stringify(stateFolderIn(folder))}
+  file_directories: [${path('restores')}]
+  metrics: { interval: 15s }
+`
+}`,
   );
+  if (port !== undefined) {
+    await mkdir(join(folder, 'restores'), { recursive: true, mode: 0o755 });
+    await mkdir(join(folder, 'drills'), { recursive: true });
+    await copyFile(MONTHLY, join(folder, 'drills', 'monthly.yaml'));
+  }
   return file;
 }
 

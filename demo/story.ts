@@ -4,13 +4,15 @@
 // 1. A cluster is filled. 2. Spillway protects it. 3. A full and 4. an incremental backup are made while clients write.
 // 5. The server is killed and its data directory removed. 6. It is restored elsewhere; the clock of RTO runs from the
 // first client that notices to the first write that succeeds. 7. The commits acknowledged are counted against those
-// found. 8. A wrong DELETE is undone (undo.ts). 9. The plan's monthly drill is held and signed (drill.ts).
+// found. 8. A wrong DELETE is undone (undo.ts). 9. The plan's monthly drill is held and signed (drill.ts). 10. A byte of the
+// repository rots, and a verification finds it (rot.ts). 11. The console is served over the cluster, which works on (console.ts).
 // Invariant: no figure comes from anywhere but a clock, a query or a document of the command line.
 
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { BackupSummary, RestoreDocument } from '@spillway/contract';
 import { adoptCluster, destroyDataDirectory, freePort, type LabCluster, momentNow, seededRandom } from '@spillway/lab';
+import { consolePort, type OpenConsole, openConsole } from './console.ts';
 import { holdDrill } from './drill.ts';
 import { Ledger, type Loss, measureLoss, SOURCE } from './ledger.ts';
 import { loadNetwork } from './load.ts';
@@ -18,6 +20,7 @@ import { formatBytes, formatCount, formatSeconds, type Narrative } from './narra
 import { makeNetwork } from './network.ts';
 import { isMet, objectiveRows, objectivesFor } from './objectives.ts';
 import type { StorageKind } from './place.ts';
+import { letByteRot } from './rot.ts';
 import type { Scale } from './scale.ts';
 import {
   CLUSTER_NAME,
@@ -26,6 +29,7 @@ import {
   makeSetting,
   restoreWords,
   type Setting,
+  stateFolderIn,
   untilStreaming,
   water,
   writeConfiguration,
@@ -69,6 +73,10 @@ export interface Outcome {
   readonly drill_seconds: number;
   /** Name of the signed record in the repository. */
   readonly drill_record: string;
+  /** Null where the repository is in a bucket: nothing rots there. */
+  readonly rot_found: boolean | null;
+  /** From the start of the service to a console that tells of a backup it made. */
+  readonly console_seconds: number;
   readonly postgres_version: string;
   readonly scale: string;
   readonly storage: StorageKind;
@@ -76,8 +84,17 @@ export interface Outcome {
   readonly total_seconds: number;
 }
 
+export interface Story {
+  readonly outcome: Outcome;
+  /** Served until `stack` is disposed of, while the clients write. */
+  readonly opened: OpenConsole;
+}
+
+/** Between two transactions of a client, once the console is served: it may be looked at for days. */
+const LASTING_PACE_MS = 250;
+
 /** What `node demo/run.ts` waits for. */
-export async function tellStory(options: StoryOptions): Promise<Outcome> {
+export async function tellStory(options: StoryOptions): Promise<Story> {
   const { scale, seed, narrative, stack, signal } = options;
   const began = performance.now();
 
@@ -155,18 +172,30 @@ export async function tellStory(options: StoryOptions): Promise<Outcome> {
 
   narrative.step('The monthly drill, beside the live server');
   const drill = await holdDrill(configAfter, narrative, signal);
-  await receiverAfter.stop();
 
   const objectives = objectivesFor({ rtoSeconds, rpoSeconds: loss.rpo_seconds, undoSeconds: undo.seconds });
   narrative.table(['OBJECTIVE OF THE PLAN', 'AT MOST', 'MEASURED', ''], objectiveRows(objectives));
+
+  narrative.step('A byte of the repository rots');
+  const rotted = await letByteRot(configAfter, setting.place.folder, narrative, signal);
+  await receiverAfter.stop();
+
+  narrative.step('The console, over the cluster as it lives');
+  await writers.resume(water(replacement), LASTING_PACE_MS);
+  const configServed = await writeConfiguration(setting, 'spillway-served.yaml', replacement, await consolePort());
+  const stateFolder = stateFolderIn(folder);
+  const opened = await openConsole({ config: configServed, stateFolder, narrative, stack, signal });
+
   const failures = [
     ...objectives.filter((objective) => !isMet(objective)).map(({ name }) => `objective missed: ${name}`),
     ...drill.failures,
     ...(undo.rowsEqual ? [] : ['the rows brought back are not those that were deleted']),
     ...(historyEqual ? [] : ['rows of the history are missing after the restore']),
+    ...(rotted.found === false ? ['a byte that rotted was not found by the verification'] : []),
+    ...(rotted.passedAfterwards ? [] : ['the newest backup does not pass its verification']),
     ...unexplainedLoss(loss),
   ];
-  return {
+  const outcome = {
     ok: failures.length === 0,
     failures,
     rto_seconds: rounded(rtoSeconds),
@@ -188,12 +217,15 @@ export async function tellStory(options: StoryOptions): Promise<Outcome> {
     history_rows_equal: historyEqual,
     drill_seconds: rounded((Date.parse(drill.finished_at) - Date.parse(drill.started_at)) / 1000),
     drill_record: drill.object,
+    rot_found: rotted.found ?? null,
+    console_seconds: rounded(opened.seconds),
     postgres_version: primary.installation.version,
     scale: scale.name,
     storage: options.storage,
     seed,
     total_seconds: rounded((performance.now() - began) / 1000),
   };
+  return { outcome, opened };
 }
 
 /** There always is one, since --start is always given. */

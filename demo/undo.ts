@@ -7,7 +7,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 import type { RestoreDocument } from '@spillway/contract';
-import { differences, fingerprint, freePort, type LabCluster } from '@spillway/lab';
+import { differences, type Fingerprint, fingerprint, freePort, type LabCluster } from '@spillway/lab';
 import { formatCount, formatSeconds, type Narrative } from './narrative.ts';
 import { DATABASE, restoreWords, untilDurable, water } from './setting.ts';
 import { type RunningCommand, spillway } from './spillway.ts';
@@ -41,7 +41,7 @@ export async function undoDelete(options: UndoOptions): Promise<Undone> {
   await work(options);
   narrative.line('the clients work on the restored server; its WAL goes into the same repository');
 
-  const before = await fingerprint(water(cluster));
+  const before = await fingerprintOf(cluster);
   const moment = await timeOf(cluster);
   const rowsDeleted = await deleteWrongRows(cluster);
   narrative.strike('after a long shift: DELETE FROM alert, and DELETE FROM reading without its WHERE sensor_id');
@@ -60,11 +60,9 @@ export async function undoDelete(options: UndoOptions): Promise<Undone> {
   const seconds = (performance.now() - began) / 1000;
   narrative.line(`restored to ${moment}, beside the live server, in ${formatSeconds(seconds)}`);
 
-  const after = await fingerprint(water(earlier));
+  const after = await fingerprintOf(earlier);
   const different = differences(before, after);
-  const rows = [...before]
-    .filter(([table]) => table.startsWith(`${DATABASE}.`))
-    .map(([, print]) => Number(print.split(':')[0]));
+  const rows = [...before].map(([, print]) => Number(print.split(':')[0]));
   const total = formatCount(rows.reduce((sum, count) => sum + count, 0));
   narrative.line(
     different.length === 0
@@ -72,6 +70,12 @@ export async function undoDelete(options: UndoOptions): Promise<Undone> {
       : `these tables differ from what they were before the DELETE: ${different.join(', ')}`,
   );
   return { seconds, rowsDeleted, rowsEqual: different.length === 0 };
+}
+
+/** Of the network's tables: the canary, in a database beside it, never rests. */
+async function fingerprintOf(cluster: LabCluster): Promise<Fingerprint> {
+  const prints = await fingerprint(water(cluster));
+  return new Map([...prints].filter(([table]) => table.startsWith(`${DATABASE}.`)));
 }
 
 async function work({ writers, cluster, pauseMs, signal }: UndoOptions): Promise<void> {

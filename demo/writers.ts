@@ -32,10 +32,12 @@ export class Writers {
   readonly #clients: readonly Client[];
   #writing: Promise<unknown> = Promise.resolve();
   #resting = true;
+  #paceMs: number;
   #cutOff: Promise<Moment> = new Promise(() => undefined);
 
   constructor(options: WriterOptions) {
     this.#options = options;
+    this.#paceMs = options.paceMs ?? DEFAULT_PACE_MS;
     this.#clients = Array.from({ length: options.clients }, (_, index) => ({
       number: index + 1,
       random: seededRandom(options.seed + index),
@@ -51,9 +53,10 @@ export class Writers {
     return this.#cutOff;
   }
 
-  /** Starts writing to that server. Clients must rest, or be cut off. */
-  async resume(connection: LabConnection): Promise<void> {
+  /** Starts writing to that server, at another pace from now on if wanted. Clients must rest, or be cut off. */
+  async resume(connection: LabConnection, paceMs = this.#paceMs): Promise<void> {
     await this.#writing;
+    this.#paceMs = paceMs;
     this.#resting = false;
     const detection = Promise.withResolvers<Moment>();
     this.#cutOff = detection.promise;
@@ -94,7 +97,7 @@ export class Writers {
       ]);
       await session.query('COMMIT');
       this.#options.ledger.note(client.number, sequence);
-      await pause(this.#options.paceMs ?? DEFAULT_PACE_MS);
+      await pause(this.#paceMs);
     }
   }
 }

@@ -18,7 +18,7 @@ const load = (name) =>
 if (Number.parseInt(process.versions.node, 10) >= 24) {
   try {
     const words = process.argv.slice(2);
-    if (words.includes('serve')) becomeThrifty();
+    if (words.includes('serve') || words.includes('receive')) becomeThrifty();
     await keepCompiled();
     if (words.includes('push') && (await load('pushed')).wasPushedAhead(words)) process.exit(0);
     await load('main');
@@ -49,13 +49,15 @@ async function keepCompiled() {
 }
 
 /**
- * The service runs for months and mostly waits: the space for what is new in its memory stays small, which only the start of
- * Node can say. So it starts itself anew, as the same process; what it starts later has the space that it is used to.
+ * The service and its receivers run for months and mostly wait: the space for what is new in their memory stays small, what a
+ * burst took is given back, which only the start of Node and of its memory's allocator can say. So they start themselves anew,
+ * as the same process; what the service starts later has the memory that it is used to.
  */
 function becomeThrifty() {
-  const thrift = '--max-semi-space-size=2';
-  if (process.execArgv.includes(thrift) || typeof process.execve !== 'function') return;
-  process.execve(process.execPath, [process.execPath, ...process.execArgv, thrift, ...process.argv.slice(1)], process.env);
+  const thrift = ['--max-semi-space-size=2', '--expose-gc'];
+  if (process.execArgv.includes(thrift[0]) || typeof process.execve !== 'function') return;
+  const environment = { MALLOC_TRIM_THRESHOLD_: '131072', ...process.env };
+  process.execve(process.execPath, [process.execPath, ...process.execArgv, ...thrift, ...process.argv.slice(1)], environment);
 }
 
 /** node_modules/.bin/node of this folder or one above it. */

@@ -42,6 +42,7 @@ import { holdFolder, openState } from './state/database.ts';
 import { JobStore } from './state/jobs.ts';
 import { Marks } from './state/marks.ts';
 import { TokenStore } from './state/tokens.ts';
+import { giveBackMemory } from './thrift.ts';
 import type { Watch } from './watch.ts';
 
 export interface ServiceOptions {
@@ -269,6 +270,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       }
       const learnt = Promise.withResolvers<void>();
       chores.push(parts.trail.run(signal), metrics.run(signal), notifier.run(signal), learnAll(learnt.resolve, signal));
+      chores.push(giveBackMemory(clock, signal));
       // A repository that does not answer must not keep the schedules from turning for ever.
       const patience = AbortSignal.any([AbortSignal.timeout(LEARN_MS_MAX), signal]);
       await Promise.race([learnt.promise, new Promise((done) => patience.addEventListener('abort', done))]);

@@ -164,6 +164,8 @@ async function makeLab(options: LabUpOptions): Promise<LabStatus> {
     };
     // A repository's folder that is missing counts as a disk that is not mounted, so `init` does not make it.
     await mkdir(join(directory, 'repository'), { recursive: true, mode: 0o700 });
+    // Below it the service may restore.
+    await mkdir(join(directory, 'restores'), { recursive: true, mode: 0o755 });
     await writeFile(state.password_file, `${cluster.password}\n`, { mode: 0o600 });
     await writeFile(join(directory, 'pgpass'), `*:*:*:*:${cluster.password}\n`, { mode: 0o600 });
     await writeFile(join(directory, 'passphrase'), `${randomBytes(36).toString('base64url')}\n`, { mode: 0o600 });
@@ -202,6 +204,10 @@ clusters:
       user: ${quote(state.user)}
       password: { file: ${quote(state.password_file)} }
     bin_directory: ${quote(state.bin_directory)}
+    canary: { state_directory: ${quote(join(state.directory, 'canary'))} }
+service:
+  state_directory: ${quote(join(state.directory, 'state'))}
+  file_directories: [${quote(join(state.directory, 'restores'))}]
 `;
 }
 

@@ -10,7 +10,7 @@ import { after, before, suite, test } from 'node:test';
 import axe from 'axe-core';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { buildConsole, WEB } from '../../../tools/console/build.ts';
-import { CHROMIUM, FIRST_BACKUP_ALONE, makeScene, openBrowser, openPage, type Scene, signIn } from './scene.ts';
+import { CHROMIUM, FIRST_BACKUP_ALONE, makeScene, openBrowser, openPage, type Scene } from './scene.ts';
 
 suite('the console', { skip: CHROMIUM === undefined && 'there is no Chromium: apt-get install chromium' }, () => {
   let scene: Scene;
@@ -214,7 +214,7 @@ suite('the console', { skip: CHROMIUM === undefined && 'there is no Chromium: ap
     complaints.push(...own);
   });
 
-  test('whoever signs out sees nothing more, and others sign in afresh', async () => {
+  test('whoever signs out sees nothing more, and others sign in afresh, also by a link that keeps no token', async () => {
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.getByLabel('Token').waitFor();
     await page.evaluate(axe.source);
@@ -222,7 +222,9 @@ suite('the console', { skip: CHROMIUM === undefined && 'there is no Chromium: ap
     await page.goto('/backups');
     await page.getByLabel('Token').waitFor();
     assert.equal(await page.locator('table').count(), 0);
-    await signIn(page, scene.token);
+    await page.goto(`/storage#token=${scene.token}`);
+    await page.getByRole('heading', { name: 'Storage', level: 1 }).waitFor();
+    assert.equal(page.url(), `${scene.url}/storage`);
   });
 
   test('nothing was complained of but what was refused on purpose, and nobody else was asked', () => {

@@ -31,7 +31,8 @@ export const up: Command<{ readonly major?: number; readonly port?: number }> = 
       ['configuration', state.config_file],
     ])}
 
-Next: spillway --config ${shellQuoted(state.config_file)} init`,
+Next: spillway --config ${shellQuoted(state.config_file)} init
+Then: spillway --config ${shellQuoted(state.config_file)} serve, which backs it up and shows it in the console`,
   );
   return 0;
 };

@@ -60,8 +60,8 @@ export const serve =
     return 0;
   };
 
-/** SPILLWAY_CLUSTER would go against the cluster that each job names. */
+/** SPILLWAY_CLUSTER would go against the cluster that each job names; jobs need no thrift (bin/spillway.js). */
 function childEnvironment({ environment }: Context): Context['environment'] {
-  const { SPILLWAY_CLUSTER: _, SPILLWAY_CONFIG: __, ...rest } = environment;
+  const { SPILLWAY_CLUSTER: _, SPILLWAY_CONFIG: __, MALLOC_TRIM_THRESHOLD_: ___, ...rest } = environment;
   return rest;
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isSpillwayError } from '@spillway/contract';
 import fc from 'fast-check';
-import { chooseBackup, randomMoment } from './choice.ts';
+import { chooseBackup, leadingTo, randomMoment } from './choice.ts';
 
 const backups = [
   { id: '20261101T000000Z-aaaa1111', finished_at: '2026-11-01T00:00:10.000Z' },
@@ -25,6 +25,18 @@ test('each choice takes the backup that it says, of those before the target', ()
   for (const [choice, limit, chance, taken] of cases) {
     assert.equal(chooseBackup(backups, choice, limit, chance), backups[taken], choice);
   }
+});
+
+test('of a position, those backups lead to it that had ended by then', () => {
+  const ended = ['0/2000100', '0/A000100', '1/0'].map((stop) => ({ stop_lsn: stop }));
+  const cases: readonly (readonly [lsn: string, leading: number])[] = [
+    ['0/2000100', 1],
+    ['0/9FFFFFF', 1],
+    ['0/FFFFFFFF', 2],
+    ['1/0', 3],
+    ['0/1', 3],
+  ];
+  for (const [lsn, leading] of cases) assert.equal(leadingTo(ended, lsn).length, leading, lsn);
 });
 
 test('no backup, none early enough, and a word that means none or several are refused', () => {

@@ -4,11 +4,24 @@
 // a random moment is drawn between the end of the chosen backup and the end of WAL.
 
 import { SpillwayError } from '@spillway/contract';
-import type { RecoveryTarget } from '@spillway/engine';
+import { parseLsn, type RecoveryTarget } from '@spillway/engine';
 
 export interface BackupToChoose {
   readonly id: string;
   readonly finished_at: string;
+}
+
+/**
+ * Those that had ended at a position of WAL: a backup that ended between the question to the source and the choice leads to
+ * none of before. All of them where there is none, so that the restore says what is wrong.
+ */
+export function leadingTo<Backup extends { readonly stop_lsn: string }>(
+  backups: readonly Backup[],
+  lsn: string,
+): readonly Backup[] {
+  const at = parseLsn(lsn);
+  const leading = backups.filter(({ stop_lsn: stop }) => (parseLsn(stop) ?? 0n) <= (at ?? 0n));
+  return leading.length > 0 ? leading : backups;
 }
 
 /** `backups` oldest first. Throws SPW_BACKUP_UNKNOWN, or SPW_TARGET_UNREACHABLE where there is none to choose. */

@@ -27,7 +27,7 @@ import {
 } from '@spillway/engine';
 import { askCheck, askObjects, type AskPlace, timed } from './ask.ts';
 import type { CheckOutcome } from './checklist.ts';
-import { chooseBackup, randomMoment } from './choice.ts';
+import { chooseBackup, leadingTo, randomMoment } from './choice.ts';
 import { recordKilled } from './killed.ts';
 import { markDrill, newRun } from './mark.ts';
 import { checkPages, checkStructure } from './pages.ts';
@@ -148,7 +148,8 @@ async function choose(
   { repository, cluster, parseTime, random, signal }: DrillOptions,
   source: SourceAnswers,
 ): Promise<{ readonly backup: string; readonly target: RecoveryTarget }> {
-  const backups = await listBackups({ repository, cluster, signal });
+  const all = await listBackups({ repository, cluster, signal });
+  const backups = source.moment === null ? all : leadingTo(all, source.moment.lsn);
   const asked = drill.target === 'latest' || drill.target === 'random' ? undefined : parseTime(drill.target);
   const before = asked?.kind === 'time' ? asked.at : undefined;
   const { id, ...backup } = chooseBackup(backups, drill.backup, before, random());

@@ -1,11 +1,12 @@
-// Signing in: a token becomes a session, whose cookie no script can read.
+// Signing in: a token, typed or of a link, becomes a session, whose cookie no script can read.
 
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import type { SessionDocument } from '@spillway/contract';
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { post } from '../api/client.ts';
 import { sessionQuery } from '../api/queries.ts';
 import { Problem } from '../piece/states.tsx';
+import { takeLinkToken } from '../shell/sign-in-link.ts';
 
 export function SignIn() {
   const client = useQueryClient();
@@ -17,6 +18,17 @@ export function SignIn() {
       client.setQueryData(sessionQuery.queryKey, session);
     },
   });
+  const { mutate } = open;
+  useEffect(() => {
+    const enter = (): void => {
+      const linked = takeLinkToken();
+      if (linked !== undefined) mutate(linked);
+    };
+    enter();
+    // After the listener that holds it.
+    window.addEventListener('hashchange', enter);
+    return () => window.removeEventListener('hashchange', enter);
+  }, [mutate]);
   return (
     <main className="alone">
       <form

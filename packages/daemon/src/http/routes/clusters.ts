@@ -18,13 +18,14 @@ import { overviewOf } from '../../overview.ts';
 import type { Parts } from '../../parts.ts';
 import { needCluster } from '../act.ts';
 import type { Api } from '../server.ts';
+import { SharedAnswer } from '../shared-answer.ts';
 import { problems, secured, told } from './shapes.ts';
 
 /** The first screen waits no longer for a source or a place that does not answer; what comes later is told to the next. */
 const STANDING_MS_MAX = 2000;
 
 export function clusterRoutes(app: Api, parts: Parts): void {
-  const { readings, dispatcher, jobs, runner, receivers, configuration, clock } = parts;
+  const { readings, dispatcher, jobs, runner, receivers, configuration, clock, bus } = parts;
   const names = Object.keys(configuration.clusters);
   const viewer = { wants: 'viewer' } as const;
 
@@ -64,19 +65,9 @@ export function clusterRoutes(app: Api, parts: Parts): void {
     });
   };
 
-  app.get(
-    '/api/v1/overview',
-    {
-      config: viewer,
-      schema: {
-        summary:
-          'Whether each cluster can be recovered, to when, how fast, when that was last shown, and what is wrong',
-        tags: ['clusters'],
-        security: secured,
-        response: { 200: overviewDocument, ...problems },
-      },
-    },
-    async () => ({
+  // Put into words once for all who look.
+  const overview = new SharedAnswer(async () => {
+    const document = {
       at: iso(clock.now()),
       version: parts.version,
       started_at: iso(parts.startedAt),
@@ -90,7 +81,7 @@ export function clusterRoutes(app: Api, parts: Parts): void {
             standingOf(name),
           ]);
           const failed = read instanceof SpillwayError;
-          const overview = overviewOf({
+          const found = overviewOf({
             name,
             backups: failed ? null : read,
             repositoryError: failed ? read.message : null,
@@ -99,10 +90,35 @@ export function clusterRoutes(app: Api, parts: Parts): void {
             schedules: dispatcher.documents(name),
             jobs: openJobs(name),
           });
-          return told(overview);
+          return told(found);
         }),
       ),
-    }),
+    };
+    return { document, words: JSON.stringify(overviewDocument.encode(document)) };
+  });
+  bus.listen(({ event: { type } }) => {
+    if (type === 'job' || type === 'receiver') overview.forget();
+  });
+
+  app.get(
+    '/api/v1/overview',
+    {
+      config: viewer,
+      schema: {
+        summary:
+          'Whether each cluster can be recovered, to when, how fast, when that was last shown, and what is wrong',
+        tags: ['clusters'],
+        security: secured,
+        response: { 200: overviewDocument, ...problems },
+      },
+    },
+    async (_request, reply) => {
+      const { document, words } = await overview.ask();
+      return reply
+        .type('application/json; charset=utf-8')
+        .serializer(() => words)
+        .send(document);
+    },
   );
 
   app.get(
