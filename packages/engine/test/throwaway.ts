@@ -176,7 +176,7 @@ export interface Relay extends AsyncDisposable {
 /** A TCP relay in front of `port` that can be cut. */
 export async function relay(port: number): Promise<Relay> {
   let delivered = 0;
-  const pairs = new Set<() => void>();
+  const pairs = new Map<() => void, () => void>();
   const server = createServer((near) => {
     const far = connectSocket(port, '127.0.0.1');
     const drop = (): void => {
@@ -184,8 +184,17 @@ export async function relay(port: number): Promise<Relay> {
       far.destroy();
       pairs.delete(drop);
     };
-    pairs.add(drop);
-    for (const socket of [near, far]) socket.on('error', drop).on('close', drop);
+    // Destroyed with something unread in it, the near socket would reset the connection, and the client's system would throw
+    // away what had arrived.
+    const end = (): void => {
+      near.unpipe(far);
+      near.resume();
+      near.end();
+      far.destroy();
+    };
+    pairs.set(drop, end);
+    near.on('error', drop).on('close', drop);
+    far.on('error', drop).on('close', () => near.end());
     near.pipe(far);
     far.on('data', (bytes) => {
       near.write(bytes, () => {
@@ -197,14 +206,14 @@ export async function relay(port: number): Promise<Relay> {
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('no port');
   const cut = (): void => {
-    for (const drop of pairs) drop();
+    for (const end of pairs.values()) end();
   };
   return {
     port: address.port,
     cut,
     delivered: () => delivered,
     async [Symbol.asyncDispose]() {
-      cut();
+      for (const drop of pairs.keys()) drop();
       await new Promise((resolve) => server.close(resolve));
     },
   };
