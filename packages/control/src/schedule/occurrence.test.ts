@@ -4,7 +4,6 @@ import { parseSchedule } from '@spillway/contract/schemas';
 import fc from 'fast-check';
 import { occurrencesOf } from './occurrence.ts';
 
-
 const between = (pattern: string, zone: string, from: string, to: string): string[] => {
   const occurrences = occurrencesOf(pattern, zone);
   const found: string[] = [];
