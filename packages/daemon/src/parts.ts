@@ -1,6 +1,6 @@
 // The parts of the service, as its routes know them.
 
-import type { ConfigShowDocument, Configuration } from '@spillway/contract';
+import type { ConfigShowDocument, Configuration, ConfigurationNowDocument } from '@spillway/contract';
 import type { AuditTrail } from './audit-trail.ts';
 import type { EventBus } from './bus.ts';
 import type { Clock } from './clock.ts';
@@ -23,6 +23,8 @@ export interface Parts {
   readonly configuration: Configuration;
   /** As `config show` tells it: without any secret. */
   readonly shown: ConfigShowDocument;
+  /** Undefined where nobody can read the configuration again. */
+  readonly recheck: (() => Promise<ConfigurationNowDocument>) | undefined;
   /** Absolute. */
   readonly fileDirectories: readonly string[];
   readonly clock: Clock;

@@ -6,7 +6,7 @@
 //    that was lost must not begin what was done an hour ago.
 // 4. Stopping: no new requests and no new jobs; children are asked to end and waited for; then the state is closed.
 
-import type { ConfigShowDocument, Configuration } from '@spillway/contract';
+import type { ConfigShowDocument, Configuration, ConfigurationNowDocument } from '@spillway/contract';
 import { knownHeadNow, type Repository } from '@spillway/engine';
 import { AuditTrail } from './audit-trail.ts';
 import { EventBus } from './bus.ts';
@@ -49,6 +49,8 @@ export interface ServiceOptions {
   readonly version: string;
   readonly configuration: Configuration;
   readonly shown: ConfigShowDocument;
+  /** Reads the configuration again, and tells what a start would say to it. */
+  readonly recheck?: () => Promise<ConfigurationNowDocument>;
   /** Absolute; made where it is missing. */
   readonly stateFolder: string;
   /** Relative paths of `service` count from here. */
@@ -202,6 +204,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       startedAt: clock.now(),
       configuration,
       shown: options.shown,
+      recheck: options.recheck,
       fileDirectories: service.file_directories.map((folder) =>
         options.resolvePath(['service', 'file_directories'], folder),
       ),

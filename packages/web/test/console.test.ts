@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import axe from 'axe-core';
@@ -145,6 +145,29 @@ suite('the console', { skip: CHROMIUM === undefined && 'there is no Chromium: ap
     await scene.start();
     await page.getByText('The connection to the service is lost.').waitFor({ state: 'detached' });
     await page.getByRole('heading', { name: '1 of 2 clusters cannot be recovered' }).waitFor();
+  });
+
+  test('what is wrong with the file as it is now, and what a start would change, is told in its place', async () => {
+    const file = join(scene.place.folder, 'spillway.yaml');
+    const sound = await readFile(file, 'utf8');
+    const told = (words: string): Promise<void> => page.locator('.banner', { hasText: words }).waitFor();
+    await writeFile(file, sound.replace('"rpo":"5min"', '"rpo":"7 minutes or so"'));
+    await open('Settings');
+    await told('The file cannot be used as it is now.');
+    const row = page.getByRole('row', { name: 'objectives.rpo' });
+    await row
+      .locator('.note.bad', { hasText: /spillway\.yaml:\d+:\d+ clusters\.\w+\.objectives\.rpo/ })
+      .first()
+      .waitFor();
+    await writeFile(file, sound.replace('"rpo":"5min"', '"rpo":"7min"'));
+    await page.reload();
+    // The port is another one too: the service was started with any.
+    await told('2 settings differ from what the service runs with.');
+    await row.first().getByText('the file says 7min now').waitFor();
+    await writeFile(file, sound);
+    await page.reload();
+    await told('1 setting differs from what the service runs with.');
+    assert.equal(await row.first().getByText('the file says').count(), 0);
   });
 
   test('all of it is reached by keyboard alone: past the menu, to a cluster, to a job that is begun there', async () => {

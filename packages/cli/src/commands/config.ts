@@ -2,6 +2,7 @@
 // Secrets are never fetched here: what is shown is where each would come from.
 
 import type {
+  ClusterConfiguration,
   ConfigCheckDocument,
   ConfigShowDocument,
   Milliseconds,
@@ -79,13 +80,7 @@ function* settingsOf(loaded: LoadedConfiguration): Generator<Setting> {
     yield* secret([...at, 'recovery_key'], key);
     yield { path: [...at, 'mounted'], value: mounted };
     yield { path: [...at, 'policy'], value: policy };
-    const { point_in_time: window, grace, ...rules } = retention ?? {};
-    for (const [rule, value] of Object.entries(rules)) {
-      if (value !== undefined) yield { path: [...at, 'retention', rule], value };
-    }
-    for (const [rule, value] of Object.entries({ point_in_time: window, grace })) {
-      if (value !== undefined) yield { path: [...at, 'retention', rule], value: formatDurationSetting(value) };
-    }
+    yield* retentionSettings(at, retention);
   }
   yield* serviceSettings(loaded);
   yield* notificationSettings(loaded);
@@ -97,6 +92,9 @@ function* settingsOf(loaded: LoadedConfiguration): Generator<Setting> {
       scratch_directory: scratch,
       wal,
       backup,
+      retention,
+      objectives,
+      canary,
       schedules,
     } = cluster;
     const at = ['clusters', name];
@@ -118,6 +116,13 @@ function* settingsOf(loaded: LoadedConfiguration): Generator<Setting> {
     yield { path: [...at, 'backup', 'source'], value: backup.source };
     yield { path: [...at, 'backup', 'compression_level'], value: backup.compression_level };
     yield { path: [...at, 'backup', 'wal_timeout'], value: formatDurationSetting(backup.wal_timeout) };
+    yield* retentionSettings(at, retention);
+    yield* durations([...at, 'objectives'], objectives);
+    if (canary !== undefined) {
+      yield* durations([...at, 'canary'], { interval: canary.interval });
+      const { state_directory: notes } = canary;
+      if (notes !== undefined) yield { path: [...at, 'canary', 'state_directory'], value: notes };
+    }
     for (const [key, value] of Object.entries(schedules)) {
       if (value === undefined) continue;
       const told = SCHEDULE_DURATIONS.has(key)
@@ -125,6 +130,26 @@ function* settingsOf(loaded: LoadedConfiguration): Generator<Setting> {
         : String(value ?? 'never');
       yield { path: [...at, 'schedules', key], value: told };
     }
+  }
+}
+
+function* retentionSettings(
+  at: readonly string[],
+  retention: ClusterConfiguration['retention'] | undefined,
+): Generator<Setting> {
+  const { point_in_time, grace, ...rules } = retention ?? {};
+  for (const [rule, value] of Object.entries(rules)) {
+    if (value !== undefined) yield { path: [...at, 'retention', rule], value };
+  }
+  yield* durations([...at, 'retention'], { point_in_time, grace });
+}
+
+function* durations(
+  at: readonly string[],
+  settings: Readonly<Record<string, Milliseconds | undefined>>,
+): Generator<Setting> {
+  for (const [key, value] of Object.entries(settings)) {
+    if (value !== undefined) yield { path: [...at, key], value: formatDurationSetting(value) };
   }
 }
 

@@ -5,6 +5,7 @@ import type { ServeDocument } from '@spillway/contract';
 import { channelsOf } from '../channels.ts';
 import type { Command, Context } from '../context.ts';
 import { hasDrillFile } from '../drill-file.ts';
+import { recheck } from '../configuration-now.ts';
 import { loadFor, oidcClientSecret, openConfigured } from '../session.ts';
 import { consoleFolder } from '../console-folder.ts';
 import { stateFolder } from '../state-folder.ts';
@@ -26,6 +27,7 @@ export const serve =
       version,
       configuration: loaded.configuration,
       shown: settingsShown(loaded),
+      recheck: () => recheck(context, loaded),
       stateFolder: stateFolder(context, loaded),
       resolvePath: loaded.resolvePath,
       launch: {

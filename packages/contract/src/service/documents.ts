@@ -209,6 +209,23 @@ export const spaceDocument = z
   })
   .meta({ id: 'Space' });
 
+/** `GET /api/v1/configuration/check`: the file as it is now, against what the service read at its start. */
+export const configurationNowDocument = z
+  .object({
+    /** Each with its place and key where it has them; while there is one, a start would be refused. */
+    problems: z.array(z.string()),
+    /** What a start would change; nothing where there are problems. */
+    changed: z.array(
+      z.object({
+        path: z.string(),
+        /** Null where the setting came or went. */
+        running: z.union([z.string(), z.number()]).nullable(),
+        file: z.union([z.string(), z.number()]).nullable(),
+      }),
+    ),
+  })
+  .meta({ id: 'ConfigurationNow' });
+
 const serverSeen = z.object({
   /** `host:port`. */
   server: z.string(),
@@ -387,6 +404,7 @@ export type OverviewDocument = Immutable<z.infer<typeof overviewDocument>>;
 export type JobPageDocument = Immutable<z.infer<typeof jobPageDocument>>;
 export type JobLogDocument = Immutable<z.infer<typeof jobLogDocument>>;
 export type JobHistoryDocument = Immutable<z.infer<typeof jobHistoryDocument>>;
+export type ConfigurationNowDocument = Immutable<z.infer<typeof configurationNowDocument>>;
 export type SpaceDocument = Immutable<z.infer<typeof spaceDocument>>;
 export type ServersDocument = Immutable<z.infer<typeof serversDocument>>;
 export type RetentionDocument = Immutable<z.infer<typeof retentionDocument>>;

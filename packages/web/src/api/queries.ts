@@ -7,6 +7,7 @@ import type {
   BackupsDocument,
   ClusterDocument,
   ConfigShowDocument,
+  ConfigurationNowDocument,
   EvidenceListDocument,
   JobDocument,
   JobHistoryDocument,
@@ -108,6 +109,14 @@ export const configurationQuery = queryOptions({
   queryKey: ['configuration'],
   queryFn: ({ signal }) => get<ConfigShowDocument>('/configuration', signal),
   staleTime: SELDOM_MS,
+});
+
+/** Reads the file anew, so it is asked where somebody looks at settings, and again when he comes back from his editor. */
+export const configurationNowQuery = queryOptions({
+  queryKey: ['configuration', 'now'],
+  queryFn: ({ signal }) => get<ConfigurationNowDocument>('/configuration/check', signal),
+  refetchInterval: OFTEN_MS,
+  refetchOnWindowFocus: true,
 });
 
 export const auditQuery = (limit: number) =>

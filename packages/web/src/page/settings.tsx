@@ -1,9 +1,9 @@
 // Every setting in force, and where it comes from. Read-only: the file is the truth. Secrets appear as their sources alone.
 
-import type { ConfigShowDocument } from '@spillway/contract';
+import type { ConfigShowDocument, ConfigurationNowDocument } from '@spillway/contract';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { configurationQuery, overviewQuery } from '../api/queries.ts';
+import { configurationNowQuery, configurationQuery, overviewQuery } from '../api/queries.ts';
 import { Moment } from '../piece/moment.tsx';
 import { Asked } from '../piece/states.tsx';
 import { useTitle } from '../piece/title.ts';
@@ -12,6 +12,7 @@ import { useSession } from '../shell/session.ts';
 export function SettingsPage() {
   useTitle('Settings');
   const configuration = useQuery(configurationQuery);
+  const now = useQuery(configurationNowQuery);
   const overview = useQuery(overviewQuery);
   const session = useSession();
   return (
@@ -26,13 +27,20 @@ export function SettingsPage() {
         </p>
       </section>
       <Asked query={configuration} what="the settings">
-        {(document) => <Settings document={document} />}
+        {(document) => <Settings document={document} now={now.data} />}
       </Asked>
     </>
   );
 }
 
-function Settings({ document }: { readonly document: ConfigShowDocument }) {
+function Settings({
+  document,
+  now,
+}: {
+  readonly document: ConfigShowDocument;
+  /** Undefined as long as it is not known. */
+  readonly now: ConfigurationNowDocument | undefined;
+}) {
   const [word, setWord] = useState('');
   const [isOwn, showOwn] = useState(false);
   const found = document.settings.filter(
@@ -54,6 +62,7 @@ function Settings({ document }: { readonly document: ConfigShowDocument }) {
         To change something, change the file, check it, and start the service again:
       </p>
       <pre tabIndex={0}>spillway config check</pre>
+      {now !== undefined && <FileNow now={now} />}
       <div className="filters">
         <label className="field">
           <span>Only with the word</span>
@@ -85,6 +94,20 @@ function Settings({ document }: { readonly document: ConfigShowDocument }) {
                     </th>
                     <td className="wide">
                       <code>{String(value)}</code>
+                      {now?.changed
+                        .filter((each) => each.path === path)
+                        .map((each) => (
+                          <p key={path} className="note warn">
+                            the file says <code>{each.file === null ? 'nothing' : String(each.file)}</code> now
+                          </p>
+                        ))}
+                      {now?.problems
+                        .filter((problem) => problem.split(' ').includes(path))
+                        .map((problem) => (
+                          <p key={problem} className="note bad">
+                            {problem}
+                          </p>
+                        ))}
                     </td>
                     <td>{origin}</td>
                   </tr>
@@ -95,6 +118,37 @@ function Settings({ document }: { readonly document: ConfigShowDocument }) {
         </section>
       ))}
     </>
+  );
+}
+
+/** The file as it is now, where it is not what the service runs with. */
+function FileNow({ now: { problems, changed } }: { readonly now: ConfigurationNowDocument }) {
+  if (problems.length > 0) {
+    return (
+      <div className="banner bad" role="alert">
+        <p>
+          <strong>The file cannot be used as it is now.</strong> The service goes on with what it has read, and would
+          not start again.
+        </p>
+        <ul>
+          {problems.map((problem) => (
+            <li key={problem}>
+              <code>{problem}</code>
+            </li>
+          ))}
+        </ul>
+      </div>
+    );
+  }
+  if (changed.length === 0) return null;
+  return (
+    <div className="banner warn" role="status">
+      <strong>
+        The file was changed: {changed.length} {changed.length === 1 ? 'setting differs' : 'settings differ'} from what
+        the service runs with.
+      </strong>{' '}
+      Start it again to have {changed.length === 1 ? 'it' : 'them'}: {changed.map(({ path }) => path).join(', ')}.
+    </div>
   );
 }
 

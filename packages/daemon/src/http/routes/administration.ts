@@ -4,6 +4,7 @@ import {
   auditPageDocument,
   auditQuery,
   configShowDocument,
+  configurationNowDocument,
   createdTokenDocument,
   tokenDocument,
   tokenParameter,
@@ -124,5 +125,22 @@ export function administrationRoutes(app: Api, parts: Parts): void {
       },
     },
     async () => told(parts.shown),
+  );
+
+  app.get(
+    '/api/v1/configuration/check',
+    {
+      config: { wants: 'viewer' },
+      schema: {
+        summary: 'What is wrong with the configuration as it is now, and what a start of the service would change',
+        tags,
+        security: secured,
+        response: { 200: configurationNowDocument, ...problems },
+      },
+    },
+    async () => {
+      if (parts.recheck === undefined) throw new Problem('not_found', 'this service was given nothing to read again');
+      return told(await parts.recheck());
+    },
   );
 }
