@@ -1,7 +1,7 @@
 // A byte of the repository rots on its disk: a verification finds it, and finds it whole again when the file was brought back.
 //
 // 1. One byte in the middle of the largest pack is turned over, as a disk that fails does it: nobody is told.
-// 2. `verify` reads the newest backup back, and fails, naming what is lost.
+// 2. `verify --all` reads every backup back, as the byte may be of an older one, and fails, naming what is lost.
 // 3. The file is brought back from where it was kept, and `verify` passes. Both are signed records.
 // In a bucket nothing of the kind can be done to an object from outside, so there the backup is only verified.
 
@@ -26,7 +26,7 @@ export async function letByteRot(
   signal: AbortSignal,
 ): Promise<Rotted> {
   const verify = async (): Promise<VerifyDocument> => {
-    const words = ['--cluster', CLUSTER_NAME, 'verify'];
+    const words = ['--cluster', CLUSTER_NAME, 'verify', '--all'];
     return (await spillway<VerifyDocument>(config, words, signal, exitCodes.damaged)).document;
   };
   let found: boolean | undefined;
