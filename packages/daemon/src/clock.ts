@@ -12,18 +12,21 @@ const WAIT_MS_MAX = 30_000;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
-  until: (at, signal) =>
-    new Promise((resolve) => {
-      if (signal.aborted) return resolve();
-      const end = (): void => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', end);
-        resolve();
-      };
-      const timer = setTimeout(end, Math.max(0, Math.min(at - Date.now(), WAIT_MS_MAX)));
-      signal.addEventListener('abort', end);
-    }),
+  until: (at, signal) => wait(Math.max(0, Math.min(at - Date.now(), WAIT_MS_MAX)), signal),
 };
+
+/** By the machine's clock; ends at once, without an error, where the signal says so. */
+export const wait = (ms: number, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const end = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener('abort', end, { once: true });
+  });
 
 export const iso = (at: number): string => new Date(at).toISOString();
 export const isoOrNull = (at: number | null | undefined): string | null =>

@@ -8,7 +8,7 @@
 
 import { hostname } from 'node:os';
 import type { NotificationsConfiguration } from '@spillway/contract';
-import type { Clock } from '../clock.ts';
+import { type Clock, wait } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { Facts } from '../metrics/samples.ts';
 import type { Database } from '../state/database.ts';
@@ -112,7 +112,11 @@ export class Notifier {
   async #send(channel: Channel, message: Message, signal: AbortSignal): Promise<boolean> {
     const { clock, clusters, evidenceHead, settings, log } = this.#parts;
     const of = message.cluster === '' ? (clusters[0] ?? '') : message.cluster;
-    const head = await evidenceHead(of).catch(() => null);
+    // The message goes out all the same, and says that the head could not be read.
+    const head = await evidenceHead(of).catch((error: unknown) => {
+      log.warn({ cluster: of, err: error }, 'the head of the evidence could not be read for a notification');
+      return null;
+    });
     const letter = {
       message,
       at: clock.now(),
@@ -183,16 +187,3 @@ const minutesOf = (time: string): number => {
   const [hour = 0, minute = 0] = time.split(':').map(Number);
   return hour * 60 + minute;
 };
-
-/** By the machine's clock: between two tries of a delivery. */
-export const wait = (ms: number, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end, { once: true });
-  });
