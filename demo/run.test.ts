@@ -88,12 +88,13 @@ function startDemo(
   where: 'at a terminal' | 'in the background' = 'in the background',
 ): { readonly child: ChildProcess; readonly stdout: Promise<string>; readonly stderr: Promise<string> } {
   const command = [process.execPath, join(import.meta.dirname, 'run.ts'), ...words];
-  // script(1) gives it a terminal, tells what is written there, and passes on what is typed.
+  // script(1) gives it a terminal, tells what is written there, and passes on what is typed. Without exec the shell that
+  // script starts would stand between: Ctrl-C reaches it too, and dash then ends with 130 whatever the demo ended with.
   const [program = '', ...given] =
-    where === 'at a terminal' ? ['script', '-qec', command.join(' '), '/dev/null'] : command;
+    where === 'at a terminal' ? ['script', '-qec', `exec ${command.join(' ')}`, '/dev/null'] : command;
   const child = spawn(program, given, {
     stdio: [where === 'at a terminal' ? 'pipe' : 'ignore', 'pipe', 'pipe'],
-    env: { ...process.env, TMPDIR: temporary },
+    env: { ...process.env, SHELL: '/bin/sh', TMPDIR: temporary },
   });
   return { child, stdout: text(child.stdout ?? Readable.from([])), stderr: text(child.stderr ?? Readable.from([])) };
 }
