@@ -6,7 +6,7 @@ import { referenceFiles } from './reference/files.ts';
 
 const root = join(import.meta.dirname, '..');
 
-test('the manual page, docs/json.md and the schemas are what the program says; else: npm run reference', async () => {
+test('the manual page, docs/json.md, the schemas, the OpenAPI document and the types of the client are what the program says; else: npm run reference', async () => {
   const files = await referenceFiles(root);
   for (const [path, text] of files) {
     assert.equal(await readFile(join(root, path), 'utf8').catch(() => 'absent'), text, path);

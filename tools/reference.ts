@@ -1,4 +1,5 @@
-// `npm run reference`: writes what is made from the program itself: docs/man/spillway.1, docs/json.md, docs/schema/*.json.
+// `npm run reference`: writes what is made from the program itself: docs/man/spillway.1, docs/json.md, docs/schema/*.json,
+// docs/openapi.json, and the types of the client.
 // A test fails while they are not what this would write.
 
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';

@@ -1,7 +1,7 @@
 // Who may know whom. Tests may reach further than what they test: they start servers and break storage.
 //
-// 1. contract <- engine <- control <- daemon <- cli; lab knows the contract alone, and so does web, which runs in a browser, and
-//    without schemas; demo, bench and tests know all.
+// 1. contract <- engine <- control <- daemon <- cli; lab knows the contract alone, and so does client, which runs in browsers and in
+//    Node, without schemas; web knows these two, cli all but web; demo, bench and tests know all.
 // 2. A package is entered by its name, so through src/index.ts, never by a path into it. The contract has two more entries,
 //    `@spillway/contract/configuration` and `/schemas`, which load zod: the engine, and with it every worker thread, does without.
 //    The first has what every command wants of them; the second makes two hundred schemas more.
@@ -14,6 +14,7 @@
 import type { Source } from './sources.ts';
 
 const packageNames: Readonly<Record<string, string>> = {
+  '@spillway/client': 'client',
   '@spillway/contract': 'contract',
   '@spillway/engine': 'engine',
   '@spillway/control': 'control',
@@ -24,9 +25,9 @@ const packageNames: Readonly<Record<string, string>> = {
 
 /** Entries beside the name itself, and the packages that may not take them. */
 const furtherEntries: Readonly<Record<string, readonly string[]>> = {
-  '@spillway/engine/ahead': ['contract', 'lab', 'web', 'daemon', 'control'],
-  '@spillway/contract/configuration': ['engine', 'lab', 'web'],
-  '@spillway/contract/schemas': ['engine', 'lab', 'web'],
+  '@spillway/engine/ahead': ['contract', 'client', 'lab', 'web', 'daemon', 'control'],
+  '@spillway/contract/configuration': ['engine', 'client', 'lab', 'web'],
+  '@spillway/contract/schemas': ['engine', 'client', 'lab', 'web'],
 };
 
 const mayKnow: Readonly<Record<string, readonly string[]>> = {
@@ -35,9 +36,10 @@ const mayKnow: Readonly<Record<string, readonly string[]>> = {
   lab: ['contract'],
   control: ['contract', 'engine'],
   daemon: ['contract', 'engine', 'control'],
-  cli: ['contract', 'engine', 'control', 'daemon'],
+  client: ['contract'],
+  cli: ['contract', 'client', 'engine', 'control', 'daemon'],
   monitor: [],
-  web: ['contract'],
+  web: ['contract', 'client'],
 };
 
 const engineMayKnow: Readonly<Record<string, readonly string[]>> = {

@@ -9,7 +9,8 @@
 import { MutationCache, QueryCache, QueryClient, QueryClientProvider, useQuery } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { Link, Route, Switch } from 'wouter';
-import { ApiProblem, isSignedOut, rememberCsrf } from './api/client.ts';
+import { ApiProblem } from '@spillway/client';
+import { isSignedOut, rememberCsrf } from './api/client.ts';
 import { listen } from './api/live.ts';
 import { sessionQuery } from './api/queries.ts';
 import { AuditPage } from './page/audit.tsx';

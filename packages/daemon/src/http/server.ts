@@ -30,6 +30,7 @@ import {
 } from 'fastify-type-provider-zod';
 import type { Clock } from '../clock.ts';
 import { type Caller, csrfOf, type TokenStore } from '../state/tokens.ts';
+import { tidySchemas } from './openapi.ts';
 import { Problem, problemOf } from './problem.ts';
 
 declare module 'fastify' {
@@ -141,7 +142,7 @@ export async function makeHttp(options: HttpOptions) {
       },
     },
     transform: createJsonSchemaTransform({ skipList: [] }),
-    transformObject: jsonSchemaTransformObject,
+    transformObject: (of) => tidySchemas(jsonSchemaTransformObject(of)),
   });
   return app;
 }

@@ -1,9 +1,8 @@
 // One backup: what is in it, what was proven of it, and what can be done with it.
 
-import type { JobDocument } from '@spillway/contract';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link, useLocation } from 'wouter';
-import { post } from '../api/client.ts';
+import { startJob } from '../api/client.ts';
 import { backupsQuery, evidenceQuery, retentionQuery } from '../api/queries.ts';
 import { type Backup, Kept, VerificationChip } from '../piece/backup.tsx';
 import { ResultChip } from '../piece/chip.tsx';
@@ -50,7 +49,7 @@ function One({ backup }: { readonly backup: Backup }) {
   const [, go] = useLocation();
   const kept = useQuery(retentionQuery(cluster));
   const verify = useMutation({
-    mutationFn: (level: string) => post<JobDocument>('/jobs', { command: 'verify', cluster, level, backup_ids: [id] }),
+    mutationFn: (level: 'data' | 'restore') => startJob({ command: 'verify', cluster, level, backup_ids: [id] }),
     onSuccess: (job) => go(`/jobs/${job.id}`),
   });
   const saved = backup.bytes === 0 ? 0 : 1 - backup.stored_bytes / backup.bytes;

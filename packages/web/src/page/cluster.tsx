@@ -1,10 +1,11 @@
 // One cluster: the window it can be brought back to, with a moment picked; how it stands; what runs when.
 
-import type { ClusterDocument, JobDocument, StatusDocument } from '@spillway/contract';
+import type { JobRequest } from '@spillway/client';
+import type { ClusterDocument, StatusDocument } from '@spillway/contract';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link, useLocation } from 'wouter';
-import { post } from '../api/client.ts';
+import { startJob } from '../api/client.ts';
 import { backupsQuery, clusterQuery, evidenceQuery, jobsQuery, statusQuery } from '../api/queries.ts';
 import { Chip, JobChip } from '../piece/chip.tsx';
 import { Crumbs } from '../piece/crumbs.tsx';
@@ -56,10 +57,10 @@ export function ClusterPage({ name }: { readonly name: string }) {
   );
 }
 
-const runs: readonly (readonly [name: string, request: object])[] = [
-  ['Back up now', { command: 'backup', type: 'incremental' }],
-  ['Full backup', { command: 'backup', type: 'full' }],
-  ['Verify by restore', { command: 'verify', level: 'restore' }],
+const runs: readonly (readonly [name: string, request: (cluster: string) => JobRequest])[] = [
+  ['Back up now', (cluster) => ({ command: 'backup', cluster, type: 'incremental' })],
+  ['Full backup', (cluster) => ({ command: 'backup', cluster, type: 'full' })],
+  ['Verify by restore', (cluster) => ({ command: 'verify', cluster, level: 'restore' })],
 ];
 
 function RunButtons({ cluster }: { readonly cluster: string }) {
@@ -67,7 +68,7 @@ function RunButtons({ cluster }: { readonly cluster: string }) {
   const client = useQueryClient();
   const [, go] = useLocation();
   const start = useMutation({
-    mutationFn: (request: object) => post<JobDocument>('/jobs', { cluster, ...request }),
+    mutationFn: startJob,
     onSuccess: (job) => {
       client.setQueryData(['job', job.id], job);
       go(`/jobs/${job.id}`);
@@ -82,7 +83,7 @@ function RunButtons({ cluster }: { readonly cluster: string }) {
           type="button"
           className="button"
           disabled={start.isPending}
-          onClick={() => start.mutate(request)}
+          onClick={() => start.mutate(request(cluster))}
         >
           {name}
         </button>

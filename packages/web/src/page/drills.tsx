@@ -1,10 +1,10 @@
 // Drills of all clusters: when the next is, how each went, how long recovery took, and the rest of the evidence.
 
-import type { JobDocument, StatusDocument } from '@spillway/contract';
+import type { StatusDocument } from '@spillway/contract';
 import { useMutation, useQueries, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import { Link, useLocation } from 'wouter';
-import { post } from '../api/client.ts';
+import { startJob } from '../api/client.ts';
 import { clusterQuery, configurationQuery, evidenceQuery, overviewQuery, statusQuery } from '../api/queries.ts';
 import { ResultChip } from '../piece/chip.tsx';
 import { Moment } from '../piece/moment.tsx';
@@ -101,7 +101,7 @@ function HoldNow({ cluster }: { readonly cluster: string }) {
   const named = `clusters.${cluster}.schedules.drill_name`;
   const drill = configuration.data?.settings.find(({ path }) => path === named)?.value;
   const hold = useMutation({
-    mutationFn: () => post<JobDocument>('/jobs', { command: 'drill run', cluster, drill: String(drill) }),
+    mutationFn: () => startJob({ command: 'drill run', cluster, drill: String(drill) }),
     onSuccess: (job) => {
       client.setQueryData(['job', job.id], job);
       go(`/jobs/${job.id}`);

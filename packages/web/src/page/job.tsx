@@ -3,7 +3,8 @@
 import type { JobDocument, JobLogDocument } from '@spillway/contract';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef, useState } from 'react';
-import { post } from '../api/client.ts';
+import { answerOf } from '@spillway/client';
+import { api } from '../api/client.ts';
 import { jobLogQuery, jobQuery } from '../api/queries.ts';
 import { JobChip } from '../piece/chip.tsx';
 import { Confirm } from '../piece/confirm.tsx';
@@ -130,10 +131,17 @@ function Deciding({ job }: { readonly job: JobDocument }) {
   const done = (changed: JobDocument): void => {
     client.setQueryData(['job', changed.id], changed);
   };
-  const cancel = useMutation({ mutationFn: () => post<JobDocument>(`/jobs/${job.id}/cancel`), onSuccess: done });
-  const reject = useMutation({ mutationFn: () => post<JobDocument>(`/jobs/${job.id}/reject`), onSuccess: done });
+  const params = { path: { job: job.id } };
+  const cancel = useMutation({
+    mutationFn: () => answerOf(api.POST('/api/v1/jobs/{job}/cancel', { params })),
+    onSuccess: done,
+  });
+  const reject = useMutation({
+    mutationFn: () => answerOf(api.POST('/api/v1/jobs/{job}/reject', { params })),
+    onSuccess: done,
+  });
   const approve = useMutation({
-    mutationFn: () => post<JobDocument>(`/jobs/${job.id}/approve`, { confirm: job.cluster }),
+    mutationFn: () => answerOf(api.POST('/api/v1/jobs/{job}/approve', { params, body: { confirm: job.cluster } })),
     onSuccess: done,
   });
   const failure = cancel.error ?? reject.error ?? approve.error;

@@ -7,11 +7,12 @@
 // 2. A target that is changed after the plan wants a plan anew: what is confirmed is always what was shown.
 // 3. The job's id stands in the address as soon as it runs, so that a reload or a closed tab loses nothing.
 
-import type { JobDocument, PlannedRestoreDocument, RestorePlan } from '@spillway/contract';
+import { answerOf, type RestorePlanRequest } from '@spillway/client';
+import type { PlannedRestoreDocument, RestorePlan } from '@spillway/contract';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, type ReactNode, useState } from 'react';
 import { useSearchParams } from 'wouter';
-import { post } from '../api/client.ts';
+import { api, startJob } from '../api/client.ts';
 import { backupsQuery, configurationQuery, jobQuery } from '../api/queries.ts';
 import { ConfirmField } from '../piece/confirm.tsx';
 import { Crumbs } from '../piece/crumbs.tsx';
@@ -65,11 +66,13 @@ export function RestorePage({ cluster }: { readonly cluster: string }) {
     port: '',
   }));
   const plan = useMutation({
-    mutationFn: (of: Target) => post<PlannedRestoreDocument>(`/clusters/${cluster}/restore-plan`, requestOf(of)),
+    mutationFn: (of: Target) =>
+      answerOf(
+        api.POST('/api/v1/clusters/{cluster}/restore-plan', { params: { path: { cluster } }, body: requestOf(of) }),
+      ),
   });
   const start = useMutation({
-    mutationFn: (of: Target) =>
-      post<JobDocument>('/jobs', { command: 'restore', cluster, confirm: cluster, ...requestOf(of) }),
+    mutationFn: (of: Target) => startJob({ command: 'restore', cluster, confirm: cluster, ...requestOf(of) }),
     onSuccess: (started) => {
       client.setQueryData(['job', started.id], started);
       setSearch({ job: started.id });
@@ -129,7 +132,7 @@ export function RestorePage({ cluster }: { readonly cluster: string }) {
   );
 }
 
-function requestOf({ kind, at, backup, text, into, start, port }: Target): Readonly<Record<string, unknown>> {
+function requestOf({ kind, at, backup, text, into, start, port }: Target): RestorePlanRequest {
   const towards = {
     latest: {},
     at: { at: new Date(at).toISOString() },

@@ -1,9 +1,9 @@
 // Signing in: a token, typed or of a link, becomes a session, whose cookie no script can read.
 
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import type { SessionDocument } from '@spillway/contract';
 import { useEffect, useState } from 'react';
-import { post } from '../api/client.ts';
+import { answerOf } from '@spillway/client';
+import { api } from '../api/client.ts';
 import { sessionQuery } from '../api/queries.ts';
 import { Problem } from '../piece/states.tsx';
 import { takeLinkToken } from '../shell/sign-in-link.ts';
@@ -12,7 +12,7 @@ export function SignIn() {
   const client = useQueryClient();
   const [token, setToken] = useState('');
   const open = useMutation({
-    mutationFn: (given: string) => post<SessionDocument>('/session', { token: given.trim() }),
+    mutationFn: (given: string) => answerOf(api.POST('/api/v1/session', { body: { token: given.trim() } })),
     onSuccess: (session) => {
       client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== 'session' });
       client.setQueryData(sessionQuery.queryKey, session);

@@ -2,18 +2,18 @@
 
 import { type ReactNode, useId, useState } from 'react';
 
-export function useFilter(
+export function useFilter<Choice extends string>(
   label: string,
-  among: readonly string[],
-): { readonly chosen: string; readonly field: ReactNode } {
-  const [chosen, choose] = useState('');
+  among: readonly Choice[],
+): { readonly chosen: Choice | ''; readonly field: ReactNode } {
+  const [chosen, choose] = useState<Choice | ''>('');
   const id = useId();
   return {
     chosen,
     field: (
       <div className="field">
         <label htmlFor={id}>{label}</label>
-        <select id={id} value={chosen} onChange={({ target }) => choose(target.value)}>
+        <select id={id} value={chosen} onChange={({ target }) => choose(target.value as Choice | '')}>
           <option value="">all</option>
           {among.map((each) => (
             <option key={each} value={each}>

@@ -4,7 +4,7 @@
 
 import type { UseQueryResult } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
-import { ApiProblem } from '../api/client.ts';
+import { ApiProblem } from '@spillway/client';
 import { Moment } from './moment.tsx';
 
 export function Loading({ what }: { readonly what: string }) {

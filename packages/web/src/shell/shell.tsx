@@ -3,7 +3,8 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type ReactNode, useEffect, useRef } from 'react';
 import { Link, useLocation } from 'wouter';
-import { remove } from '../api/client.ts';
+import { answerOf } from '@spillway/client';
+import { api } from '../api/client.ts';
 import { useConnection } from '../api/live.ts';
 import { alertsQuery } from '../api/queries.ts';
 import { Icon, type IconName } from '../piece/icon.tsx';
@@ -98,7 +99,7 @@ function Choices() {
   const { zone, theme, choose } = usePreferences();
   const client = useQueryClient();
   const out = useMutation({
-    mutationFn: () => remove('/session'),
+    mutationFn: () => answerOf(api.DELETE('/api/v1/session')),
     onSuccess: () => {
       client.clear();
       location.assign('/');
