@@ -9,6 +9,12 @@ export interface GlobalOptions {
   readonly cluster?: string;
   /** The place of the repository to work on: a name under `copies`. */
   readonly repository?: string;
+  /** The service that does it, instead of this machine. */
+  readonly service?: string;
+  readonly tokenFile?: string;
+  readonly caFile?: string;
+  /** With `service`: the job is started and not watched. */
+  readonly detach?: boolean;
   readonly json?: boolean;
   readonly jsonLines?: boolean;
   readonly quiet?: boolean;

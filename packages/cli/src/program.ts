@@ -21,11 +21,13 @@ import { keyCommands } from './program/key.ts';
 import { objectiveCommands } from './program/objective.ts';
 import { labCommands } from './program/lab.ts';
 import { referenceCommands } from './program/reference.ts';
+import { remoteCommands } from './program/remote.ts';
 import { reportCommands } from './program/report.ts';
 import { repositoryCommands } from './program/repository.ts';
 import { restoreCommands } from './program/restore.ts';
 import { serviceCommands } from './program/service.ts';
 import type { Branch, Wants } from './program/tree.ts';
+import { typedIn } from './program/typed.ts';
 import { storageCommands } from './program/storage.ts';
 import { timetravelCommands } from './program/timetravel.ts';
 import { verifyCommands } from './program/verify.ts';
@@ -50,6 +52,7 @@ const branches: readonly Branch[] = [
   storageCommands,
   copyCommands,
   serviceCommands,
+  remoteCommands,
   labCommands,
   configurationCommands,
   explainCommands,
@@ -70,6 +73,10 @@ export function createProgram(start: Start): CommanderCommand {
     )
     .option('--cluster <name>', 'cluster of the configuration (else SPILLWAY_CLUSTER, or the only one)')
     .option('--repository <place>', 'the copy of the repository to work on, by its name under copies (else the first)')
+    .option('--service <url>', 'have a service do it, from here; its token with --token-file')
+    .option('--token-file <file>', 'with --service: the file with its token (else SPILLWAY_TOKEN_FILE, SPILLWAY_TOKEN)')
+    .option('--ca-file <file>', 'with --service: certificates of an authority to trust beside those of the system')
+    .option('--detach', 'with --service: start the job and do not wait for its end')
     .option('--json', 'print the result as one JSON document')
     .option('--json-lines', 'as --json, and progress and notices as one JSON object a line on stderr')
     .option('-q, --quiet', 'no progress and no notices, only warnings and errors')
@@ -90,6 +97,10 @@ export function createProgram(start: Start): CommanderCommand {
       const commander = given.at(-1) as CommanderCommand;
       const words = commander.processedArgs.flat().filter((word): word is string => typeof word === 'string');
       return start(async (context) => {
+        const { service } = context.options;
+        if (service !== undefined && wants?.speaks !== true) {
+          return (await import('./remote/run.ts')).runThere(context, service, typedIn(commander));
+        }
         if (wants?.repository === true) await (await import('./session.ts')).beginAhead(context);
         return (await load())(context, commander.opts<Record<string, unknown>>() as Options, ...words);
       }, program.opts<GlobalOptions & Record<string, unknown>>());
@@ -111,5 +122,5 @@ Examples:
 Exit codes: 0 done, 1 failed, 2 wrong words or configuration, 3 done with
 warnings, 10 no repository, 11 locked, 12 wrong key, 13 damage or an alarm,
 14 objective missed, 15 refused for safety, 20 PostgreSQL unreachable,
-21 storage unreachable, 130 and 143 stopped. Take any other code for a failure.
-wal fetch: 1 not there, above 125 a failure.`;
+21 storage unreachable, 22 service unreachable, 130 and 143 stopped. Take any
+other code for a failure. wal fetch: 1 not there, above 125 a failure.`;

@@ -2366,6 +2366,7 @@ export interface components {
                 hint: string;
             } | null;
             result: unknown;
+            result_text: string | null;
             progress: {
                 /** Format: date-time */
                 at: string;

@@ -7,14 +7,13 @@
 // 2. A service that is away is waited for, up to `patienceMs` since it was last heard; what it refuses is thrown at once.
 // 3. What has ended is asked for once more, for the result, which may be long, is in no event.
 
-import type { ServiceEvent } from '@spillway/contract';
+import type { JobDocument, JobLogDocument, ServiceEvent } from '@spillway/contract';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
-import type { Job, JobLog } from './api.ts';
 import { type Api, answerOf, EVENT_STREAM, Unreachable } from './client.ts';
 
 export type Followed =
-  | { readonly type: 'job'; readonly job: Job }
-  | { readonly type: 'line'; readonly line: JobLog['lines'][number] }
+  | { readonly type: 'job'; readonly job: JobDocument }
+  | { readonly type: 'line'; readonly line: JobLogDocument['lines'][number] }
   | ({ readonly type: 'progress' } & Pick<
       Extract<ServiceEvent, { type: 'progress' }>,
       'phase' | 'done_bytes' | 'total_bytes' | 'detail'
@@ -36,11 +35,16 @@ export interface FollowOptions {
 }
 
 /** Ends behind the job's last state; throws where the service refuses, or was away for too long. */
-export async function* followJob({ api, job: id, signal, patienceMs }: FollowOptions): AsyncGenerator<Followed, Job> {
+export async function* followJob({
+  api,
+  job: id,
+  signal,
+  patienceMs,
+}: FollowOptions): AsyncGenerator<Followed, JobDocument> {
   let told = 0;
   let heardAt = Date.now();
-  const newLines = async (): Promise<JobLog['lines']> => {
-    const found: JobLog['lines'][number][] = [];
+  const newLines = async (): Promise<JobLogDocument['lines']> => {
+    const found: JobLogDocument['lines'][number][] = [];
     for (;;) {
       const { lines } = await answerOf(
         api.GET('/api/v1/jobs/{job}/log', {
@@ -53,7 +57,8 @@ export async function* followJob({ api, job: id, signal, patienceMs }: FollowOpt
       if (lines.length < LINES) return found;
     }
   };
-  const askJob = (): Promise<Job> => answerOf(api.GET('/api/v1/jobs/{job}', { params: { path: { job: id } }, signal }));
+  const askJob = (): Promise<JobDocument> =>
+    answerOf(api.GET('/api/v1/jobs/{job}', { params: { path: { job: id } }, signal }));
   for (;;) {
     try {
       const heard = new AbortController();
@@ -68,7 +73,7 @@ export async function* followJob({ api, job: id, signal, patienceMs }: FollowOpt
           heardAt = Date.now();
           if (event === undefined) break;
           if (event.type === 'progress') yield event;
-          else if (event.type === 'job') yield { type: 'job', job: (job = event.job as Job) };
+          else if (event.type === 'job') yield { type: 'job', job: (job = event.job) };
           else if (event.type === 'log' && event.line > told) {
             if (event.line > told + 1) for (const line of await newLines()) yield { type: 'line', line };
             else {

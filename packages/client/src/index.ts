@@ -1,5 +1,5 @@
 // The client of the service's API, for the console and for the command line from afar: in browsers and in Node alike.
 
-export type { Job, JobLog, JobPage, JobRequest, Problem, RestorePlanRequest, Token } from './api.ts';
+export type { Job, JobRequest, Problem, RestorePlanRequest } from './api.ts';
 export { type Api, type ApiOptions, ApiProblem, answerOf, createApi, Unreachable } from './client.ts';
 export { followJob, type Followed } from './follow.ts';

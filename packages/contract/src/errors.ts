@@ -19,6 +19,7 @@ export const exitCodes = {
   refused: 15,
   postgresUnreachable: 20,
   storageUnreachable: 21,
+  serviceUnreachable: 22,
   interrupted: 130,
   terminated: 143,
   /** Every failure of `wal fetch` but "not there": PostgreSQL takes 1 to 125 as the end of WAL, and stops on more. */
@@ -438,6 +439,24 @@ export const errorTable = {
     false,
     'The state of the service could not be opened or written.',
     'check the folder and its space; it may be deleted: schedules find their last successes in the repository, tokens are made anew',
+  ),
+  SPW_SERVICE_UNREACHABLE: entry(
+    exitCodes.serviceUnreachable,
+    true,
+    'The service did not answer, or something else did in its place.',
+    'check its address, that it runs, and the network to it; at its own machine everything can be done without it',
+  ),
+  SPW_SERVICE_DENIED: entry(
+    exitCodes.unauthorised,
+    false,
+    'The service does not know the token, or whoever has it may not do that.',
+    'take a token with the role that it wants; at the service: spillway token list',
+  ),
+  SPW_SERVICE_REFUSED: entry(
+    exitCodes.refused,
+    false,
+    'The service did not take what it was asked, or somebody there refused it.',
+    'see what it said, and its jobs with: spillway --service <url> job list',
   ),
   // The process itself
   SPW_INTERRUPTED: entry(exitCodes.interrupted, true, 'The command was interrupted.', 'run it again to go on'),

@@ -12,6 +12,7 @@ import * as engine from '@spillway/engine';
 import type { Command, Context } from '../context.ts';
 import { clusterName, loadFor, openConfigured } from '../session.ts';
 import type { Colours } from '../ui/colour.ts';
+import { refuseConfirm } from '../ui/confirm.ts';
 import { formatTime, shortId } from '../ui/format.ts';
 import { renderTable } from '../ui/table.ts';
 
@@ -32,7 +33,12 @@ export const addHold: Command<ReasonOptions> = async (context, { reason }, word 
   return exitCodes.ok;
 };
 
-export const removeHold: Command<ReasonOptions> = async (context, { reason }, word = '') => {
+export const removeHold: Command<ReasonOptions & { readonly confirm?: string }> = async (
+  context,
+  { reason, confirm },
+  word = '',
+) => {
+  refuseConfirm(confirm);
   const { repository, cluster } = await open(context);
   // Also of a backup that is there no more, or cannot be read: by the holds alone.
   const { active } = await engine.listLegalHolds(repository, cluster, context.signal);

@@ -30,6 +30,7 @@ const meanings: Readonly<Record<keyof typeof exitCodes, string>> = {
   refused: 'Refused by a safety rule.',
   postgresUnreachable: 'PostgreSQL cannot be reached.',
   storageUnreachable: 'The storage cannot be reached.',
+  serviceUnreachable: 'The service cannot be reached.',
   interrupted: 'Stopped by SIGINT.',
   terminated: 'Stopped by SIGTERM.',
   walFetchFailed: 'wal fetch failed, for any reason but that there is no such file.',
@@ -41,6 +42,7 @@ const codes = (): readonly (readonly [number, string])[] =>
 const environment = [
   ['SPILLWAY_CONFIG', 'The configuration file.'],
   ['SPILLWAY_CLUSTER', 'The cluster that a command is about.'],
+  ['SPILLWAY_TOKEN_FILE, SPILLWAY_TOKEN', 'With --service: the file with the token, or the token.'],
   ['SPILLWAY_*', 'Any setting; docs/configuration.md tells their names.'],
   ['NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE', 'Without colours, or with them where there is no terminal.'],
   ['XDG_CACHE_HOME', 'Where compiled code is kept between runs.'],

@@ -6,17 +6,20 @@ import * as engine from '@spillway/engine';
 import type { Command } from '../context.ts';
 import { locationOf } from '../location.ts';
 import { loadFor, openConfigured } from '../session.ts';
+import { refuseConfirm } from '../ui/confirm.ts';
 import type { Colours } from '../ui/colour.ts';
 import { formatCount, formatDuration, formatTime } from '../ui/format.ts';
 import { renderTable } from '../ui/table.ts';
 
 export interface RecoverCommandOptions {
   readonly dryRun?: boolean;
+  readonly confirm?: string;
 }
 
 const SHOWN_MAX = 50;
 
-export const recover: Command<RecoverCommandOptions> = async (context, { dryRun }) => {
+export const recover: Command<RecoverCommandOptions> = async (context, { dryRun, confirm }) => {
+  refuseConfirm(confirm);
   const loaded = await loadFor(context);
   const document: RecoverDocument = await engine.recover({
     location: await locationOf(context, loaded, context.options.repository),

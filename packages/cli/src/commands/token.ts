@@ -1,5 +1,5 @@
-// `spillway token create`, `token list` and `token revoke`: at the machine of the service, whether it runs or not. A running
-// one knows of it with the next request.
+// `spillway token create`, `token list` and `token revoke`: at the machine of the service, whether it runs or not, where a running
+// one knows of it with the next request; or from afar, by its API.
 
 import { userInfo } from 'node:os';
 import {
@@ -11,7 +11,6 @@ import {
   type TokensDocument,
 } from '@spillway/contract';
 import { tokenRequest } from '@spillway/contract/schemas';
-import type { OfflineTokens } from '@spillway/daemon';
 import type { Command, Context } from '../context.ts';
 import { loadFor } from '../session.ts';
 import { stateFolder } from '../state-folder.ts';
@@ -35,8 +34,8 @@ export const createToken: Command<CreateTokenOptions> = async (context, { role, 
     });
   }
   using tokens = await open(context, now);
-  const { token, document } = tokens.create({ name, role, expiresAt: forMs === undefined ? undefined : now + forMs });
-  const created: CreatedTokenDocument = { ...document, token };
+  const created = await tokens.create({ name, role, expiresAt: forMs === undefined ? undefined : now + forMs });
+  const { token } = created;
   context.output.result(
     created,
     () =>
@@ -47,22 +46,66 @@ export const createToken: Command<CreateTokenOptions> = async (context, { role, 
 
 export const listTokens: Command<object> = async (context) => {
   using tokens = await open(context, Date.now());
-  const document: TokensDocument = { tokens: tokens.list() };
+  const document: TokensDocument = { tokens: await tokens.list() };
   context.output.result(document, () => renderTokens(document.tokens));
   return 0;
 };
 
 export const revokeToken: Command<object> = async (context, _options, id = '') => {
   using tokens = await open(context, Date.now());
-  const document: TokenDocument = tokens.revoke(id);
+  const document = await tokens.revoke(id);
   context.output.result(document, () => `The token ${id} of ${document.name} opens nothing any more.`);
   return 0;
 };
 
-async function open(context: Context, now: number): Promise<OfflineTokens> {
+interface Tokens extends Disposable {
+  readonly create: (of: {
+    readonly name: string;
+    readonly role: Role;
+    readonly expiresAt: number | undefined;
+  }) => Promise<CreatedTokenDocument>;
+  readonly list: () => Promise<readonly TokenDocument[]>;
+  readonly revoke: (id: string) => Promise<TokenDocument>;
+}
+
+async function open(context: Context, now: number): Promise<Tokens> {
+  const { service } = context.options;
+  if (service !== undefined) return openThere(context, service);
   const loaded = await loadFor(context);
   const { openTokens } = await import('@spillway/daemon');
-  return openTokens(stateFolder(context, loaded), accountName(), now);
+  const tokens = openTokens(stateFolder(context, loaded), accountName(), now);
+  return {
+    create: async (of) => {
+      const { token, document } = tokens.create(of);
+      return { ...document, token };
+    },
+    list: async () => tokens.list(),
+    revoke: async (id) => tokens.revoke(id),
+    [Symbol.dispose]: () => tokens[Symbol.dispose](),
+  };
+}
+
+async function openThere(context: Context, service: string): Promise<Tokens> {
+  const { connect, serviceError } = await import('../remote/connection.ts');
+  const { answerOf } = await import('@spillway/client');
+  const { api, url } = await connect(context, service);
+  const { signal } = context;
+  const asked = async <Document>(call: Promise<{ readonly data?: Document }>): Promise<Document> => {
+    try {
+      return await answerOf(call);
+    } catch (error) {
+      throw serviceError(error, url);
+    }
+  };
+  return {
+    create: ({ name, role, expiresAt }) => {
+      const expiry = expiresAt === undefined ? {} : { expires_at: new Date(expiresAt).toISOString() };
+      return asked(api.POST('/api/v1/tokens', { body: { name, role, ...expiry }, signal }));
+    },
+    list: async () => (await asked(api.GET('/api/v1/tokens', { signal }))).tokens,
+    revoke: (token) => asked(api.DELETE('/api/v1/tokens/{token}', { params: { path: { token } }, signal })),
+    [Symbol.dispose]: () => undefined,
+  };
 }
 
 /** A container may run as a number that has no name. */

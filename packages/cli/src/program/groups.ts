@@ -11,7 +11,7 @@ export const commandGroups: readonly (readonly [heading: string, commands: reado
   ['Recover:', ['backups', 'show', 'restore', 'investigate', 'timetravel', 'rewind', 'dump']],
   ['Prove:', ['status', 'doctor', 'verify', 'drill', 'anomalies', 'evidence', 'report']],
   ['Keep:', ['expire', 'hold', 'storage', 'copy', 'repair']],
-  ['Serve:', ['serve', 'token', 'notify']],
+  ['Serve:', ['serve', 'token', 'notify', 'job']],
   ['More:', ['lab', 'explain', 'schema', 'completion', 'man']],
 ];
 

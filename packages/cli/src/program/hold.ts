@@ -22,5 +22,6 @@ export const holdCommands: Branch = (program, call) => {
     'spillway hold remove 9d2e0f7e --reason "case 4711 is closed"',
   )
     .requiredOption('--reason <text>', 'why it may go')
+    .option('--confirm <cluster>', 'with --service: the name of the cluster, instead of typing it')
     .action(call(async () => (await import('../commands/hold.ts')).removeHold));
 };

@@ -23,6 +23,10 @@ test('whatever the service takes for a job, the command line knows as it is mean
       const option = command.options.find(({ long }) => long === flag);
       assert.ok(option !== undefined, `${name} has no ${flag}`);
     }
+    if ('destroys' in of) {
+      const asks = ['--yes', '--confirm'].filter((flag) => command.options.some(({ long }) => long === flag));
+      assert.deepEqual(asks, 'asksNothing' in of ? ['--confirm'] : ['--yes', '--confirm'], name);
+    }
     for (const flag of 'always' in of ? of.always : []) {
       assert.ok(
         command.options.some(({ long }) => long === flag),
@@ -56,6 +60,12 @@ test('every command of the command line can be asked for, or is done at the mach
     'token create': 'an API of its own',
     'token list': 'an API of its own',
     'token revoke': 'an API of its own',
+    ...Object.fromEntries(
+      ['list', 'show', 'watch', 'log', 'cancel', 'approve', 'reject'].map((word) => [
+        `job ${word}`,
+        'an API of its own',
+      ]),
+    ),
     'lab up': 'for trying out',
     'lab down': 'for trying out',
     'lab list': 'for trying out',

@@ -1,7 +1,7 @@
 // The service, and who may call it.
 
 import { Option } from 'commander';
-import { add, type Branch, group } from './tree.ts';
+import { add, type Branch, group, SPEAKS } from './tree.ts';
 
 export const serviceCommands: Branch = (program, call) => {
   add(
@@ -32,11 +32,11 @@ export const serviceCommands: Branch = (program, call) => {
         .makeOptionMandatory(),
     )
     .option('--expires <duration>', 'how long it is good for, such as 90d (else until it is revoked)')
-    .action(call(async () => (await import('../commands/token.ts')).createToken));
+    .action(call(async () => (await import('../commands/token.ts')).createToken, SPEAKS));
   add(token, 'list', 'list the tokens', 'spillway token list').action(
-    call(async () => (await import('../commands/token.ts')).listTokens),
+    call(async () => (await import('../commands/token.ts')).listTokens, SPEAKS),
   );
   add(token, 'revoke <token-id>', 'revoke a token, and end its sessions', 'spillway token revoke 3f2a91cc').action(
-    call(async () => (await import('../commands/token.ts')).revokeToken),
+    call(async () => (await import('../commands/token.ts')).revokeToken, SPEAKS),
   );
 };

@@ -46,5 +46,6 @@ export const storageCommands: Branch = (program, call) => {
     'spillway storage recover --dry-run',
   )
     .option('--dry-run', 'show what was done to the objects, and put nothing back')
+    .option('--confirm <cluster>', 'with --service: the name of the cluster, instead of typing it')
     .action(call(async () => (await import('../commands/recover.ts')).recover));
 };

@@ -13,11 +13,16 @@ export type Call = <Options>(
 
 /** What is begun for a command before its modules are loaded. */
 export interface Wants {
-  readonly repository: boolean;
+  readonly repository?: boolean;
+  /** With --service it speaks to the service itself, instead of being sent there. */
+  readonly speaks?: boolean;
 }
 
 /** Of a command that opens the repository, nearly whatever it is asked. */
 export const OPENS: Wants = { repository: true };
+
+/** Of a command that speaks to a service itself. */
+export const SPEAKS: Wants = { speaks: true };
 
 /** Adds the commands of one noun. */
 export type Branch = (program: CommanderCommand, call: Call) => void;

@@ -38,3 +38,12 @@ export async function confirmLoss(of: Confirmation): Promise<void> {
     lines.close();
   }
 }
+
+/** Of a command that asks nothing at the machine, and must be confirmed where a service is to do it. Throws SPW_USAGE. */
+export function refuseConfirm(confirm: string | undefined): void {
+  if (confirm === undefined) return;
+  throw new SpillwayError('SPW_USAGE', '--confirm goes with --service here', {
+    why: 'at the machine this command asks nothing',
+    hint: 'leave it out',
+  });
+}

@@ -1,6 +1,7 @@
 // Where a command says things: its result on stdout, all else on stderr.
 //
-// 1. With --json the result is one document on one line; without, text. Never both.
+// 1. With --json the result is one document on one line; without, text. Never both on stdout; with --json-lines the text, which a
+//    reader from afar shows, is the last line on stderr, where it is not too long for one.
 // 2. A reader that went away (`| head`) stops the output and nothing else: a backup goes on without its audience.
 // 3. `flush` waits until both streams have taken everything, so that the end of the process cuts nothing off.
 
@@ -40,6 +41,10 @@ export interface OutputSettings {
   readonly verbose: boolean;
 }
 
+/** What a reader of lines takes; a longer result is a document alone. */
+const RESULT_LINE_MAX = 60_000;
+const PLAIN = coloursFor(false);
+
 export function createOutput(settings: OutputSettings): Output {
   const { stdout, stderr, environment, color, json, jsonLines, quiet, verbose } = settings;
   const out = tolerant(stdout);
@@ -65,6 +70,9 @@ export function createOutput(settings: OutputSettings): Output {
       progress.end();
       const shown = json ? JSON.stringify(document) : text(colours);
       if (shown !== '') out.write(`${shown}\n`);
+      if (!jsonLines) return;
+      const line = JSON.stringify({ type: 'result', at: new Date().toISOString(), text: text(PLAIN) });
+      if (line.length <= RESULT_LINE_MAX) err.write(`${line}\n`);
     },
     say: (line) => {
       if (!quiet && !json) progress.report({ type: 'notice', level: 'info', message: line });

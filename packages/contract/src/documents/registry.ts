@@ -52,7 +52,14 @@ import { timetravelDocument, timetravelEndDocument, timetravelListDocument } fro
 import { withStorageStats } from './storage.ts';
 import { tableRestoreDocument } from './table.ts';
 import { verifyDocument } from './verification.ts';
-import { createdTokenDocument, tokenDocument, tokensDocument } from '../service/documents.ts';
+import {
+  createdTokenDocument,
+  jobDocument,
+  jobLogDocument,
+  jobPageDocument,
+  tokenDocument,
+  tokensDocument,
+} from '../service/documents.ts';
 import { notifyTestDocument, serveDocument } from './serve.ts';
 import { receiveDocument, walFetchDocument, walPushDocument, walReportDocument } from './wal.ts';
 
@@ -131,6 +138,12 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
   ['token create', createdTokenDocument],
   ['token list', tokensDocument],
   ['token revoke', tokenDocument],
+  ['job list', jobPageDocument],
+  ['job show', jobDocument],
+  ['job log', jobLogDocument],
+  ['job cancel', jobDocument],
+  ['job approve', jobDocument],
+  ['job reject', jobDocument],
   ['lab up', labDocument],
   ['lab down', labDocument],
   ['lab list', labsDocument],
@@ -145,6 +158,7 @@ export const commandDocuments: ReadonlyMap<string, z.ZodType> = new Map<string, 
 /** Commands that print no document of ours, and why. */
 export const commandsWithoutDocument: ReadonlyMap<string, string> = new Map([
   ['lab psql', 'what psql prints, as it is'],
+  ['job watch', 'the document of the command that the job runs'],
   ['schema', 'JSON Schema itself'],
   ['config schema', 'JSON Schema itself'],
 ]);

@@ -61,6 +61,8 @@ export interface JobCommand<Fields extends Shape = Shape> {
   readonly files?: readonly string[];
   /** Whether it could lose something, as it was asked for. */
   readonly destroys?: (given: Given) => boolean;
+  /** It is confirmed to the service alone: at the machine the command asks nothing. */
+  readonly asksNothing?: true;
   /** Options that it is always run with. */
   readonly always?: readonly string[];
 }
@@ -302,6 +304,7 @@ export const jobCommands = {
     role: 'administrator',
     positional: ['backup_id'],
     destroys: () => true,
+    asksNothing: true,
     fields: { backup_id: backupId, reason },
   }),
   copy: command({
@@ -336,7 +339,13 @@ export const jobCommands = {
       ...dryRun,
     },
   }),
-  'storage recover': command({ lane: 'keep', role: 'administrator', destroys: unlessDry, fields: { ...dryRun } }),
+  'storage recover': command({
+    lane: 'keep',
+    role: 'administrator',
+    destroys: unlessDry,
+    asksNothing: true,
+    fields: { ...dryRun },
+  }),
   'config check': look({}),
   'config show': look({}),
 } as const satisfies Readonly<Record<string, JobCommand>>;
@@ -405,7 +414,7 @@ export function wordsOf(request: Readonly<Record<string, unknown>> & { readonly 
     if (value === true) options.push(option);
     else for (const each of listOf(value)) options.push(`${option}=${each}`);
   }
-  if (destroys(request)) {
+  if (destroys(request) && known.asksNothing !== true) {
     options.push('--yes', `--confirm=${textOf(request['confirm_name'] ?? request['confirm'])}`);
   }
   const given = positional.flatMap((field) => listOf(request[field]));

@@ -51,6 +51,8 @@ export const jobDocument = z
     error: jobErrorDocument.nullable(),
     /** The document that the command printed; null before its end, and where it was too long to keep. */
     result: z.unknown(),
+    /** The same in words, as the command prints it without --json; null where it was too long for that. */
+    result_text: z.string().nullable(),
     progress: z
       .object({
         at: time,

@@ -26,6 +26,8 @@ export interface ChildEnd {
   readonly signal: NodeJS.Signals | null;
   /** The document on standard output; undefined where there was none, or it was too long. */
   readonly result: unknown;
+  /** The same as a person reads it; null where the command told none. */
+  readonly text: string | null;
   readonly error: JobErrorDocument | null;
 }
 
@@ -54,6 +56,7 @@ export function startChild(launch: Launch, words: readonly string[], listener: C
       code: null,
       signal: null,
       result: undefined,
+      text: null,
       error: failure(`could not be started: ${cause instanceof Error ? cause.message : String(cause)}`),
     });
   let child: ChildProcessByStdio<null, Readable, Readable>;
@@ -70,11 +73,13 @@ export function startChild(launch: Launch, words: readonly string[], listener: C
     return { pid: undefined, started: undefined, ended, stop: () => undefined, kill: () => undefined };
   }
   let error: JobErrorDocument | null = null;
+  let text: string | null = null;
   const take = (line: string): void => {
     const said = readLine(line);
     if (said?.kind === 'progress') listener.onProgress(said);
     else if (said?.kind === 'line') listener.onLine(said);
     else if (said?.kind === 'error') error = said.error;
+    else if (said?.kind === 'result') text = said.text;
   };
   const lines = new LineSplitter(take);
   child.stderr.on('data', (piece: Buffer) => lines.push(piece));
@@ -97,6 +102,7 @@ export function startChild(launch: Launch, words: readonly string[], listener: C
       code,
       signal,
       result,
+      text,
       error: isFailure
         ? (ownError ?? notPassed(result) ?? failure(`ended with exit code ${code ?? 'none'} and said nothing`))
         : null,

@@ -1,4 +1,5 @@
-// What a command says while it works (`--json-lines`), read line by line: progress, notices, an error, and whatever else.
+// What a command says while it works (`--json-lines`), read line by line: progress, notices, an error, its result as a person reads
+// it, and whatever else.
 //
 // 1. A line is text until it has proved to be one of ours: a crash prints a stack, a library a warning. That is kept as
 //    `output`, and nothing that a child prints can pass for an event of the service.
@@ -27,7 +28,12 @@ export interface SaidError {
   readonly error: JobErrorDocument;
 }
 
-export type Said = SaidProgress | SaidLine | SaidError;
+export interface SaidResult {
+  readonly kind: 'result';
+  readonly text: string;
+}
+
+export type Said = SaidProgress | SaidLine | SaidError | SaidResult;
 
 const LINE_MAX = 64 * 1024;
 const MESSAGE_MAX = 4000;
@@ -108,6 +114,10 @@ export function readLine(line: string): Said | undefined {
         error: { code, message: plainText(message), why: textOrNull(why), hint: textOrNull(hint) ?? '' },
       };
     }
+    case 'result':
+      return typeof fields['text'] === 'string'
+        ? { kind: 'result', text: plainText(fields['text'], LINE_MAX) }
+        : output();
     default:
       return output();
   }
@@ -119,8 +129,8 @@ const byteCount = (value: unknown): number | null =>
 const textOrNull = (value: unknown): string | null => (typeof value === 'string' ? plainText(value) : null);
 
 /** Without control characters but line ends, and not longer than is kept. */
-export function plainText(text: string): string {
-  const cut = text.length > MESSAGE_MAX ? `${text.slice(0, MESSAGE_MAX)}…` : text;
+export function plainText(text: string, most = MESSAGE_MAX): string {
+  const cut = text.length > most ? `${text.slice(0, most)}…` : text;
   return cut.replaceAll('\t', ' ').replaceAll(UNSEEN, '\ufffd');
 }
 

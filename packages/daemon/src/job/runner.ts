@@ -105,7 +105,11 @@ export class JobRunner {
 
   /** In an event without its result, which may be long. */
   publish(job: Job): void {
-    this.#publish({ type: 'job', cluster: job.cluster, job: { ...this.documentOf(job), result: null } });
+    this.#publish({
+      type: 'job',
+      cluster: job.cluster,
+      job: { ...this.documentOf(job), result: null, result_text: null },
+    });
   }
 
   /** Ends every child, and resolves when the last is gone. */
@@ -151,15 +155,15 @@ export class JobRunner {
     const change: JobChange = { finishedAt: clock.now(), exitCode: end.code, error: end.error };
     const isKept = canBeKept(end.result);
     if (!isKept) this.#say(job, 'warning', 'What the job printed is too long to be kept.');
-    const result = isKept ? (end.result ?? null) : null;
-    if (end.code === 0) return this.#settle(job, ['succeeded', { ...change, result }]);
-    if (end.code === 3) return this.#settle(job, ['warned', { ...change, result }]);
+    const told: JobChange = { ...change, result: isKept ? (end.result ?? null) : null, resultText: end.text };
+    if (end.code === 0) return this.#settle(job, ['succeeded', told]);
+    if (end.code === 3) return this.#settle(job, ['warned', told]);
     if (running?.endsFor === 'stop' && job.state === 'running') return this.#settle(job, this.#cutShort(job));
     if (job.state === 'running' && isRetryable(end) && job.attempt < job.attemptsMax) {
       const wait = retryDelay(job.backoffMs, job.attempt);
       return this.#settle(job, ['retryable', { ...change, attempt: job.attempt + 1, notBefore: clock.now() + wait }]);
     }
-    return this.#settle(job, ['failed', { ...change, result }]);
+    return this.#settle(job, ['failed', told]);
   }
 
   /** What becomes of a job whose process was taken from it. */

@@ -34,6 +34,7 @@ export interface Job {
   readonly exitCode: number | null;
   readonly error: JobErrorDocument | null;
   readonly result: unknown;
+  readonly resultText: string | null;
 }
 
 export type NewJob = Pick<
@@ -55,7 +56,7 @@ export type NewJob = Pick<
 
 /** What can change with a state. */
 export type JobChange = Partial<
-  Pick<Job, 'attempt' | 'notBefore' | 'startedAt' | 'finishedAt' | 'exitCode' | 'error' | 'result'>
+  Pick<Job, 'attempt' | 'notBefore' | 'startedAt' | 'finishedAt' | 'exitCode' | 'error' | 'result' | 'resultText'>
 >;
 
 export type LineLevel = 'info' | 'warning' | 'error' | 'output';
@@ -117,6 +118,7 @@ interface JobRow {
   readonly exit_code: number | null;
   readonly error: string | null;
   readonly result: string | null;
+  readonly result_text: string | null;
 }
 
 const columns: Readonly<Record<keyof JobChange, string>> = {
@@ -127,6 +129,7 @@ const columns: Readonly<Record<keyof JobChange, string>> = {
   exitCode: 'exit_code',
   error: 'error',
   result: 'result',
+  resultText: 'result_text',
 };
 
 export class JobStore {
@@ -188,7 +191,7 @@ export class JobStore {
       const values: Value[] = [state, hasEnded(state) ? 1 : 0];
       for (const [field, value] of Object.entries(change) as [keyof JobChange, unknown][]) {
         sets.push(`${columns[field]} = ?`);
-        values.push(field === 'error' || field === 'result' ? jsonOrNull(value) : (value as number | null));
+        values.push(field === 'error' || field === 'result' ? jsonOrNull(value) : (value as Value));
       }
       this.#database.run(`UPDATE job SET ${sets.join(', ')} WHERE id = ?`, ...values, id);
       return this.need(id);
@@ -314,6 +317,7 @@ export class JobStore {
       exit_code: job.exitCode,
       error: job.error,
       result: job.result ?? null,
+      result_text: job.resultText,
       progress,
       approvals: this.approvals(job.id).map(({ name, at }) => ({ by: name, at: iso(at) })),
       approvals_needed: job.approvalsNeeded,
@@ -353,4 +357,5 @@ const jobOf = (row: JobRow): Job => ({
   exitCode: row.exit_code,
   error: row.error === null ? null : (JSON.parse(row.error) as JobErrorDocument),
   result: row.result === null ? null : (JSON.parse(row.result) as unknown),
+  resultText: row.result_text,
 });

@@ -101,4 +101,5 @@ export const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX audit_unwritten ON audit (id) WHERE evidence IS NULL;
   `,
+  'ALTER TABLE job ADD COLUMN result_text TEXT',
 ];

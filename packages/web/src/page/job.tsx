@@ -73,6 +73,14 @@ export function JobView({ job }: { readonly job: JobDocument }) {
           ]}
         />
       </section>
+      {isOver && job.result_text !== null && job.result_text !== '' && (
+        <section className="card" aria-labelledby="told">
+          <h2 id="told">As the command tells it</h2>
+          <pre tabIndex={0} className="document">
+            {job.result_text}
+          </pre>
+        </section>
+      )}
       <Log id={job.id} isOver={isOver} />
       {isOver && job.result !== null && (
         <details className="card">

@@ -66,7 +66,7 @@ export function jobRoutes(app: Api, parts: Parts): void {
       const shown = found.slice(0, limit);
       return {
         // The list tells what is; the results, which may be long, stand at each job.
-        jobs: shown.map((job) => ({ ...describe(job), result: null })),
+        jobs: shown.map((job) => ({ ...describe(job), result: null, result_text: null })),
         next_cursor: found.length > limit ? (shown.at(-1)?.id ?? null) : null,
       };
     },
