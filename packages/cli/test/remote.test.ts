@@ -9,8 +9,7 @@ import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import type { BackupsDocument, JobDocument, JobPageDocument, CreatedTokenDocument } from '@spillway/contract';
 import { commandDocuments } from '@spillway/contract/schemas';
-import { systemClock } from '../../daemon/src/clock.ts';
-import { makeStage, type Running, type Stage, waitFor } from '../../daemon/test/stage.ts';
+import { makeStage, type Running, type Stage, systemClock, waitFor } from '../../daemon/test/stage.ts';
 import type { Ended } from './spawned.ts';
 
 let stage: Stage;

@@ -450,7 +450,7 @@ export const errorTable = {
     exitCodes.unauthorised,
     false,
     'The service does not know the token, or whoever has it may not do that.',
-    'take a token with the role that it wants; at the service: spillway token list',
+    'see what it says; tokens and their roles are listed at the service by spillway token list',
   ),
   SPW_SERVICE_REFUSED: entry(
     exitCodes.refused,

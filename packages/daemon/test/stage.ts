@@ -10,6 +10,7 @@ import { readStatus } from '@spillway/control';
 import { openRepository, type Repository } from '@spillway/engine';
 import { type LabCluster, startCluster } from '@spillway/lab';
 import { mainFile, makeWorkplace, type Workplace } from '../../cli/test/spawned.ts';
+export { systemClock } from '../src/clock.ts';
 import { type Clock, type Service, startService, type Watch } from '../src/index.ts';
 
 const PASSPHRASE = 'the passphrase of the tests of the service';
