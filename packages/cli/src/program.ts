@@ -6,7 +6,7 @@ import { SPILLWAY_VERSION } from '@spillway/contract';
 import { type Command as CommanderCommand, Option } from 'commander';
 import type { Command, Context, GlobalOptions } from './context.ts';
 import { backupCommands } from './program/backup.ts';
-import { SpillwayCommand } from './program/command.ts';
+import { Complaint, SpillwayCommand } from './program/command.ts';
 import { configurationCommands } from './program/configuration.ts';
 import { copyCommands } from './program/copy.ts';
 import { drillCommands } from './program/drill.ts';
@@ -97,7 +97,10 @@ export function createProgram(start: Start): CommanderCommand {
       const commander = given.at(-1) as CommanderCommand;
       const words = commander.processedArgs.flat().filter((word): word is string => typeof word === 'string');
       return start(async (context) => {
-        const { service } = context.options;
+        const { service, detach } = context.options;
+        if (service === undefined && detach === true) {
+          throw new Complaint(commander, '--detach goes with --service', 'what runs here ends with its command');
+        }
         if (service !== undefined && wants?.speaks !== true) {
           return (await import('./remote/run.ts')).runThere(context, service, typedIn(commander));
         }

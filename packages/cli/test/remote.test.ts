@@ -151,6 +151,8 @@ test('tokens are made, listed and revoked from afar; a wrong one, none, an untru
     'backups',
   ]);
   assert.deepEqual([away.code, /cannot be asked/.test(away.stderr)], [22, true], away.stderr);
+  const alone = await stage.place.run(['backups', '--detach']);
+  assert.deepEqual([alone.code, /goes with --service/.test(alone.stderr)], [2, true], alone.stderr);
   const nowhere = await stage.place.run(['job', 'list']);
   assert.deepEqual([nowhere.code, /none is named/.test(nowhere.stderr)], [2, true]);
   assert.equal((await readFile(join(stage.stateFolder, 'first-token'), 'utf8')).trim(), running.token);
