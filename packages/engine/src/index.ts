@@ -30,6 +30,7 @@ export { canaryFile, readStateFile } from './operation/canary/state-file.ts';
 export type { CanaryState } from './operation/canary/memory.ts';
 export { type CanaryRecord, readCanaryRecord } from './operation/canary/record.ts';
 export { readCanaryAt, readSource, type SourceFacts } from './operation/canary/source.ts';
+export { silentAfterMs } from './operation/canary/standing.ts';
 export type { Acknowledged, CanaryRow } from './operation/canary/table.ts';
 export { type WayStretch, wayOf } from './operation/canary/way.ts';
 export { type CanaryOptions, runCanary } from './operation/canary/writer.ts';

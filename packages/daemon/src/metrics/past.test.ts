@@ -103,7 +103,7 @@ test('whatever falls evenly is foretold exactly', () => {
 /** One reading in ten seconds: `#` down, `.` up, ` ` none. */
 const looked = (readings: string, reachMs = 20 * SECOND): Availability | undefined => {
   let past: Availability | undefined;
-  for (const [n, each] of [...readings].entries()) {
+  for (const [n, each] of readings.split('').entries()) {
     if (each !== ' ') past = takeAvailability(past, n * 10 * SECOND, each === '.', reachMs);
   }
   return past;
