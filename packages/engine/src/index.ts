@@ -190,5 +190,6 @@ export { type Cost, estimateCost, listPrices, type Prices } from './storage/cost
 export { type Sealed, sealFolder } from './storage/seal.ts';
 export { folderOf, type S3Location, type StorageLocation } from './storage/port.ts';
 export { type Counters, countersOf, shareStorage } from './storage/process-state.ts';
+export { readAllPages } from './operation/verify/restored/pages.ts';
 export { checksumPage, verifyPages } from './postgres/page.ts';
 export { allocatePages } from './postgres/page-sum.ts';
