@@ -77,6 +77,7 @@ export async function readAllPages(options: {
 }): Promise<number> {
   const { directory, blockBytes, fileBlocks, isRunning = false, signal } = options;
   const buffer = allocatePages(READ_BYTES);
+  const looks = isRunning ? LOOKS : 1;
   let pages = 0;
   for await (const path of relationFiles(directory)) {
     signal.throwIfAborted();
@@ -98,7 +99,7 @@ export async function readAllPages(options: {
       if (bytesRead < READ_BYTES) break;
       await yieldToOthers(undefined, { signal });
     }
-    for (let look = 1; isRunning && wrong.length > 0 && look < LOOKS; look++) {
+    for (let look = 1; wrong.length > 0 && look < looks; look++) {
       await pause(LOOK_AGAIN_MS, undefined, { signal });
       const again: number[] = [];
       for (const block of wrong) {
