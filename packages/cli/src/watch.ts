@@ -7,7 +7,7 @@
 import { readFile, statfs } from 'node:fs/promises';
 import { X509Certificate } from 'node:crypto';
 import { FIRST_PLACE } from '@spillway/contract/schemas';
-import { probeServer } from '@spillway/control';
+import { probeServer, type Statements } from '@spillway/control';
 import type { CertificateSeen, PlaceSeen, Watch } from '@spillway/daemon';
 import * as engine from '@spillway/engine';
 import { statusOf } from './commands/status.ts';
@@ -19,6 +19,7 @@ import { clusterSource, openConfigured } from './session.ts';
 
 export function watchOf(context: Context, loaded: LoadedConfiguration): Watch {
   const opened = new Map<string, Promise<engine.Repository>>();
+  const statements = new Map<string, Statements>();
   const open = (place: string): Promise<engine.Repository> => {
     const known = opened.get(place);
     if (known !== undefined) return known;
@@ -41,7 +42,14 @@ export function watchOf(context: Context, loaded: LoadedConfiguration): Watch {
     servers: async (cluster, signal) => {
       const { connection, settings } = await clusterSource(context, loaded, cluster);
       const others = (settings.wal.other_hosts ?? []).map((address) => addressOf(address, connection));
-      return Promise.all([connection, ...others].map((each) => probeServer(each, signal)));
+      return Promise.all(
+        [connection, ...others].map(async (each) => {
+          const key = `${cluster} ${each.host}:${each.port}`;
+          const seen = await probeServer(each, signal, statements.get(key));
+          if (seen.statements !== undefined) statements.set(key, seen.statements);
+          return seen;
+        }),
+      );
     },
     places: (signal) =>
       Promise.all([FIRST_PLACE, ...alwaysMounted(loaded)].map((place) => lookAtPlace(context, loaded, place, signal))),

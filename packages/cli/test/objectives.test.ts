@@ -10,6 +10,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type {
   AnomaliesDocument,
   CanaryDocument,
+  CheckDocument,
+  DoctorDocument,
   OperationEvent,
   RestoreDocument,
   StatusDocument,
@@ -148,6 +150,19 @@ test('encryption in place, and protection that is weakened, are raised until som
 });
 
 test('a role that may not make the table gets one warning and no canary, and with the grants of the page it may', async () => {
+  const told = async (): Promise<readonly (string | undefined)[]> => {
+    const [checked, examined] = await Promise.all(['check', 'doctor'].map((word) => place.run([word, '--json'])));
+    const { probes } = JSON.parse(checked?.stdout ?? '') as CheckDocument;
+    const { findings, looked_at: seen } = JSON.parse(examined?.stdout ?? '') as DoctorDocument;
+    assert.ok(seen.includes('canary'));
+    const probe = probes.find(({ name }) => name === 'canary');
+    return [probe?.status, probe?.message, findings.find(({ area }) => area === 'canary')?.mend];
+  };
+  assert.deepEqual(await told(), [
+    'warning',
+    'not installed: there is no table spillway.canary yet',
+    'spillway wal receive makes it when it runs, or spillway canary',
+  ]);
   await cluster.query(`CREATE ROLE spillway LOGIN REPLICATION PASSWORD 'little'`);
   const connection = { ...cluster.connection, user: 'spillway', password: 'little' };
   const warnings: string[] = [];
@@ -218,6 +233,9 @@ test('a role that may not make the table gets one warning and no canary, and wit
   commandDocuments.get('canary')?.parse(document);
   assert.equal((document as CanaryDocument).state_file, noted);
   assert.ok(((document as CanaryDocument).newest?.sequence ?? 0) > (newest?.sequence ?? 0), stdout);
+  const [status, message, mend] = await told();
+  assert.match(message ?? '', /^fresh: number \d+, \d+ s ago$/);
+  assert.deepEqual([status, mend], ['ok', undefined]);
 });
 
 interface Row {

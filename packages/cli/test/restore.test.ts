@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import type { RestoreDocument, RestorePlan, TableRestoreDocument } from '@spillway/contract';
@@ -70,6 +70,16 @@ clusters:
     assert.deepEqual(restorePlanDocument.parse(document), document);
     assert.deepEqual(document.databases?.left_empty, ['billing']);
     assert.equal(existsSync(join(place.folder, 'there')), false);
+    if (process.getuid?.() !== 0) return;
+    const closed = join(place.folder, 'closed');
+    await mkdir(closed, { mode: 0o700 });
+    const refused = await restore('--into', 'closed/there', '--dry-run', '--start', '--port', '5999');
+    assert.equal(refused.code, 15, refused.stderr);
+    assert.match(refused.stderr, /cannot enter .*\/closed \(mode 0700, of root\)[^]*chmod o\+x .*SPW_FOLDER_CLOSED/);
+    assert.match(
+      (await restore('--into', 'closed/there', '--dry-run')).stdout,
+      /note: It could not be started there: /,
+    );
   });
 
   test('overwrites a data directory only with --delta and the name of the cluster', async () => {

@@ -334,6 +334,12 @@ export const errorTable = {
     'The folder to restore into is not empty, and nothing is overwritten.',
     'name an empty or new folder',
   ),
+  SPW_FOLDER_CLOSED: entry(
+    exitCodes.refused,
+    false,
+    'The account that the restored server would run as cannot enter a folder on the way to where it is restored.',
+    'restore below another folder, or let that account pass the one that is named: chmod o+x',
+  ),
   SPW_DATABASE_NOT_EMPTY: entry(
     exitCodes.refused,
     false,

@@ -10,6 +10,7 @@ export { type DrillDetails, type DrillPhase, failuresOf } from './drill/record.t
 export { type DrillOptions, type DrillRun, runDrill } from './drill/run.ts';
 export { type Loss, measureLoss, rpoOf, type Witness } from './objective/loss.ts';
 export { gatherWitnesses, type PlaceToAsk, readStatus, type StatusOptions } from './objective/run.ts';
+export type { Statements } from './health/statements.ts';
 export { probeServer, type ServerFigures, type ServerSeen } from './health/probe.ts';
 export { describeBackups, provenance } from './overview/backups.ts';
 export { makeComplianceReport, type ComplianceOptions } from './report/compliance.ts';

@@ -332,6 +332,7 @@ test('the loop tells once across a restart, and again what no channel took', asy
         now: NOW,
         storageFloorBytes: undefined,
         places: undefined,
+        rooms: [],
         certificates: undefined,
         notifications: [],
         clusters: [
@@ -345,6 +346,7 @@ test('the loop tells once across a restart, and again what no channel took', asy
             jobs: { ...gone, value: undefined },
             status: undefined,
             servers,
+            availability: undefined,
           },
         ],
       }),

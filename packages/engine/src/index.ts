@@ -30,6 +30,7 @@ export { canaryFile, readStateFile } from './operation/canary/state-file.ts';
 export type { CanaryState } from './operation/canary/memory.ts';
 export { type CanaryRecord, readCanaryRecord } from './operation/canary/record.ts';
 export { readCanaryAt, readSource, type SourceFacts } from './operation/canary/source.ts';
+export { silentAfterMs } from './operation/canary/standing.ts';
 export type { Acknowledged, CanaryRow } from './operation/canary/table.ts';
 export { type WayStretch, wayOf } from './operation/canary/way.ts';
 export { type CanaryOptions, runCanary } from './operation/canary/writer.ts';
@@ -189,5 +190,6 @@ export { type Cost, estimateCost, listPrices, type Prices } from './storage/cost
 export { type Sealed, sealFolder } from './storage/seal.ts';
 export { folderOf, type S3Location, type StorageLocation } from './storage/port.ts';
 export { type Counters, countersOf, shareStorage } from './storage/process-state.ts';
+export { readAllPages } from './operation/verify/restored/pages.ts';
 export { checksumPage, verifyPages } from './postgres/page.ts';
 export { allocatePages } from './postgres/page-sum.ts';

@@ -27,7 +27,8 @@ import {
   throughPlaces,
   verify,
 } from '../src/index.ts';
-import { isOfOnePlace } from '../src/format/names.ts';
+import { canaryName, isOfOnePlace } from '../src/format/names.ts';
+import { readCanaryRecord, writeCanaryRecord } from '../src/operation/canary/record.ts';
 import { parseLsn } from '../src/postgres/lsn.ts';
 import { rotateDataKey } from '../src/repository/data-key.ts';
 import { evidenceObjectName, listEvidence, writeEvidence } from '../src/repository/evidence.ts';
@@ -116,6 +117,41 @@ test('a copy is the same objects in another place, and a second run copies nothi
       damage: [],
     },
   ]);
+});
+
+test('the newest canary goes along, so that a restore from the copy knows of the same loss', async () => {
+  const place = await newPlace();
+  const newest = async (of: Repository): Promise<unknown> =>
+    (await readCanaryRecord(of, stage.name))?.acknowledged.sequence;
+  const names = async (of: Repository): Promise<readonly string[]> =>
+    Array.fromAsync(of.storage.list(canaryName(stage.name, '')), ({ name }) => name);
+  const write = (to: Repository, sequence: number): Promise<void> => {
+    const at = new Date(Date.UTC(2026, 10, 28, 12, 0, sequence)).toISOString();
+    const acknowledged = { sequence, written_at: at, acknowledged_at: at, timeline: 1, lsn: '0/1' };
+    return writeCanaryRecord(to, stage.name, { acknowledged, interval_seconds: 5 });
+  };
+  await copyTo(place);
+  assert.equal(await newest(place), undefined);
+  await write(stage.repository, 7);
+  await copyTo(place, { dryRun: true });
+  assert.equal(await newest(place), undefined);
+  await copyTo(place);
+  assert.equal(await newest(place), 7);
+  await write(stage.repository, 8);
+  const { clusters } = await copyTo(place);
+  assert.deepEqual([await newest(place), clusters[0]?.damage], [8, []]);
+  assert.deepEqual(await names(place), await names(stage.repository));
+  // The receiver was faster.
+  await write(place, 9);
+  await copyTo(place);
+  assert.deepEqual([await newest(place), (await names(place)).length], [9, 1]);
+  // One that is damaged is no harm to the copy.
+  await write(stage.repository, 10);
+  const [name = ''] = await names(stage.repository);
+  await truncate(join(folderOf(stage.repository.location), name), 20);
+  assert.deepEqual((await copyTo(place)).clusters[0]?.damage, []);
+  assert.equal(await newest(place), 9);
+  await rm(join(folderOf(stage.repository.location), name));
 });
 
 test('the copy alone is enough to restore from, and what came since is brought along', async () => {

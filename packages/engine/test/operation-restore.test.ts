@@ -4,13 +4,13 @@
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { isSpillwayError } from '@spillway/contract';
 import { flipBit, freePort, type LabCluster, truncateFile } from '@spillway/lab';
 import type { BackupSummary } from '../src/format/manifest.ts';
-import type { PlanOptions } from '../src/operation/restore/plan.ts';
+import type { PlannedRestore, PlanOptions } from '../src/operation/restore/plan.ts';
 import type { RecoveryTarget } from '../src/operation/restore/target.ts';
 import { segmentName, segmentSize } from '../src/postgres/lsn.ts';
 import { readManifest } from '../src/repository/manifest-store.ts';
@@ -195,9 +195,33 @@ describe('a restore', () => {
   });
 
   test('into a folder whose parents are not there makes them so that the server can get in', async () => {
-    const restored = await stage.restore({ targetDirectory: join(stage.place(), 'deep', 'down') });
+    const umask = process.umask(0o077);
+    const restored = await stage.restore({ targetDirectory: join(stage.place(), 'deep', 'down') }).finally(() => {
+      process.umask(umask);
+    });
     assert.equal(await rows(restored), 'a b base c d');
     await restored.cluster.destroy();
+  });
+
+  test('below a folder that the server could not pass is refused where it is to be started, and else noted', async (t) => {
+    if (process.getuid?.() !== 0) return t.skip('only root restores what another account runs');
+    const closed = stage.place();
+    await mkdir(closed, { mode: 0o700 });
+    const targetDirectory = join(closed, 'deep', 'down');
+    await assert.rejects(stage.plan({ targetDirectory, toStart: true }), (error) => {
+      assert.ok(isSpillwayError(error, 'SPW_FOLDER_CLOSED'), String(error));
+      assert.ok(error.why?.includes(`cannot enter ${closed} (mode 0700`), error.why);
+      return true;
+    });
+    assert.deepEqual(await readdir(closed), []);
+    const noted = ({ plan }: PlannedRestore): boolean =>
+      plan.notes.some((note) => note.includes(`chmod o+x ${closed}`));
+    assert.equal(noted(await stage.plan({ targetDirectory })), true);
+    // pg_wal too must be reached.
+    const walDirectory = join(closed, 'wal');
+    await assert.rejects(stage.plan({ walDirectory, toStart: true }), { code: 'SPW_FOLDER_CLOSED' });
+    await chmod(closed, 0o711);
+    assert.equal(noted(await stage.plan({ targetDirectory, toStart: true })), false);
   });
 
   test('is started by hand as well, and asks for all WAL by itself', async () => {

@@ -172,6 +172,13 @@ suite('a scratch cluster', () => {
     assert.equal((await fails(openScratch(options({ folder: long })))).code, 'SPW_USAGE');
     for (const path of [where, inside]) await assert.rejects(readdir(path), { code: 'ENOENT' }, path);
     if (process.getuid?.() !== 0) return;
+    const closed = join(stage.folder, 'closed');
+    await mkdir(closed, { mode: 0o700 });
+    const shut = await fails(openScratch(options({ folder: join(closed, 'scratch') })));
+    assert.equal(shut.code, 'SPW_FOLDER_CLOSED');
+    assert.ok(shut.why?.includes(`cannot enter ${closed} `), shut.why);
+    assert.match(shut.hint, /scratch_directory.*chmod/);
+    assert.deepEqual(await readdir(closed), []);
     await mkdir(where);
     await chown(where, 65_534, 65_534);
     assert.match((await fails(openScratch(options({ folder: where })))).why ?? '', /another account/);

@@ -12,6 +12,7 @@ import { dirname, join, resolve } from 'node:path';
 import { type Report, SpillwayError } from '@spillway/contract';
 import { type ServerAccount, serverAccount } from './account.ts';
 import { adoptCluster, type LabCluster, type LabConnection, startCluster } from './cluster.ts';
+import { foldersOfPrograms, hasDumpPrograms } from './dump-programs.ts';
 import { chooseInstallation } from './installations.ts';
 import { runningPostmaster } from './postmaster.ts';
 
@@ -169,7 +170,8 @@ async function makeLab(options: LabUpOptions): Promise<LabStatus> {
     await writeFile(state.password_file, `${cluster.password}\n`, { mode: 0o600 });
     await writeFile(join(directory, 'pgpass'), `*:*:*:*:${cluster.password}\n`, { mode: 0o600 });
     await writeFile(join(directory, 'passphrase'), `${randomBytes(36).toString('base64url')}\n`, { mode: 0o600 });
-    await writeFile(state.config_file, labConfiguration(state));
+    const mayDump = await hasDumpPrograms(installation.major, await foldersOfPrograms(state.bin_directory));
+    await writeFile(state.config_file, labConfiguration(state, { major: installation.major, mayDump }));
     const draft = join(directory, '.lab.json');
     await writeFile(draft, `${JSON.stringify(state, null, 2)}\n`);
     await rename(draft, join(directory, 'lab.json'));
@@ -190,14 +192,21 @@ const quote = (text: string): string => JSON.stringify(text);
 /** The text of a spillway.yaml for one cluster of the lab. JSON strings are YAML strings. */
 export function labConfiguration(
   state: Pick<LabState, 'directory' | 'host' | 'port' | 'user' | 'password_file' | 'bin_directory'>,
-  clusterName = 'lab',
+  { major, mayDump }: { readonly major: number; readonly mayDump: boolean },
 ): string {
+  // A job that cannot but fail every week would be the first thing that somebody sees of the service.
+  const schedules = mayDump
+    ? ''
+    : `    # No pg_dump of PostgreSQL ${major} or newer is on this machine. With one (postgresql-client-${major}), take this out:
+    # the schema is then dumped on Sundays.
+    schedules: { schema: never }
+`;
   return `# Made by the lab: a throw-away cluster and a repository beside it.
 repository:
   path: ${quote(join(state.directory, 'repository'))}
   passphrase: { file: ${quote(join(state.directory, 'passphrase'))} }
 clusters:
-  ${clusterName}:
+  lab:
     connection:
       host: ${quote(state.host)}
       port: ${state.port}
@@ -205,7 +214,7 @@ clusters:
       password: { file: ${quote(state.password_file)} }
     bin_directory: ${quote(state.bin_directory)}
     canary: { state_directory: ${quote(join(state.directory, 'canary'))} }
-service:
+${schedules}service:
   state_directory: ${quote(join(state.directory, 'state'))}
   file_directories: [${quote(join(state.directory, 'restores'))}]
 `;

@@ -205,6 +205,7 @@ suite('the console', { skip: CHROMIUM === undefined && 'there is no Chromium: ap
     const found: string[] = [];
     for (const path of paths) {
       await go(path);
+      if (path === '/health') await page.getByText('Statements that took most time').waitFor();
       const known = await violations(path, 'light', {});
       await page.emulateMedia({ colorScheme: 'dark' });
       const dark = await violations(path, 'dark', { runOnly: ['color-contrast'] });

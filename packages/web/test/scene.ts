@@ -57,8 +57,12 @@ const NEVER = Object.fromEntries(
 /** `schedules` of the cluster that works, over those by default. */
 export async function makeScene(schedules: object = {}, shape: Shape = {}): Promise<Scene> {
   await using stack = new AsyncDisposableStack();
-  const cluster = await startCluster({ walSegmentMegabytes: 1 });
+  const cluster = await startCluster({
+    walSegmentMegabytes: 1,
+    settings: { shared_preload_libraries: 'pg_stat_statements' },
+  });
   stack.defer(() => cluster.destroy());
+  await cluster.query('CREATE EXTENSION pg_stat_statements');
   // Before the first backup, so that each has it.
   await cluster.query('CREATE TABLE sensor (id int PRIMARY KEY, name text)');
   await cluster.query('INSERT INTO sensor SELECT n, md5(n::text) FROM generate_series(1, 2000) n');

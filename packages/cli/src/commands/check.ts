@@ -79,10 +79,9 @@ async function probeAll(
     const recoveryKeyCheckMs = loaded.configuration.repository.recovery_key_check;
     const { places, failures } = await placesToLookAt(context, loaded, name);
     const { signal } = context;
-    return [
-      ...(await engine.checkCluster({ repository, cluster, slot, source, recoveryKeyCheckMs, places, signal })),
-      ...failures.map(({ error }) => failed('copy', error)),
-    ];
+    const canaryIntervalMs = settings.canary?.interval ?? null;
+    const asked = { repository, cluster, slot, source, canaryIntervalMs, recoveryKeyCheckMs, places, signal };
+    return [...(await engine.checkCluster(asked)), ...failures.map(({ error }) => failed('copy', error))];
   } catch (error) {
     return [failed('server', error)];
   }

@@ -41,6 +41,7 @@ export const doctor =
       repository,
       cluster: source,
       slot: source?.settings.wal.slot ?? '',
+      canaryIntervalMs: source?.settings.canary?.interval ?? null,
       files: await filesOf(loaded),
       places: further.places,
       failures,
@@ -62,6 +63,7 @@ function documentOf(facts: DoctorFacts, cluster: string, version: string): Docto
     ['repository', facts.repository !== undefined],
     ['server', facts.server !== undefined],
     ['replication', facts.mayReplicate !== undefined],
+    ['canary', facts.canary !== undefined],
     ['data directory', facts.dataDirectory !== undefined],
   ] as const;
   return {

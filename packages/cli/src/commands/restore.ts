@@ -347,6 +347,7 @@ function planWishes(directory: string, options: RestoreOptions): PlanWishes {
     ...(options.walDirectory === undefined ? {} : { walDirectory: resolve(directory, options.walDirectory) }),
     ...(options.database === undefined ? {} : { databases: options.database }),
     ...(options.targetAction === undefined ? {} : { action: options.targetAction }),
+    ...(options.start === undefined ? {} : { toStart: options.start }),
     ...(options.standby === true ? { standby: { primary: options.primary, slot: options.primarySlot } } : {}),
   };
 }

@@ -15,6 +15,7 @@ export const findingDocument = z.object({
     'copies',
     'server',
     'slots',
+    'canary',
     'space',
     'permissions',
     'clock',

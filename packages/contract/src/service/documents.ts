@@ -250,6 +250,29 @@ const serverSeen = z.object({
       deadlocks: count,
     })
     .nullable(),
+  /** What took most of its time, by pg_stat_statements; read once a minute. Null where it does not answer. */
+  statements: z
+    .object({
+      at: time,
+      /** Since when it counts. */
+      since: time.nullable(),
+      /** Why there are none, and what it wants; null where there are. */
+      missing: z.string().nullable(),
+      /** At most five, the one that took most first. */
+      top: z.array(
+        z.object({
+          /** Null of a database that was dropped. */
+          database: z.string().nullable(),
+          /** At most 200 characters, with parameters for literals; of what is no query, its first word alone. */
+          query: z.string(),
+          calls: count,
+          total_ms: z.number().nonnegative(),
+          mean_ms: z.number().nonnegative(),
+          max_ms: z.number().nonnegative(),
+        }),
+      ),
+    })
+    .nullable(),
 });
 
 /** `GET /api/v1/clusters/{cluster}/servers`. What is kept of them is in memory, and begins with the service. */

@@ -1,27 +1,15 @@
 // Whether the restored files are whole: the checksum of every page, and the structure of tables and indexes.
 //
 //   1  a checkpoint, so that what the server holds in memory is in its files
-//   2  each file of a relation is read from the first page to the last, and the checksum of each page computed anew
-//   3  a page that is wrong is read again, since the server may have been writing it: wrong three times it is damaged
-//   4  where the extension is installed, amcheck goes through every table and B-tree index of every database
+//   2  every page is read and its checksum computed anew, beside the server that runs
+//   3  where the extension is installed, amcheck goes through every table and B-tree index of every database
 // A cluster without checksums has none to compare: then amcheck alone speaks, and where that is not installed nobody does.
 
-import { open, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { isSpillwayError, type Report } from '@spillway/contract';
-import { allocatePages, connect, type ConnectionSettings, type Session, verifyPages } from '@spillway/engine';
+import { connect, type ConnectionSettings, readAllPages, type Session } from '@spillway/engine';
 import type { Verdict } from './expectation.ts';
 
-const READ_BYTES = 4 * 1024 * 1024;
-const LOOKS = 3;
-const LOOK_AGAIN_MS = 100;
 const SHOWN = 5;
-
-export interface Damage {
-  readonly file: string;
-  readonly block: number;
-}
 
 /** Undefined where the cluster has no checksums. */
 export async function checkPages(
@@ -35,27 +23,24 @@ export async function checkPages(
   );
   if (row === undefined || !row.on) return undefined;
   await session.query('CHECKPOINT');
-  let pages = 0;
-  let damaged = 0;
-  const shown: Damage[] = [];
-  // One for all files: its memory is made for hashing, and costs more to make than a small file to read.
-  const buffer = allocatePages(READ_BYTES);
-  for (const file of await relationFiles(dataDirectory)) {
-    signal.throwIfAborted();
-    report({ type: 'progress', phase: 'checking pages', done_bytes: pages * row.page, detail: file });
-    const first = segmentNumber(file) * row.segment;
-    const { read, wrong } = await checkFile(join(dataDirectory, file), buffer, first, row.page, signal);
-    pages += read;
-    for (const block of await stillWrong(join(dataDirectory, file), buffer, first, row.page, wrong, signal)) {
+  let [done, damaged] = [0, 0];
+  const shown: string[] = [];
+  const pages = await readAllPages({
+    directory: dataDirectory,
+    blockBytes: row.page,
+    fileBlocks: row.segment,
+    isRunning: true,
+    signal,
+    onWrong: ({ path, block }) => {
       damaged += 1;
-      if (shown.length < SHOWN) shown.push({ file, block });
-    }
-  }
+      if (shown.length < SHOWN) shown.push(`page ${block} of ${path}`);
+    },
+    onRead: (bytes) => report({ type: 'progress', phase: 'checking pages', done_bytes: (done += bytes) }),
+  });
   const expected = 'the right checksum on every page';
   if (damaged === 0)
     return { result: 'passed', expected, found: `all ${pages} pages have the checksum that they ought to` };
-  const where = shown.map(({ file, block }) => `page ${block} of ${file}`).join(', ');
-  return { result: 'failed', expected, found: `${damaged} of ${pages} pages are damaged: ${where}` };
+  return { result: 'failed', expected, found: `${damaged} of ${pages} pages are damaged: ${shown.join(', ')}` };
 }
 
 /** Undefined where no database has the extension to offer. */
@@ -137,89 +122,6 @@ async function amcheck(
   } catch (error) {
     // That the server could not read it is a finding; that it is gone is not one.
     if (isSpillwayError(error, 'SPW_POSTGRES_FAILED')) return error.why ?? error.message;
-    throw error;
-  }
-}
-
-const RELATION = /^\d+(?:_(?:fsm|vm|init))?(?:\.\d+)?$/;
-
-const segmentNumber = (file: string): number => Number(/\.(\d+)$/.exec(file)?.[1] ?? 0);
-
-/** Of all forks of all relations, from the data directory. */
-async function relationFiles(dataDirectory: string): Promise<readonly string[]> {
-  const folders = ['global'];
-  for (const name of await readdir(join(dataDirectory, 'base'))) {
-    if (/^\d+$/.test(name)) folders.push(`base/${name}`);
-  }
-  for (const space of await readdir(join(dataDirectory, 'pg_tblspc'))) {
-    const path = `pg_tblspc/${space}`;
-    for (const version of await readdir(join(dataDirectory, path))) {
-      if (!version.startsWith('PG_')) continue;
-      for (const name of await readdir(join(dataDirectory, path, version))) {
-        if (/^\d+$/.test(name)) folders.push(`${path}/${version}/${name}`);
-      }
-    }
-  }
-  const files: string[] = [];
-  for (const folder of folders) {
-    for (const name of (await readdir(join(dataDirectory, folder))).toSorted()) {
-      if (RELATION.test(name)) files.push(`${folder}/${name}`);
-    }
-  }
-  return files;
-}
-
-async function checkFile(
-  path: string,
-  buffer: Buffer,
-  firstBlock: number,
-  pageBytes: number,
-  signal: AbortSignal,
-): Promise<{ readonly read: number; readonly wrong: readonly number[] }> {
-  await using file = await openExisting(path);
-  if (file === undefined) return { read: 0, wrong: [] };
-  const wrong: number[] = [];
-  let block = firstBlock;
-  for (;;) {
-    signal.throwIfAborted();
-    const { bytesRead } = await file.read(buffer, 0, READ_BYTES, (block - firstBlock) * pageBytes);
-    const whole = Math.floor(bytesRead / pageBytes);
-    if (whole === 0) return { read: block - firstBlock, wrong };
-    verifyPages(buffer.subarray(0, whole * pageBytes), block, (number) => wrong.push(number), pageBytes);
-    block += whole;
-  }
-}
-
-async function stillWrong(
-  path: string,
-  buffer: Buffer,
-  firstBlock: number,
-  pageBytes: number,
-  blocks: readonly number[],
-  signal: AbortSignal,
-): Promise<readonly number[]> {
-  let wrong = blocks;
-  for (let look = 1; look < LOOKS && wrong.length > 0; look++) {
-    await pause(LOOK_AGAIN_MS, undefined, { signal });
-    await using file = await openExisting(path);
-    if (file === undefined) return [];
-    const again: number[] = [];
-    for (const block of wrong) {
-      const { bytesRead } = await file.read(buffer, 0, pageBytes, (block - firstBlock) * pageBytes);
-      if (bytesRead < pageBytes) continue;
-      verifyPages(buffer.subarray(0, pageBytes), block, (number) => again.push(number), pageBytes);
-    }
-    wrong = again;
-  }
-  return wrong;
-}
-
-async function openExisting(path: string): Promise<Awaited<ReturnType<typeof open>> | undefined> {
-  try {
-    return await open(path, 'r');
-  } catch (error) {
-    // Dropped since the folder was listed.
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
 }

@@ -1,10 +1,11 @@
 // How a server is, in one short session: whether it answers, whether it takes writes, on which timeline, and how much it does.
 //
-// One question, bounded in time; what a role may not see is left out by the server itself. A server that does not answer is an
+// One question, and once a minute what its statements cost (`statements.ts`), bounded in time; what a role may not see is left out by the server itself. A server that does not answer is an
 // answer too: it is told as not up, with the reason.
 
 import { isSpillwayError } from '@spillway/contract';
 import { connect, type ConnectionSettings } from '@spillway/engine';
+import { readStatements, type Statements } from './statements.ts';
 
 const TIMEOUT_MS = 5000;
 
@@ -28,15 +29,23 @@ export interface ServerSeen {
   /** Undefined where it does not answer. */
   readonly figures: ServerFigures | undefined;
   readonly problem: string | null;
+  /** Absent where it does not answer. */
+  readonly statements?: Statements;
 }
 
-export async function probeServer(connection: ConnectionSettings, signal: AbortSignal): Promise<ServerSeen> {
+/** `known`: the statements of the reading before, which are not read anew each time. */
+export async function probeServer(
+  connection: ConnectionSettings,
+  signal: AbortSignal,
+  known?: Statements,
+): Promise<ServerSeen> {
   const server = `${connection.host}:${connection.port}`;
   const asked = { timeoutMs: TIMEOUT_MS, signal };
   try {
     await using session = await connect(connection, asked);
     const [row] = await session.query<Row>(FIGURES, [], asked);
-    return { server, figures: row && figuresOf(row), problem: null };
+    const statements = await readStatements(session, known, signal, Date.now());
+    return { server, figures: row && figuresOf(row), problem: null, statements };
   } catch (error) {
     if (!isSpillwayError(error) || error.code === 'SPW_INTERRUPTED') throw error;
     return { server, figures: undefined, problem: error.message };

@@ -8,7 +8,14 @@
 // Silence is not health: what could not be looked at is told, and an age that nobody can explain counts as it stands. Pure.
 
 import type { RecoveryWindow, StatusDocument } from '@spillway/contract';
-import { type BackupSummary, type CanaryState, type CanaryRecord, parseLsn, type SourceFacts } from '@spillway/engine';
+import {
+  type BackupSummary,
+  type CanaryRecord,
+  type CanaryState,
+  parseLsn,
+  silentAfterMs,
+  type SourceFacts,
+} from '@spillway/engine';
 import { type DurableAt, liveRpo, rpoOfPlaces, type Standing, standingOf } from './live-rpo.ts';
 import { type EvidenceSeen, type Scenario, samplesOf, scenarios } from './rto.ts';
 
@@ -17,9 +24,6 @@ const SLOT_WARN = 0.5;
 const SLOT_FAIL = 0.2;
 const PROOF_DAYS = 35;
 const DAY_MS = 86_400_000;
-/** A canary that is this much older than it should be is silent. */
-const SILENT_TIMES = 3;
-const SILENT_MS_MIN = 600_000;
 
 export interface PlaceSeen {
   readonly name: string;
@@ -258,7 +262,7 @@ function findingsOfSource(given: StatusGiven, source: SourceFacts, clock: Date):
       at === null || at === undefined ? [] : [Date.parse(at)],
     );
     const newest = Math.max(...seen);
-    const silent = clock.getTime() - newest > Math.max(SILENT_MS_MIN, SILENT_TIMES * canaryIntervalSeconds * 1000);
+    const silent = clock.getTime() - newest > silentAfterMs(canaryIntervalSeconds * 1000);
     if (seen.length === 0 || silent) {
       findings.push({
         severity: 'warning',

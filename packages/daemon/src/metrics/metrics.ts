@@ -19,7 +19,8 @@ import type { CertificateSeen, PlaceSeen, Watch } from '../watch.ts';
 import { Exposition, formatOf } from './exposition.ts';
 import { Gathered } from './gathering.ts';
 import { readJobs } from './jobs-read.ts';
-import { type Facts, type JobsRead, samplesOf } from './samples.ts';
+import { type Availability, type Room, takeAvailability, takeRooms } from './past.ts';
+import { type Facts, type JobsRead, samplesOf, takesWrites } from './samples.ts';
 import { ServerSeries } from './series.ts';
 
 export interface MetricsParts {
@@ -40,6 +41,8 @@ export interface MetricsParts {
 }
 
 const SLOW_TIMES = 10;
+/** A reading that is late by more than this does not tell of all the time since the one before. */
+const REACH_TIMES = 3;
 
 interface ClusterReadings {
   readonly cluster: string;
@@ -55,6 +58,8 @@ export class Metrics {
   readonly #parts: MetricsParts;
   readonly #exposition = new Exposition();
   readonly #series: ReadonlyMap<string, ServerSeries>;
+  readonly #availability = new Map<string, Availability>();
+  #rooms: readonly Room[] = [];
   readonly #clusters: readonly ClusterReadings[];
   readonly #places: Gathered<readonly PlaceSeen[]> | undefined;
   readonly #certificates: Gathered<readonly CertificateSeen[]> | undefined;
@@ -89,11 +94,20 @@ export class Metrics {
         watch &&
         gather('servers', cluster, 1, async (signal) => {
           const seen = await watch.servers(cluster, signal);
-          this.#series.get(cluster)?.take(clock.now(), seen);
+          const at = clock.now();
+          this.#series.get(cluster)?.take(at, seen);
+          const past = this.#availability.get(cluster);
+          this.#availability.set(cluster, takeAvailability(past, at, takesWrites(seen), intervalMs * REACH_TIMES));
           return seen;
         }),
     }));
-    this.#places = watch && gather('places', null, SLOW_TIMES, (signal) => watch.places(signal));
+    this.#places =
+      watch &&
+      gather('places', null, SLOW_TIMES, async (signal) => {
+        const seen = await watch.places(signal);
+        this.#rooms = takeRooms(this.#rooms, clock.now(), seen);
+        return seen;
+      });
     this.#certificates = watch && gather('certificates', null, SLOW_TIMES, (signal) => watch.certificates(signal));
   }
 
@@ -146,9 +160,11 @@ export class Metrics {
           jobs: jobs.taken(),
           status: status?.taken(),
           servers: servers?.taken(),
+          availability: this.#availability.get(cluster),
         };
       }),
       places: this.#places?.taken(),
+      rooms: this.#rooms,
       certificates: this.#certificates?.taken(),
       notifications: notifications(),
     };

@@ -122,6 +122,7 @@ const facts = (cluster: Partial<ClusterFacts> = {}): Facts => ({
       jobs: taken('jobs', jobs),
       status: taken('status', status),
       servers: taken('servers', [{ server: 'a:5432', figures: undefined, problem: 'refused' }]),
+      availability: undefined,
       ...cluster,
     },
   ],
@@ -129,6 +130,7 @@ const facts = (cluster: Partial<ClusterFacts> = {}): Facts => ({
     ...taken('places', [{ place: 'repository', availableBytes: 7, sizeBytes: 9, weak: null }]),
     cluster: null,
   },
+  rooms: [],
   certificates: undefined,
   notifications: [],
 });

@@ -13,6 +13,7 @@ import type {
 import type { ServerSeen } from '@spillway/control';
 import type { MetricName } from './catalogue.ts';
 import type { Taken } from './gathering.ts';
+import type { Availability, Room } from './past.ts';
 import type { CertificateSeen, PlaceSeen } from '../watch.ts';
 
 export interface Sample {
@@ -46,6 +47,8 @@ export interface ClusterFacts {
   /** Undefined where nobody can look. */
   readonly status: Taken<StatusDocument> | undefined;
   readonly servers: Taken<readonly ServerSeen[]> | undefined;
+  /** Undefined before the first reading. */
+  readonly availability: Availability | undefined;
 }
 
 export interface Facts {
@@ -55,6 +58,7 @@ export interface Facts {
   readonly storageFloorBytes: number | undefined;
   readonly clusters: readonly ClusterFacts[];
   readonly places: Taken<readonly PlaceSeen[]> | undefined;
+  readonly rooms: readonly Room[];
   readonly certificates: Taken<readonly CertificateSeen[]> | undefined;
   readonly notifications: readonly { readonly channel: string; readonly outcome: string; readonly count: number }[];
 }
@@ -298,8 +302,11 @@ function sayServers(say: Say, servers: readonly ServerSeen[]): void {
     say('spillway_server_blocks_total', { server, from: 'disk' }, figures.blocksRead);
     say('spillway_server_deadlocks_total', { server }, figures.deadlocks);
   }
-  say('spillway_database_up', {}, servers.some(({ figures }) => figures?.inRecovery === false) ? 1 : 0);
+  say('spillway_database_up', {}, takesWrites(servers) ? 1 : 0);
 }
+
+export const takesWrites = (servers: readonly ServerSeen[]): boolean =>
+  servers.some(({ figures }) => figures?.inRecovery === false);
 
 /** The newest first Monday of a month at or before `now`, at midnight UTC. */
 export function firstMonday(now: number): number {

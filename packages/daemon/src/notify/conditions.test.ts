@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import type { BackupsDocument, StatusDocument } from '@spillway/contract';
 import type { ServerSeen } from '@spillway/control';
 import type { Taken } from '../metrics/gathering.ts';
+import type { Room } from '../metrics/past.ts';
 import type { ClusterFacts, Facts, JobsRead } from '../metrics/samples.ts';
 import type { PlaceSeen } from '../watch.ts';
 import { ageOf, conditionsOf, sizeOf } from './conditions.ts';
@@ -111,6 +112,24 @@ const evidenceOf = (...records: readonly object[]): ClusterFacts['evidence'] =>
     unreadable: [],
   });
 
+/** In seconds and minutes ago; looked at for so many hours. */
+const outages = (
+  hours: number,
+  ...of: readonly (readonly [seconds: number, minutesAgo: number])[]
+): ClusterFacts['availability'] => ({
+  since: NOW - hours * 3_600_000,
+  last: NOW,
+  outages: of.map(([seconds, ago]) => ({ from: NOW - ago * 60_000 - seconds * 1000, to: NOW - ago * 60_000 })),
+});
+/** In GiB then and now, evenly in between. */
+const room = (hours: number, then: number, left: number): Room => ({
+  place: 'repository',
+  points: Array.from({ length: hours * 6 + 1 }, (_, n) => ({
+    at: NOW - hours * 3_600_000 + n * 600_000,
+    bytes: (then + ((left - then) * n) / (hours * 6)) * GIB,
+  })),
+});
+
 const factsOf = (cluster: Partial<ClusterFacts>, more: Partial<Facts> = {}): Facts => ({
   version: '1',
   now: NOW,
@@ -126,10 +145,12 @@ const factsOf = (cluster: Partial<ClusterFacts>, more: Partial<Facts> = {}): Fac
       jobs: jobs(),
       status: statusOf({}),
       servers: taken('servers', [server('a', false), server('b', true)]),
+      availability: outages(9),
       ...cluster,
     },
   ],
   places: taken('places', [{ place: 'repository', availableBytes: 50 * GIB, sizeBytes: 100 * GIB, weak: null }]),
+  rooms: [room(24, 50, 50)],
   certificates: taken('certificates', [{ certificate: 'service.tls', endsAt: NOW + 40 * 86_400_000 }]),
   notifications: [],
   ...more,
@@ -200,6 +221,19 @@ test('each condition is told as it comes about, and not just before', () => {
     [factsOf({ status: statusOf({ replica: { state: 'catchup' } }) }), 'ReplicaBroken b'],
     [factsOf({ servers: taken('servers', [gone, server('b', true)]) }), 'AvailabilityBurnFast'],
     [factsOf({ servers: taken('servers', [server('a', false), server('b', false)]) }), 'SplitBrain'],
+    // Six times the allowance of 99.9 %: 129.6 s of six hours, 10.8 s of the last half.
+    [factsOf({ availability: outages(9, [120, 200], [9, 40]) }), ''],
+    [factsOf({ availability: outages(9, [120, 200], [11, 40]) }), ''],
+    [factsOf({ availability: outages(9, [120, 200], [9, 5]) }), ''],
+    [factsOf({ availability: outages(9, [110, 200], [11, 5]) }), ''],
+    [factsOf({ availability: outages(9, [120, 200], [11, 5]) }), 'AvailabilityBurnSlow'],
+    [factsOf({ availability: outages(9, [180, 10]) }), 'AvailabilityBurnSlow'],
+    [factsOf({ availability: outages(9, [180, 31]) }), ''],
+    [factsOf({ availability: outages(9, [120, 361], [11, 5]) }), ''],
+    // What was seen suffices, however short it was looked; what was not seen is nothing.
+    [factsOf({ availability: outages(0.1, [180, 0]) }), 'AvailabilityBurnSlow'],
+    [factsOf({ availability: outages(0.1, [20, 0]) }), ''],
+    [factsOf({ availability: undefined }), ''],
     [factsOf({ evidence: evidenceOf({ ...drill, result: 'failed', finished_at: at(9) }) }), 'DrillFailed'],
     [factsOf({ evidence: evidenceOf({ ...drill, finished_at: at(9) }) }), ''],
     [factsOf({ evidence: taken('evidence', { records: [], unreadable: [] }) }), 'DrillOverdue, RecoveryKeyUnproven'],
@@ -229,6 +263,15 @@ test('each condition is told as it comes about, and not just before', () => {
       factsOf({}, { ...placesOf({ availableBytes: 11 * GIB, sizeBytes: 100 * GIB }), storageFloorBytes: 12 * GIB }),
       'BackupStorageLow repository',
     ],
+    // Four days ahead, by the line of the last one.
+    [factsOf({}, { rooms: [room(24, 50, 40.1)] }), ''],
+    [factsOf({}, { rooms: [room(24, 50, 39.9)] }), 'StorageLow repository'],
+    [factsOf({}, { rooms: [room(24, 39, 50)] }), ''],
+    [factsOf({}, { rooms: [room(2, 50, 47.9)] }), 'StorageLow repository'],
+    // Too short a time, too few, and a place that cannot be looked at now.
+    [factsOf({}, { rooms: [room(0.5, 50, 30)] }), ''],
+    [factsOf({}, { rooms: [] }), ''],
+    [factsOf({}, { rooms: [room(24, 50, 20)], places: unread(taken('places', []), 5) }), ''],
     [factsOf({}, placesOf({ weak: ['versioning'] })), 'ImmutabilityWeakened repository'],
     [factsOf({}, placesOf({ weak: [] })), ''],
     [factsOf({}, ending(22)), ''],
@@ -243,7 +286,20 @@ test('each condition is told as it comes about, and not just before', () => {
 
 test('what could not be read is unknown, of the service as of a cluster', () => {
   const facts = factsOf({ status: unread(statusOf({}), 5) }, { places: unread(taken('places', []), 5) });
-  assert.deepEqual([...conditionsOf(facts).unknown], ['water status', ' places']);
+  assert.deepEqual([...conditionsOf(facts).unknown], ['water status', ' places', ' places-past']);
+});
+
+test('what was not looked at for long enough is unknown, so that a start tells nothing mended', () => {
+  const cases: readonly (readonly [facts: Facts, unknown: readonly string[]])[] = [
+    [factsOf({ availability: undefined }), ['water servers-past']],
+    [factsOf({ availability: outages(0.49) }), ['water servers-past']],
+    [factsOf({ availability: outages(0.51) }), []],
+    [factsOf({}, { rooms: [room(0.5, 50, 50)] }), [' places-past']],
+    [factsOf({}, { rooms: [room(1, 50, 50)] }), []],
+    // A bucket has none, and there is nothing to wait for.
+    [factsOf({}, { rooms: [] }), []],
+  ];
+  for (const [facts, unknown] of cases) assert.deepEqual([...conditionsOf(facts).unknown], unknown);
 });
 
 test('every name is that of an alert rule, and so has a runbook; the page names each', async () => {

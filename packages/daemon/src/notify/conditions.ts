@@ -1,10 +1,12 @@
 // What is wrong, judged by the service itself from the same facts that its metrics are of, for those who run no Prometheus.
 // The names are those of the alert rules, so that one runbook serves both. Pure.
 //
-// A part that could not be read says nothing: what it would tell is unknown, neither wrong nor mended.
+// A part that could not be read says nothing: what it would tell is unknown, neither wrong nor mended. So is what wants a past
+// (`metrics/past.ts`) for as long as the service has not looked long enough.
 
 import type { Part } from '../metrics/catalogue.ts';
 import type { Taken } from '../metrics/gathering.ts';
+import { downShare, type Room, roomAt } from '../metrics/past.ts';
 import { type ClusterFacts, type Facts, type Sample, samplesOf } from '../metrics/samples.ts';
 
 export type Severity = 'critical' | 'warning';
@@ -18,14 +20,17 @@ export interface Condition {
   readonly severity: Severity;
   readonly summary: string;
   /** What it was read from. */
-  readonly part: Part;
+  readonly part: Source;
   /** How long it must be wrong before it is told, where that is longer than everything is waited for. */
   readonly patienceSeconds?: number;
 }
 
+/** Parts, and what they were over a time. */
+export type Source = Part | 'places-past' | 'servers-past';
+
 export interface Judged {
   readonly open: readonly Condition[];
-  /** `cluster part`, of what could not be read. */
+  /** `cluster source`, of what could not be read, or not for long enough. */
   readonly unknown: ReadonlySet<string>;
 }
 
@@ -34,7 +39,12 @@ const PERIODS = 1.5;
 const LATE_SECONDS = 900;
 const FIVE_MINUTES = 300;
 const TEN_MINUTES = 600;
+const HOUR = 3600;
 const DAY = 86_400;
+const FORECAST_MS = 4 * DAY * 1000;
+/** Of an objective of 99.9 %, at six times the rate. */
+const SLOW_BURN = 6 * 0.001;
+const SLOW_WINDOWS_MS = [6 * HOUR * 1000, 30 * 60_000] as const;
 
 export function conditionsOf(facts: Facts): Judged {
   const unknown = new Set<string>();
@@ -44,10 +54,16 @@ export function conditionsOf(facts: Facts): Judged {
     const own = samples.filter(({ labels }) => labels['cluster'] === cluster.cluster);
     for (const taken of partsOf(cluster))
       if (taken.value === undefined) unknown.add(`${cluster.cluster} ${taken.part}`);
+    if (facts.now - (cluster.availability?.since ?? facts.now) < SLOW_WINDOWS_MS[1]) {
+      unknown.add(`${cluster.cluster} servers-past`);
+    }
     return ofCluster(cluster, own, now);
   });
   for (const taken of [facts.places, facts.certificates]) {
     if (taken !== undefined && taken.value === undefined) unknown.add(` ${taken.part}`);
+  }
+  if (facts.rooms.some((room) => !isLookedAt(room, facts.now)) || facts.places?.value === undefined) {
+    unknown.add(' places-past');
   }
   return { open: [...open, ...ofService(facts, samples, now)], unknown };
 }
@@ -58,7 +74,7 @@ const partsOf = ({ backups, wal, evidence, jobs, status, servers }: ClusterFacts
 type Say = (
   alert: string,
   severity: Severity,
-  part: Part,
+  part: Source,
   summary: string,
   more?: { readonly subject?: string; readonly patienceSeconds?: number },
 ) => void;
@@ -77,7 +93,11 @@ const sayInto =
     });
 
 /** What is wrong with the service itself, and with places that clusters share. */
-function ofService({ places, certificates }: Facts, samples: readonly Sample[], now: number): readonly Condition[] {
+function ofService(
+  { places, certificates, rooms, now: nowMs }: Facts,
+  samples: readonly Sample[],
+  now: number,
+): readonly Condition[] {
   const open: Condition[] = [];
   const say = sayInto(open, '');
   const of = (name: Sample['name']): readonly Sample[] => samples.filter((each) => each.name === name);
@@ -88,6 +108,15 @@ function ofService({ places, certificates }: Facts, samples: readonly Sample[], 
     say('BackupStorageLow', 'warning', 'places', `${sizeOf(free)} are left under ${subject}.`, {
       subject,
       patienceSeconds: FIVE_MINUTES,
+    });
+  }
+  for (const room of rooms) {
+    const { place: subject, points } = room;
+    const then = roomAt(points, nowMs + FORECAST_MS);
+    if (places?.value === undefined || !isLookedAt(room, nowMs) || then === undefined || then >= 0) continue;
+    say('StorageLow', 'warning', 'places-past', `At the rate of the last day ${subject} is full within four days.`, {
+      subject,
+      patienceSeconds: HOUR,
     });
   }
   for (const { labels, value } of of('spillway_repository_protection_weak')) {
@@ -108,6 +137,9 @@ function ofService({ places, certificates }: Facts, samples: readonly Sample[], 
   for (const taken of [places, certificates]) if (taken !== undefined) sayUnread(say, taken);
   return open;
 }
+
+/** Long enough that a file which was laid down a moment ago is no trend. */
+const isLookedAt = ({ points }: Room, nowMs: number): boolean => nowMs - (points.at(0)?.at ?? nowMs) >= HOUR * 1000;
 
 /** Of the part `jobs`, which is always there to be looked at: that the other fails is known. */
 function sayUnread(say: Say, { part, error, ageSeconds }: Taken<unknown>): void {
@@ -228,6 +260,13 @@ function ofCluster(facts: ClusterFacts, samples: readonly Sample[], now: number)
   }
   if (one('spillway_database_up') === 0) {
     say('AvailabilityBurnFast', 'critical', 'servers', 'None of its servers answers and takes writes.');
+  }
+  const { availability } = facts;
+  const shares = availability && SLOW_WINDOWS_MS.map((windowMs) => downShare(availability, now * 1000, windowMs));
+  if (shares?.every((share) => share > SLOW_BURN) === true) {
+    const seconds = ((shares[0] ?? 0) * SLOW_WINDOWS_MS[0]) / 1000;
+    const summary = `It took no writes for ${ageOf(seconds)} of the last six hours.`;
+    say('AvailabilityBurnSlow', 'warning', 'servers-past', summary);
   }
   if (all('spillway_server_writable').filter(({ value }) => value === 1).length > 1) {
     say('SplitBrain', 'critical', 'servers', 'More than one of its servers takes writes: stop one of them now.');

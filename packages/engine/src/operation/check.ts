@@ -12,6 +12,7 @@ import { readIndex } from '../repository/index-store.ts';
 import { listManifests } from '../repository/manifest-store.ts';
 import type { Repository } from '../repository/repository.ts';
 import type { ClusterSource } from './backup/options.ts';
+import { judgeCanary, lookAtCanary } from './canary/standing.ts';
 import { planBucket } from './bucket.ts';
 import { probeKeys, RECOVERY_KEY_CHECK_MS } from './check-keys.ts';
 import { folderOf } from '../storage/port.ts';
@@ -36,6 +37,8 @@ export interface CheckOptions {
   readonly slot: string;
   /** Where backups are to come from; `local` by default. For `stream` the files need not be in reach. */
   readonly source?: 'local' | 'stream';
+  /** As configured; null where it is off. */
+  readonly canaryIntervalMs?: number | null;
   /** How long a recovery key may go unchecked; 100 days by default. */
   readonly recoveryKeyCheckMs?: number;
   /** Further places of the repository. */
@@ -83,6 +86,7 @@ export async function checkCluster(options: CheckOptions): Promise<readonly Prob
     );
   }
   await look('replication', () => probeReplication(options));
+  await look('canary', () => probeCanary(options));
   return probes;
 }
 
@@ -258,6 +262,12 @@ async function probePages({ cluster, signal }: CheckOptions, facts: ServerFacts)
         message: `${cluster.connection.user} may not read pages again: one that was torn on its way is told as damaged`,
         hint: `on the server: ${grantReadPages(cluster.connection.user)}`,
       };
+}
+
+async function probeCanary({ cluster, canaryIntervalMs = null, signal }: CheckOptions): Promise<Omit<Probe, 'name'>> {
+  await using session = await connect(cluster.connection, signal && { signal });
+  const { kind: _, ...told } = judgeCanary(await lookAtCanary(session, signal && { signal }), canaryIntervalMs);
+  return told;
 }
 
 async function probeReplication({ cluster, slot, signal }: CheckOptions): Promise<Omit<Probe, 'name'>[]> {

@@ -127,6 +127,7 @@ function Servers({
           <Trend title="Blocks found in memory" points={trends.hits} tell={inPercent} most={100} small />
         </div>
       )}
+      {first.statements !== null && <Statements of={first.statements} />}
       {servers.length > 1 && (
         <div className="scroll" tabIndex={0} role="region" aria-label="Other servers">
           <table>
@@ -164,6 +165,62 @@ function Servers({
 const whole = (value: number): string => String(Math.round(value));
 const rounded = (value: number): string => (value >= 10 ? String(Math.round(value)) : value.toFixed(1));
 const inPercent = (value: number): string => `${Math.round(value)} %`;
+
+const milliseconds = (ms: number): string =>
+  ms >= 1000 ? `${(ms / 1000).toFixed(ms >= 10_000 ? 0 : 1)} s` : `${ms >= 10 ? Math.round(ms) : ms.toFixed(2)} ms`;
+
+/** By the server's own count, which other services and people share. */
+function Statements({ of }: { readonly of: NonNullable<ServersDocument['servers'][number]['statements']> }) {
+  const { missing, top, since } = of;
+  if (missing !== null) return <p className="muted">Which statements take the time is not known: {missing}.</p>;
+  if (top.length === 0) return <p className="muted">No statement was counted yet.</p>;
+  return (
+    <div className="scroll" tabIndex={0} role="region" aria-label="Statements that took most time">
+      <table>
+        <caption>
+          Statements that took most time
+          {since !== null && (
+            <>
+              , counted since <Moment at={since} />
+            </>
+          )}
+        </caption>
+        <thead>
+          <tr>
+            <th scope="col">statement</th>
+            <th scope="col" className="number">
+              mean
+            </th>
+            <th scope="col" className="number">
+              longest
+            </th>
+            <th scope="col" className="number">
+              calls
+            </th>
+            <th scope="col" className="number">
+              in all
+            </th>
+            <th scope="col">database</th>
+          </tr>
+        </thead>
+        <tbody>
+          {top.map((each, index) => (
+            <tr key={`${each.query} ${index}`}>
+              <th scope="row" className="wide">
+                <code>{each.query}</code>
+              </th>
+              <td className="number">{milliseconds(each.mean_ms)}</td>
+              <td className="number">{milliseconds(each.max_ms)}</td>
+              <td className="number">{each.calls.toLocaleString('en')}</td>
+              <td className="number">{milliseconds(each.total_ms)}</td>
+              <td>{each.database ?? 'dropped'}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
 
 function Replicas({ source }: { readonly source: NonNullable<StatusDocument['source']> }) {
   const { slot, replication } = source;

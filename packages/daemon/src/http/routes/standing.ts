@@ -94,7 +94,7 @@ export function standingRoutes(app: Api, parts: Parts): void {
       return {
         cluster,
         at: series.now === undefined ? null : iso(series.now.at),
-        servers: (series.now?.servers ?? []).map(({ server, figures, problem, rates }) => ({
+        servers: (series.now?.servers ?? []).map(({ server, figures, problem, rates, statements }) => ({
           server,
           up: figures !== undefined,
           problem,
@@ -111,6 +111,22 @@ export function standingRoutes(app: Api, parts: Parts): void {
                   rollbacks_per_second: rates.rollbacksPerSecond,
                   hit_ratio: rates.hitRatio,
                   deadlocks: figures.deadlocks,
+                },
+          statements:
+            statements === undefined
+              ? null
+              : {
+                  at: iso(statements.at),
+                  since: statements.since?.toISOString() ?? null,
+                  missing: statements.missing,
+                  top: statements.top.map(({ database, query, calls, totalMs, meanMs, maxMs }) => ({
+                    database,
+                    query,
+                    calls,
+                    total_ms: totalMs,
+                    mean_ms: meanMs,
+                    max_ms: maxMs,
+                  })),
                 },
         })),
         every_seconds: configuration.service.metrics.interval / 1000,

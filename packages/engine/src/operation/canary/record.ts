@@ -3,7 +3,7 @@
 //   clusters/<name>/canary/<time>-<8 hexadecimal digits>   the newest name counts; older ones are removed
 //
 // It is written about once a minute, beside the WAL that holds the canaries themselves, and goes to every place that the
-// WAL goes to. Where only finished segments are archived it is ahead of the WAL: then it tells how much is missing.
+// WAL goes to, by a receiver or by a copy. Where only finished segments are archived it is ahead of the WAL: then it tells how much is missing.
 
 import { randomBytes } from 'node:crypto';
 import { isSpillwayError } from '@spillway/contract';
@@ -32,8 +32,25 @@ export async function writeCanaryRecord(
   const id = `${record.acknowledged.acknowledged_at.replaceAll(/[-:.]/g, '')}-${randomBytes(4).toString('hex')}`;
   const name = canaryName(cluster, id);
   await repository.write('canary', name, [Buffer.from(JSON.stringify(record))], options);
-  for (const old of await listNames(repository, cluster, signal)) {
-    if (old < name) await removeIfPermitted(repository.storage, old, options);
+  await removeOlder(repository, cluster, name, signal);
+}
+
+/**
+ * Brings the newest one to another place, by `put`, which says whether it stands there now. Nothing where the place has a newer
+ * one, as the one that WAL is received into may have.
+ */
+export async function copyCanaryRecord(
+  source: Repository,
+  target: Repository,
+  cluster: string,
+  put: (name: string) => Promise<boolean>,
+  signal?: AbortSignal,
+): Promise<void> {
+  const newest = (await listNames(target, cluster, signal)).at(-1) ?? '';
+  const names = await listNames(source, cluster, signal);
+  for (const name of names.toReversed().slice(0, READS_MAX)) {
+    if (name <= newest) return;
+    if (await put(name)) return removeOlder(target, cluster, name, signal);
   }
 }
 
@@ -61,6 +78,17 @@ export async function readCanaryRecord(
     }
   }
   return undefined;
+}
+
+async function removeOlder(
+  repository: Repository,
+  cluster: string,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (const old of await listNames(repository, cluster, signal)) {
+    if (old < name) await removeIfPermitted(repository.storage, old, signal && { signal });
+  }
 }
 
 async function listNames(repository: Repository, cluster: string, signal?: AbortSignal): Promise<readonly string[]> {

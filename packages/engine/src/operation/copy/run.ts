@@ -2,7 +2,7 @@
 //
 //   1  make the place where it is empty, or see that it is one of this repository (`repository/place.ts`)
 //   2  for each cluster: take the place's lock, hold what is read at the source against expiry, plan (`plan.ts`)
-//   3  packs, then an index of the place's own that names them (`packs.ts`); WAL (`wal.ts`)
+//   3  packs, then an index of the place's own that names them (`packs.ts`); WAL (`wal.ts`), and the newest canary beside it
 //   4  manifests and dumps of which everything is at the place by now, the oldest first; evidence, appended to the place's chain
 //   5  key slots that were added since
 //
@@ -25,6 +25,7 @@ import { addNewSlots, preparePlace, type SlotChanges } from '../../repository/pl
 import type { Repository } from '../../repository/repository.ts';
 import type { StorageLocation } from '../../storage/port.ts';
 import { wayFrom } from '../backups.ts';
+import { copyCanaryRecord } from '../canary/record.ts';
 import { damageIn } from '../damage.ts';
 import type { RetentionPolicy } from '../expire/policy.ts';
 import type { CopyDamage } from './damage.ts';
@@ -204,6 +205,7 @@ async function workOn(options: Working, lock: Lock | undefined, plan: CopyPlan):
   await copySystems(options, lock, tell);
   await copyLegalHolds(options, lock);
   const [wal, unreachable] = await copyAllWal(options, lock, plan, damage);
+  await copyCanary(options, lock);
   const failed = new Set([
     ...unreachable,
     ...wanted
@@ -272,6 +274,15 @@ async function copyLegalHolds(options: Working, lock: Lock | undefined): Promise
   for await (const { name } of source.storage.list(legalHoldName(cluster, ''), { signal })) {
     await copyObject(options, 'legalHold', name, () => undefined);
   }
+}
+
+/** What a restore from the place measures its loss by. One that is damaged is replaced within the minute, and is no harm. */
+async function copyCanary(options: Working, lock: Lock | undefined): Promise<void> {
+  if (lock === undefined) return;
+  const { source, target, cluster, signal } = options;
+  const put = async (name: string): Promise<boolean> =>
+    ['copied', 'there'].includes(await copyObject(options, 'canary', name, () => undefined));
+  await copyCanaryRecord(source, target, cluster, put, signal);
 }
 
 /** One after the other: each has the hash of the one before. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { SpillwayError } from '@spillway/contract';
+import type { CanaryFacts } from '../canary/standing.ts';
 import { diagnose } from './diagnose.ts';
 import type { BackupFacts, DoctorFacts, RepositoryFacts, ServerState, SlotFacts } from './facts.ts';
 
@@ -50,6 +51,21 @@ const goodServer: ServerState = {
   archiver: { lastFailedWal: undefined, lastFailedAt: undefined, lastArchivedAt: undefined },
   slots: [goodSlot],
 };
+const goodCanary: CanaryFacts = {
+  table: {
+    inRecovery: false,
+    there: true,
+    mayUse: true,
+    schemaThere: true,
+    mayMakeSchema: false,
+    mayMakeTable: false,
+    published: false,
+    database: 'water',
+    user: 'spillway',
+  },
+  row: { sequence: 7, written_at: '2026-11-23T11:59:57Z' },
+  clock: now,
+};
 const good: DoctorFacts = {
   now,
   slot: 'ours',
@@ -57,6 +73,8 @@ const good: DoctorFacts = {
   files: [{ path: '/etc/passphrase', what: 'passphrase', mode: 0o640 }],
   repository: goodRepository,
   server: goodServer,
+  canary: goodCanary,
+  canaryIntervalMs: 5000,
   mayReplicate: true,
   dataDirectory: { path: '/srv/data', readable: true, walSpace: space },
   places: [],
@@ -72,6 +90,8 @@ const backups = (...changes: Partial<BackupFacts>[]): DoctorFacts =>
 const server = (change: Partial<ServerState>): DoctorFacts => ({ ...good, server: { ...goodServer, ...change } });
 const setting = (change: Readonly<Record<string, string>>, more: Partial<ServerState> = {}): DoctorFacts =>
   server({ settings: new Map(Object.entries({ ...goodSettings, ...change })), ...more });
+/** Without a row. */
+const canary = (change: Partial<CanaryFacts>): CanaryFacts => ({ ...goodCanary, row: undefined, ...change });
 const slot = (change: Partial<SlotFacts>): DoctorFacts => server({ slots: [{ ...goodSlot, ...change }] });
 const at = (text: string): Date => new Date(`2026-11-23T${text}Z`);
 
@@ -101,6 +121,22 @@ describe('each fault alone is one finding, with its severity, its area, what was
       'permissions',
       /cannot be read/,
       /data_directory/,
+    ],
+    [{ ...good, canaryIntervalMs: null, canary: canary({}) }, 'warning', 'canary', /is off/, /^canary: \{\} under/],
+    [{ ...good, canary: canary({}) }, 'warning', 'canary', /never written/, /spillway canary/],
+    [
+      { ...good, canary: canary({ row: { sequence: 7, written_at: '2026-11-23T09:00:00Z' } }) },
+      'warning',
+      'canary',
+      /silent: the last, number 7, was 3 h ago/,
+      /spillway wal receive/,
+    ],
+    [
+      { ...good, canary: canary({ table: { ...goodCanary.table, mayUse: false } }) },
+      'warning',
+      'canary',
+      /may not use/,
+      /^GRANT USAGE/,
     ],
     [repository({ writable: false }), 'failed', 'permissions', /cannot be written/, /owner/],
     [repository({ damagedPacks: ['aa'] }), 'failed', 'repository', /pack aa is missing/, /--type full/],

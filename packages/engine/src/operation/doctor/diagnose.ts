@@ -2,13 +2,14 @@
 //
 // 1. What keeps the cluster from being recovered now is `failed`; what may come to that, or costs more than it must, is
 //    a `warning`. Failures stand first; among equals, what others hang on: permissions and configuration, the
-//    repository, space, backups, WAL, slots, the server, the clock.
+//    repository, space, backups, WAL, slots, the server, the canary, the clock.
 // 2. A finding says what was seen, what comes of it, and the command or line that mends it.
 // 3. What could not be looked at is no finding but where its failure is one.
 
 import type { Area, DoctorFacts } from './facts.ts';
 import { judgePlace } from '../copy/state.ts';
 import type { Finding } from './finding.ts';
+import { judgeCanary, TURN_ON } from '../canary/standing.ts';
 import { diagnoseRepository } from './diagnose-repository.ts';
 import { diagnoseServer } from './diagnose-server.ts';
 
@@ -22,6 +23,7 @@ const areas: readonly Area[] = [
   'copies',
   'slots',
   'server',
+  'canary',
   'clock',
   'versions',
 ];
@@ -41,6 +43,7 @@ export function diagnose(facts: DoctorFacts): readonly Finding[] {
     ...(facts.repository === undefined ? [] : diagnoseRepository(facts.repository, facts.now)),
     ...copies(facts),
     ...(facts.server === undefined ? [] : diagnoseServer(facts.server, facts)),
+    ...canary(facts),
     ...dataDirectory(facts),
   ];
   const rank = ({ severity, area }: Finding): number => (severity === 'failed' ? 0 : 100) + areas.indexOf(area);
@@ -70,6 +73,16 @@ const copies = ({ places }: DoctorFacts): readonly Finding[] =>
         : 'nothing new comes there, and nothing could be had from there';
     return status === 'ok' ? [] : [{ severity: status, area: 'copies', message, why, mend: hint }];
   });
+
+/** Off is told too: nobody misses it before the day on which it is too late. */
+function canary({ canary: found, canaryIntervalMs }: DoctorFacts): readonly Finding[] {
+  if (found === undefined) return [];
+  const { kind, status, message, hint } = judgeCanary(found, canaryIntervalMs);
+  if (status === 'ok' && kind !== 'off') return [];
+  const why = 'after a recovery nobody can tell exactly what was lost, and the RPO is told by clocks alone';
+  const told = kind === 'off' ? 'the canary is off' : `canary: ${message}`;
+  return [{ severity: 'warning', area: 'canary', message: told, why, mend: hint ?? TURN_ON }];
+}
 
 function dataDirectory({ dataDirectory: found }: DoctorFacts): readonly Finding[] {
   if (found === undefined || found.readable) return [];

@@ -1,6 +1,7 @@
 // What the doctor looks at, as plain data. A part that could not be looked at is undefined, and its failure is told.
 
 import type { SpillwayError } from '@spillway/contract';
+import type { CanaryFacts } from '../canary/standing.ts';
 import type { PlaceFacts } from '../copy/state.ts';
 
 export type Area =
@@ -11,6 +12,7 @@ export type Area =
   | 'copies'
   | 'server'
   | 'slots'
+  | 'canary'
   | 'space'
   | 'permissions'
   | 'clock'
@@ -25,6 +27,9 @@ export interface DoctorFacts {
   readonly files: readonly FileFacts[];
   readonly repository: RepositoryFacts | undefined;
   readonly server: ServerState | undefined;
+  readonly canary: CanaryFacts | undefined;
+  /** As configured; null where it is off. */
+  readonly canaryIntervalMs: number | null;
   /** Whether a replication connection is let in; undefined where it was not tried. */
   readonly mayReplicate: boolean | undefined;
   readonly dataDirectory: DataDirectoryFacts | undefined;

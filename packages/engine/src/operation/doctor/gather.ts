@@ -12,6 +12,7 @@ import { listManifests } from '../../repository/manifest-store.ts';
 import type { Repository } from '../../repository/repository.ts';
 import { folderOf } from '../../storage/port.ts';
 import type { ClusterSource } from '../backup/options.ts';
+import { lookAtCanary } from '../canary/standing.ts';
 import { lookAtPlace, type PlaceFacts, type PlaceToLookAt } from '../copy/state.ts';
 import { checkWal } from '../wal/check.ts';
 import type {
@@ -31,6 +32,7 @@ export interface GatherOptions {
   /** Undefined where nothing is known of the server. */
   readonly cluster: ClusterSource | undefined;
   readonly slot: string;
+  readonly canaryIntervalMs: number | null;
   readonly files: readonly FileFacts[];
   readonly places: readonly PlaceToLookAt[];
   readonly failures: readonly Failure[];
@@ -63,6 +65,13 @@ export async function gatherFacts(options: GatherOptions): Promise<DoctorFacts> 
           // Awaited here, before the session is closed.
           return await gatherServer(session, signal);
         });
+  const canary =
+    cluster === undefined || server === undefined
+      ? undefined
+      : await look('canary', 'canary', async () => {
+          await using session = await connect(cluster.connection, signal && { signal });
+          return await lookAtCanary(session, signal && { signal });
+        });
   const path = cluster?.dataDirectory ?? server?.dataDirectory;
   return {
     now: options.now(),
@@ -71,6 +80,8 @@ export async function gatherFacts(options: GatherOptions): Promise<DoctorFacts> 
     files,
     repository: stored,
     server: server?.state,
+    canary,
+    canaryIntervalMs: options.canaryIntervalMs,
     mayReplicate: cluster === undefined || server === undefined ? undefined : await tryReplication(cluster, signal),
     dataDirectory: path === undefined ? undefined : await readDataDirectory(path),
     places:

@@ -8,9 +8,10 @@
 
 import { execFile } from 'node:child_process';
 import { chown, mkdir, readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Report, SpillwayError } from '@spillway/contract';
+import { makePassable, refuseClosedWay } from '../restore/passage.ts';
 import { choosePort } from '../restore/port.ts';
 import { findPrograms, type RunningServer, startServer } from '../../postgres/server.ts';
 import type { ConnectionSettings } from '../../postgres/settings.ts';
@@ -71,11 +72,12 @@ export async function restoreDumpAnew(
   }
 }
 
-/** Throws SPW_FOLDER_NOT_EMPTY, SPW_POSTGRES_PROGRAM, SPW_RESTORE_FAILED, and what starting throws. */
+/** Throws SPW_FOLDER_NOT_EMPTY, SPW_FOLDER_CLOSED, SPW_POSTGRES_PROGRAM, SPW_RESTORE_FAILED, and what starting throws. */
 export async function makeServer(options: NewServerOptions): Promise<NewServer> {
   const { folder, major, user, signal, report } = options;
   const programs = await findPrograms({ ...options, major });
   const account = await emptyFolder(folder);
+  await refuseClosedWay([folder], account, signal);
   report({ type: 'progress', phase: 'making a server', done_bytes: 0, detail: folder });
   const words = ['-D', folder, '-U', user, '-E', 'UTF8', '--locale=C', '--data-checksums'];
   try {
@@ -111,6 +113,7 @@ export async function makeServer(options: NewServerOptions): Promise<NewServer> 
 
 /** Whom the server is to run as; undefined where that is us. */
 async function emptyFolder(folder: string): Promise<{ readonly uid: number; readonly gid: number } | undefined> {
+  await makePassable(dirname(folder));
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const [found] = await readdir(folder);
   if (found !== undefined) {

@@ -17,7 +17,7 @@ import { dirname, join } from 'node:path';
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { type ErrorCode, isSpillwayError, type Report, SpillwayError } from '@spillway/contract';
 import { CHUNK_ID_BYTES } from '../../format/chunk.ts';
-import type { Entry, FileEntry } from '../../format/entry.ts';
+import type { FileEntry } from '../../format/entry.ts';
 import { reportDetours, takeDetours } from '../../repository/elsewhere.ts';
 import type { RepositoryIndex } from '../../repository/index-store.ts';
 import type { Repository } from '../../repository/repository.ts';
@@ -34,6 +34,7 @@ import type { LayData, LayResult, LayTask } from './lay-worker.ts';
 import { findUnstoredWal, keepWal, walPlace } from './kept-wal.ts';
 import { pathOf, rootsOf } from './layout.ts';
 import { moveMarker, removeMarker, thisProcess, writeMarker } from './marker.ts';
+import { makePassable, ownerOf } from './passage.ts';
 import type { PlannedRestore } from './planned.ts';
 import { expectedPaths, NOTHING_THERE, removeAll, type Survey, survey } from './survey.ts';
 import { syncAbove, syncAll, syncFolder } from './sync.ts';
@@ -150,7 +151,7 @@ async function layFiles(options: RestoreOptions, step: (phase: string) => void):
   // Loading its module takes a while, which passes beside what comes first; over files that are there it may not be needed.
   await using early = plan.mode === 'fresh' ? newCrew(workers) : undefined;
   const asRoot = process.getuid?.() === 0;
-  const owner = asRoot ? firstFile(manifest.entries) : undefined;
+  const owner = asRoot ? ownerOf(manifest.entries) : undefined;
   await makeRoots(planned, repository.id, owner);
   step('preparing the folder');
   const there = plan.mode === 'fresh' ? NOTHING_THERE : await clear(planned, signal, step);
@@ -213,11 +214,6 @@ async function layFiles(options: RestoreOptions, step: (phase: string) => void):
   };
 }
 
-function firstFile(entries: Iterable<Entry>): FileEntry | undefined {
-  for (const entry of entries) if (entry.kind === 'file' && !LEFT_OUT.has(entry.path)) return entry;
-  return undefined;
-}
-
 /** Makes the folders that the backup goes into, and marks the first. */
 async function makeRoots(
   { manifest, plan, layout }: PlannedRestore,
@@ -236,8 +232,7 @@ async function makeRoots(
     });
   }
   for (const root of rootsOf(layout)) {
-    // The server's account must get through the folders above, which may be made here by root.
-    const firstMade = await mkdir(dirname(root), { recursive: true });
+    const firstMade = await makePassable(dirname(root));
     await mkdir(root, { recursive: true, mode: 0o700 });
     await syncAbove(root, firstMade);
     if (plan.mode === 'fresh' && root !== directory && (await readdir(root)).length > 0) throw notEmpty(root);

@@ -6,7 +6,7 @@
 //      failed a verification last
 //   4  the target itself must lie in that WAL (`reach.ts`)
 //   5  every chunk of the backup must be there; where one is not, the next older candidate is taken and that is said
-//   6  the roots must be free or ours, and the file systems large enough
+//   6  the roots must be free or ours, the account of the server able to get there, and the file systems large enough
 // A target that cannot be reached is an error here, never a fall back to another moment.
 
 import { isSpillwayError, SpillwayError } from '@spillway/contract';
@@ -24,7 +24,8 @@ import { countMissing, readText } from './content.ts';
 import { chooseMode, type FolderState, inspectFolder, type RestoreMode, refuseForeignRoots } from './folder.ts';
 import { refuseUnsafePlaces } from './guard.ts';
 import { findUnstoredWal } from './kept-wal.ts';
-import { isInside, type Layout, planLayout } from './layout.ts';
+import { isInside, type Layout, planLayout, rootsOf } from './layout.ts';
+import { findClosed, ownerOf, refuseClosedWay } from './passage.ts';
 import type { PlannedRestore, PlanOptions, RestorePlan } from './planned.ts';
 import { lastWanted, type Reached, reach, trimWay } from './reach.ts';
 import { expectDuration, reckonSpace } from './reckon.ts';
@@ -179,6 +180,9 @@ async function finish(options: PlanOptions, chosen: Chosen): Promise<PlannedRest
   });
   const there = await lookAt(options, layout, chosen);
   await refuseUnsafePlaces(layout, folderOf(options.repository.location), there.removed);
+  const owner = ownerOf(manifest.entries);
+  if (options.toStart === true) await refuseClosedWay(rootsOf(layout), owner, options.signal);
+  const closed = options.toStart === true ? undefined : await findClosed(rootsOf(layout), owner, options.signal);
   const unstored = state.kind === 'cluster' ? await findUnstoredWal(layout, wal) : [];
   const files = laidFiles(manifest, layout, selection, there.files);
   const wanted = wantedChunks(files, manifest.chunkIds.length / CHUNK_ID_BYTES);
@@ -266,6 +270,7 @@ async function finish(options: PlanOptions, chosen: Chosen): Promise<PlannedRest
         ? []
         : [`Databases that are left empty cannot be connected to, only dropped: ${selection.leftEmpty.join(', ')}.`]),
       ...recovery.notes,
+      ...(closed === undefined ? [] : [`It could not be started there: ${closed.why}. To start it, ${closed.hint}.`]),
     ],
   };
   return { plan, told: reached.told, manifest, index, wal, way: { ...way, steps }, layout, selection, recovery };

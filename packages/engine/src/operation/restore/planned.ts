@@ -34,6 +34,8 @@ export interface PlanOptions {
   /** What the server does when it has reached the target; `promote` by default. */
   readonly action?: TargetAction;
   readonly standby?: StandbyWish;
+  /** The server is started there once it is laid: a way that its account cannot go is an error, not a note. */
+  readonly toStart?: boolean;
   /** Compare what is there now, so that the plan knows what would be fetched: for a dry run. */
   readonly compare?: { readonly workers: number; readonly report: Report };
   readonly signal?: AbortSignal;

@@ -6,9 +6,10 @@
 // alone, never from what stands in it, so that no text leads anywhere else.
 
 import { randomBytes } from 'node:crypto';
-import { lstat, mkdir, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { lstat, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SpillwayError } from '@spillway/contract';
+import { makePassable } from '../restore/passage.ts';
 import { syncFolder } from '../restore/sync.ts';
 import type { Owner } from './owner.ts';
 
@@ -118,8 +119,7 @@ export function parseScratchMarker(text: string): ScratchMarker | undefined {
  */
 export async function makeScratchFolder(folder: string): Promise<string> {
   try {
-    // The server's account must get through it, which as root is another one.
-    await mkdir(folder, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
+    await makePassable(folder, 0o700);
     const at = await realpath(folder);
     const { uid } = await lstat(at);
     const mine = process.getuid?.();

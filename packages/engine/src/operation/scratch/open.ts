@@ -17,6 +17,7 @@ import type { Repository } from '../../repository/repository.ts';
 import { realPlace } from '../restore/guard.ts';
 import { holdPlan } from '../restore/hold-plan.ts';
 import { restore, type RestoreSummary } from '../restore/lay.ts';
+import { makePassable } from '../restore/passage.ts';
 import { planRestore } from '../restore/plan.ts';
 import type { PlanOptions, RestorePlan } from '../restore/planned.ts';
 import { anyFreePort, refuseBusyPort } from '../restore/port.ts';
@@ -128,7 +129,7 @@ export async function openScratch(options: ScratchOptions): Promise<Scratch> {
   };
   await writeScratchMarker(place, marker);
   try {
-    await mkdir(place.root, { mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
+    await makePassable(place.root, 0o700);
     return await bringUp(options, { place, marker, wishes, planned, phases, folder });
   } catch (error) {
     await removeScratch(place).catch((failure: unknown) => {
@@ -148,6 +149,7 @@ async function plan(options: ScratchOptions, place: ScratchPlace): Promise<reado
     target: options.target,
     targetDirectory: place.data,
     tablespacesInto: place.tablespaces,
+    toStart: true,
     ...(options.exclusive === undefined ? {} : { exclusive: options.exclusive }),
     ...(options.action === undefined ? {} : { action: options.action }),
     ...(options.timeline === undefined ? {} : { timeline: options.timeline }),
@@ -156,7 +158,7 @@ async function plan(options: ScratchOptions, place: ScratchPlace): Promise<reado
     signal: options.signal,
   };
   const planned = await planRestore(wishes).catch((error: unknown) => {
-    throw isSpillwayError(error, 'SPW_DISK_SPACE') ? told(options.cluster, error) : error;
+    throw isSpillwayError(error, 'SPW_DISK_SPACE', 'SPW_FOLDER_CLOSED') ? told(options.cluster, error) : error;
   });
   const needed = planned.plan.needed_bytes;
   const most = options.limits?.diskBytes ?? Number.POSITIVE_INFINITY;
@@ -318,6 +320,8 @@ function refuseLongSocket({ socket }: ScratchPlace): void {
 const HINTS: Readonly<Record<string, string>> = {
   SPW_DISK_SPACE:
     'free space there, or name a folder on a larger file system as scratch_directory in the configuration',
+  SPW_FOLDER_CLOSED:
+    'name another folder as scratch_directory in the configuration, or let that account pass the one that is named: chmod o+x',
   SPW_RECOVERY_FAILED:
     'what was restored is removed again; to read the whole log, restore it to stay: spillway restore --into FOLDER --start',
   SPW_RESTORE_FAILED: 'what was restored is removed again; mend that, and run this again',
