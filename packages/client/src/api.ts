@@ -3166,6 +3166,20 @@ export interface components {
                     hit_ratio: number | null;
                     deadlocks: number;
                 } | null;
+                statements: {
+                    /** Format: date-time */
+                    at: string;
+                    since: string | null;
+                    missing: string | null;
+                    top: {
+                        database: string | null;
+                        query: string;
+                        calls: number;
+                        total_ms: number;
+                        mean_ms: number;
+                        max_ms: number;
+                    }[];
+                } | null;
             }[];
             every_seconds: number;
             series: {
