@@ -120,7 +120,12 @@ function OfVerify({ document }: { readonly document: VerifyDocument }) {
       <Facts
         of={[
           ['Backups', plural(document.backups.length, 'backup')],
-          ['Read', `${bytes(document.bytes)} in ${plural(document.chunks, 'chunk')}`],
+          [
+            'Read',
+            document.chunks === 0
+              ? bytes(document.bytes)
+              : `${bytes(document.bytes)} in ${plural(document.chunks, 'chunk')}`,
+          ],
           ['Found', plural(document.findings_total, 'fault')],
           ...(restore === null
             ? []
