@@ -5,7 +5,8 @@
 // 3. What Node compiled of the sources is kept (NODE_COMPILE_CACHE): each file is a process of its own, with workers and
 //    commands that it starts, and would strip the types of the same three hundred modules each time.
 // 4. Commands that tests start are those of a release, made first: one opens a handful of files where the checkout's opens four
-//    hundred, and there are thousands of them.
+//    hundred, and there are thousands of them. So do the engine's worker threads (test/joined-workers.ts), and the processes that
+//    its tests start and kill, which are joined in the same way.
 // 5. Temporary files are in memory where there is room: clusters and repositories come and go by the hundred, and all that
 //    a disk adds is the wait for each of their syncs. TMPDIR, where it is set, decides. Data directories of the tests' servers
 //    are copies of a few templates (packages/lab/src/template.ts).
@@ -19,6 +20,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { run } from 'node:test';
 import { inspect, promisify } from 'node:util';
+import { joinPrograms } from './build/join.ts';
 
 const PATTERNS = ['packages', 'apps', 'demo', 'bench', 'tools'].map((folder) => `${folder}/**/*.test.ts`);
 /** One more than there are cores: much of a test waits for the disk, or for a server to start. */
@@ -70,6 +72,14 @@ const release = join(root, 'node_modules', '.cache', 'release-under-test');
 if (files.some((path) => /\/test\/|\/demo\//.test(path))) {
   await promisify(execFile)(process.execPath, [join(root, 'tools', 'build.ts'), release], { cwd: root });
   process.env['PROGRAM_UNDER_TEST'] = join(release, 'bin', 'spillway.js');
+  const processes = join(root, 'node_modules', '.cache', 'processes-under-test');
+  await rm(processes, { recursive: true, force: true });
+  const programs = await Array.fromAsync(glob('packages/engine/test/*-process.ts', { cwd: root }));
+  await joinPrograms(
+    programs.map((path) => join(root, path)),
+    processes,
+  );
+  process.env['PROCESSES_UNDER_TEST'] = processes;
 }
 
 // The embedded server's copy stays from one run to the next.
@@ -104,7 +114,13 @@ const record = (file: string | undefined): FileRecord => {
 };
 
 const names: string[] = [];
-const stream = run({ files: inOrder(files), concurrency: FILES_AT_ONCE, timeout: FILE_TIMEOUT_MS, cwd: root });
+const stream = run({
+  files: inOrder(files),
+  execArgv: ['--import', new URL('./test/joined-workers.ts', import.meta.url).href],
+  concurrency: FILES_AT_ONCE,
+  timeout: FILE_TIMEOUT_MS,
+  cwd: root,
+});
 stream.on('test:start', ({ name, nesting }) => {
   names[nesting] = name;
 });
