@@ -41,7 +41,8 @@ test('the commands of the README’s tour work one after the other, and bring ba
 
 /** A process group of its own, so that what the script left in the background ends with it. */
 async function shell(script: string, folder: string): Promise<{ readonly code: number; readonly out: string }> {
-  const environment = { ...process.env, NODE: process.execPath, SPILLWAY: join(root, 'packages/cli/bin/spillway.js') };
+  const program = process.env['PROGRAM_UNDER_TEST'] ?? join(root, 'packages/cli/bin/spillway.js');
+  const environment = { ...process.env, NODE: process.execPath, SPILLWAY: program };
   const child = spawn('/bin/bash', ['-c', script], { cwd: folder, env: environment, detached: true });
   let out = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (out += text.toString()));

@@ -5,20 +5,25 @@
 // 3. What Node compiled of the sources is kept (NODE_COMPILE_CACHE): each file is a process of its own, with workers and
 //    commands that it starts, and would strip the types of the same three hundred modules each time.
 // 4. Commands that tests start are those of a release, made first: one opens a handful of files where the checkout's opens four
-//    hundred, and there are thousands of them.
+//    hundred, and there are thousands of them. So do the engine's worker threads (test/joined-workers.ts), and the processes that
+//    its tests start and kill, which are joined in the same way.
 // 5. Temporary files are in memory where there is room: clusters and repositories come and go by the hundred, and all that
 //    a disk adds is the wait for each of their syncs. TMPDIR, where it is set, decides. Data directories of the tests' servers
 //    are copies of a few templates (packages/lab/src/template.ts).
 // 6. The slow files begin first, so that no core ends with one of them alone.
-// 7. Where CI is set, a skipped test counts as a failure: there everything that a test needs is installed.
+// 7. `--times` ends with the files that took most processor time, which is what bounds a whole run.
+// 8. Told to stop, it stops what it started, waits for that, and removes its folder.
+// 9. Where CI is set, a skipped test counts as a failure: there everything that a test needs is installed.
 
 import { execFile } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import { chmod, glob, mkdir, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises';
+import { chmod, glob, mkdir, mkdtemp, readdir, readFile, rm, statfs, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { run } from 'node:test';
 import { inspect, promisify } from 'node:util';
+import { descendantsOf, isAlive, killTree, signalProcess, untilGone } from '@spillway/lab';
+import { joinPrograms } from './build/join.ts';
 
 const PATTERNS = ['packages', 'apps', 'demo', 'bench', 'tools'].map((folder) => `${folder}/**/*.test.ts`);
 /** One more than there are cores: much of a test waits for the disk, or for a server to start. */
@@ -53,11 +58,14 @@ const MEMORY_FOLDER = '/dev/shm';
 /** The whole suite was seen to need a quarter of it at once. */
 const MEMORY_NEEDED_BYTES = 6 * 1024 ** 3;
 const FILE_TIMEOUT_MS = 15 * 60_000;
+const END_WITHIN_MS = 10_000;
+const TIMES_SHOWN = 30;
 const OUTPUT_SHOWN_MAX = 200;
 
 const root = join(import.meta.dirname, '..');
 process.env['NODE_COMPILE_CACHE'] ??= join(root, 'node_modules', '.cache', 'compiled');
-const wanted = process.argv.slice(2);
+const withTimes = process.argv.includes('--times');
+const wanted = process.argv.slice(2).filter((word) => word !== '--times');
 const strict = process.env['CI'] !== undefined && process.env['CI'] !== '' && process.env['CI'] !== 'false';
 
 const files: string[] = [];
@@ -67,9 +75,17 @@ for await (const path of glob(PATTERNS, { cwd: root, exclude: (name) => name ===
 
 /** Below node_modules, so that what a release does not bundle is found. */
 const release = join(root, 'node_modules', '.cache', 'release-under-test');
-if (files.some((path) => /\/test\/|\/demo\//.test(path))) {
+if (process.env['PROGRAM_UNDER_TEST'] === undefined && files.some((path) => /\/test\/|\/demo\//.test(path))) {
   await promisify(execFile)(process.execPath, [join(root, 'tools', 'build.ts'), release], { cwd: root });
   process.env['PROGRAM_UNDER_TEST'] = join(release, 'bin', 'spillway.js');
+  const processes = join(root, 'node_modules', '.cache', 'processes-under-test');
+  await rm(processes, { recursive: true, force: true });
+  const programs = await Array.fromAsync(glob('packages/engine/test/*-process.ts', { cwd: root }));
+  await joinPrograms(
+    programs.map((path) => join(root, path)),
+    processes,
+  );
+  process.env['PROCESSES_UNDER_TEST'] = processes;
 }
 
 // The embedded server's copy stays from one run to the next.
@@ -80,12 +96,21 @@ process.env['TMPDIR'] = temporary;
 const templates = join(temporary, 'templates');
 await mkdir(templates);
 process.env['SPILLWAY_LAB_TEMPLATES'] = templates;
+const times = join(temporary, 'times');
+await mkdir(times);
+process.env['TIMES_FOLDER'] = times;
 process.once('exit', () => rmSync(temporary, { recursive: true, force: true, maxRetries: 3 }));
+const stopping = new AbortController();
 for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ] as const) {
-  process.once(signal, () => process.exit(code));
+  // More than once: a terminal tells the whole group, and npm tells us again.
+  process.on(signal, () => {
+    if (stopping.signal.aborted) return;
+    console.log(`\n${signal}: stopping`);
+    void endAll().finally(() => process.exit(code));
+  });
 }
 
 interface FileRecord {
@@ -104,7 +129,17 @@ const record = (file: string | undefined): FileRecord => {
 };
 
 const names: string[] = [];
-const stream = run({ files: inOrder(files), concurrency: FILES_AT_ONCE, timeout: FILE_TIMEOUT_MS, cwd: root });
+const stream = run({
+  files: inOrder(files),
+  execArgv: [
+    ...['--import', new URL('./test/joined-workers.ts', import.meta.url).href],
+    ...(withTimes ? ['--import', new URL('./test/processor-time.ts', import.meta.url).href] : []),
+  ],
+  signal: stopping.signal,
+  concurrency: FILES_AT_ONCE,
+  timeout: FILE_TIMEOUT_MS,
+  cwd: root,
+});
 stream.on('test:start', ({ name, nesting }) => {
   names[nesting] = name;
 });
@@ -134,7 +169,7 @@ stream.on('test:diagnostic', ({ file, message, nesting }) => {
   if (nesting > 0 && file !== undefined) record(file).output.push(`${message}\n`);
 });
 stream.on('test:summary', ({ file, duration_ms: milliseconds }) => {
-  if (file === undefined) return;
+  if (file === undefined || stopping.signal.aborted) return;
   const { passed, skipped, failures } = record(file);
   const counts = `${passed} passed${failures.length > 0 ? `, ${failures.length} FAILED` : ''}${skipped > 0 ? `, ${skipped} skipped` : ''}`;
   console.log(
@@ -142,6 +177,8 @@ stream.on('test:summary', ({ file, duration_ms: milliseconds }) => {
   );
 });
 for await (const event of stream) void event;
+// Whoever was told to stop has nothing to say of tests that were stopped.
+if (stopping.signal.aborted) await new Promise(() => undefined);
 
 for (const [file, { failures, output }] of records) {
   if (failures.length === 0) continue;
@@ -149,6 +186,8 @@ for (const [file, { failures, output }] of records) {
   for (const failure of failures) console.log(indented(failure));
   if (output.length > 0) console.log(`  what it printed last:\n${indented(output.join('').trimEnd())}`);
 }
+
+if (withTimes) await tellTimes();
 
 const sum = (count: (of: FileRecord) => number): number =>
   [...records.values()].reduce((total, of) => total + count(of), 0);
@@ -176,6 +215,27 @@ async function memoryFolder(): Promise<string | undefined> {
     }
   } catch {
     return undefined;
+  }
+}
+
+/** Those whose parents end meanwhile are ours all the same, so all are told at once. */
+async function endAll(): Promise<void> {
+  const family = descendantsOf(process.pid);
+  stopping.abort();
+  for (const { pid } of family) signalProcess(pid, 'SIGTERM');
+  await untilGone(family, END_WITHIN_MS).catch(() => undefined);
+  for (const mark of [...family.filter(isAlive), ...descendantsOf(process.pid)]) await killTree(mark);
+}
+
+async function tellTimes(): Promise<void> {
+  const taken: { readonly file: string; readonly seconds: number }[] = [];
+  for (const name of await readdir(times)) {
+    taken.push(JSON.parse(await readFile(join(times, name), 'utf8')) as { file: string; seconds: number });
+  }
+  const total = taken.reduce((sum, { seconds }) => sum + seconds, 0);
+  console.log(`\nprocessor time, ${total.toFixed(0)} s in all, most of it in`);
+  for (const { file, seconds } of taken.toSorted((left, right) => right.seconds - left.seconds).slice(0, TIMES_SHOWN)) {
+    console.log(`${seconds.toFixed(1).padStart(7)} s  ${relative(root, file)}`);
   }
 }
 

@@ -8,7 +8,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { type ErrorDocument, exitCodes } from '@spillway/contract';
 
-const PROGRAM = join(import.meta.dirname, '..', '..', 'packages', 'cli', 'bin', 'spillway.js');
+/** Of the release that `npm test` made, or of the checkout. */
+const PROGRAM =
+  process.env['PROGRAM_UNDER_TEST'] ?? join(import.meta.dirname, '..', '..', 'packages', 'cli', 'bin', 'spillway.js');
 const END_WITHIN_MS = 120_000;
 const OUTPUT_KEPT = 1_000_000;
 const KNOWN_CODES: ReadonlySet<number> = new Set(Object.values(exitCodes));

@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type LabCluster, startCluster } from '@spillway/lab';
+import { lightenPassphrase } from '../../packages/engine/test/light-slot.ts';
 import type { CommandPlace } from './command.ts';
 import { documentOf } from './command.ts';
 import { prepareWork } from './writers.ts';
@@ -71,6 +72,7 @@ export async function makeScene(options: { readonly major?: number }): Promise<S
   const repository = join(store, 'repository');
   const place = await placeFor('spillway', repository);
   await documentOf(place, ['init']);
+  await lightenPassphrase(folder, repository);
   await prepareWork(cluster);
   const owned = stack.move();
   let copies = 0;

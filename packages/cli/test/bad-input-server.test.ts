@@ -9,6 +9,7 @@ import { after, before, suite, test } from 'node:test';
 import type { BackupsDocument, InitDocument, WalReport } from '@spillway/contract';
 import { errorDocument } from '@spillway/contract/schemas';
 import { freePort, type LabCluster, startCluster } from '@spillway/lab';
+import { lightenPassphrase } from '../../engine/test/light-slot.ts';
 import { type Ended, makeWorkplace, type Workplace } from './spawned.ts';
 
 const passphrase = randomBytes(33).toString('base64url');
@@ -79,6 +80,7 @@ before(async () => {
     writeFile(join(place.folder, name), text, { mode: 0o600 });
   await write('spillway.yaml', configuration());
   const { recovery_key: recoveryKey } = await done<InitDocument>(['init']);
+  await lightenPassphrase(place.folder);
   secrets.push(recoveryKey);
   await done(['backup', '--type', 'full']);
   const receiver = place.start(['wal', 'receive', '--json', '--debug', '--verbose']);

@@ -23,6 +23,7 @@ import { commandDocuments } from '@spillway/contract/schemas';
 import { checkExportedEvidence } from '@spillway/engine';
 import { freePort, type LabCluster, startCluster } from '@spillway/lab';
 import pg from 'pg';
+import { lightenPassphrase } from '../../engine/test/light-slot.ts';
 import { type Ended, makeWorkplace, type Workplace } from './spawned.ts';
 
 /** Not run here: they want client programs, a policy or a second key; `dump` and `evidence` have tests beside this one. */
@@ -131,6 +132,7 @@ test('a backup with its WAL, from init to restore, and the doctor at each step',
   assert.ok(first.looked_at.includes('server'), 'a repository that is not there hides no server');
 
   await run('init');
+  await lightenPassphrase(place.folder);
   await run('check');
   const bare = await doctor(1);
   assert.ok(bare.findings.some(({ message }) => message === 'there is no backup'));

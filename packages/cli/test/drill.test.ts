@@ -20,6 +20,7 @@ import { openRepository, openScratch, type ScratchLimits } from '@spillway/engin
 import { type LabCluster, startCluster } from '@spillway/lab';
 import { readDrillFile } from '../src/drill-file.ts';
 import { parseTarget } from '../src/target.ts';
+import { lightenPassphrase } from '../../engine/test/light-slot.ts';
 import { type Ended, makeWorkplace, type Workplace } from './spawned.ts';
 
 const WAIT_MS = 30_000;
@@ -73,6 +74,7 @@ clusters:
 `,
   );
   assert.equal((await place.run(['init'])).code, 0);
+  await lightenPassphrase(place.folder);
   receiving = place.start(['wal', 'receive']);
   await until('WAL to be received', async () => {
     const [row] = await cluster.query<{ there: boolean }>(

@@ -25,6 +25,7 @@ import {
   startCluster,
 } from '@spillway/lab';
 import type { z } from 'zod';
+import { lightenPassphrase } from '../../engine/test/light-slot.ts';
 import { type Ended, makeWorkplace, mainFile, type Workplace } from './spawned.ts';
 
 const TOOLS = '/usr/lib/postgresql/15/bin';
@@ -62,6 +63,7 @@ clusters:
     await client.end();
     const made = await place.run(['init']);
     assert.equal(made.code, 0, made.stderr);
+    await lightenPassphrase(place.folder);
   });
   after(async () => {
     await place?.[Symbol.asyncDispose]();

@@ -11,6 +11,7 @@ import {
   initDocument,
 } from '@spillway/contract/schemas';
 import type { z } from 'zod';
+import { lightenPassphrase } from '../../engine/test/light-slot.ts';
 import { makeWorkplace, type Workplace } from './spawned.ts';
 
 const configuration = `repository:
@@ -51,6 +52,7 @@ async function json<Schema extends z.ZodType>(
 
 test('init tells the public key, and a repository without evidence has no head and shows nothing', async () => {
   const { evidence_public_key: told } = await json(place, initDocument, 0, 'init');
+  await lightenPassphrase(place.folder);
   publicKey = told;
   const head = JSON.parse(await readFile(join(place.folder, 'repository/spillway.json'), 'utf8')) as Record<
     string,

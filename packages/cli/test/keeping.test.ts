@@ -26,6 +26,7 @@ import {
 } from '@spillway/contract/schemas';
 import { type LabCluster, startCluster } from '@spillway/lab';
 import type { z } from 'zod';
+import { lightenPassphrase } from '../../engine/test/light-slot.ts';
 import { makeWorkplace, type Workplace } from './spawned.ts';
 
 let place: Workplace;
@@ -51,6 +52,7 @@ clusters:
   });
   const init = await place.run(['init']);
   assert.equal(init.code, 0, init.stderr);
+  await lightenPassphrase(place.folder);
   for (let n = 0; n < 3; n++) made.push((await json(backupDocument, 'backup')).id);
 });
 after(async () => {

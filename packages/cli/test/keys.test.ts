@@ -17,6 +17,7 @@ import {
 } from '@spillway/contract/schemas';
 import { startFakeKms } from '@spillway/lab';
 import type { z } from 'zod';
+import { lightenPassphrase } from '../../engine/test/light-slot.ts';
 import { makeWorkplace, type Workplace } from './spawned.ts';
 
 const configuration = (secret: string): string => `repository:
@@ -39,6 +40,7 @@ before(async () => {
     wrong: 'a passphrase that opens nothing at all',
   });
   const { recovery_key: key } = await json(initDocument, 'init');
+  await lightenPassphrase(place.folder);
   await writeFile(join(place.folder, 'recovery-key'), `${key}\n`, { mode: 0o600 });
 });
 after(() => place?.[Symbol.asyncDispose]());

@@ -30,6 +30,7 @@ import {
   runCanary,
 } from '@spillway/engine';
 import { adoptCluster, freePort, type LabCluster, seededRandom, startCluster } from '@spillway/lab';
+import { lightenPassphrase } from '../../engine/test/light-slot.ts';
 import { makeWorkplace, type Workplace } from './spawned.ts';
 
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
@@ -66,6 +67,7 @@ before(async () => {
   await chmod(place.folder, 0o755);
   await configure();
   await run('init', [0]);
+  await lightenPassphrase(place.folder);
   const location = { kind: 'filesystem', path: join(place.folder, 'repository') } as const;
   repository = await openRepository({ location, secret: { kind: 'passphrase', passphrase } });
 });

@@ -8,6 +8,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { walPushDocument } from '@spillway/contract/schemas';
+import { lightenPassphrase } from '../../engine/test/light-slot.ts';
 import { type Ended, makeWorkplace, type Workplace } from './spawned.ts';
 
 const SIZE = 1024 * 1024;
@@ -51,6 +52,7 @@ before(async () => {
   await mkdir(join(place.folder, 'pg_wal/archive_status'), { recursive: true });
   const made = await place.run(['init']);
   assert.equal(made.code, 0, made.stderr);
+  await lightenPassphrase(place.folder);
   for (const segment of [3, 4, 5]) await ready(segment);
 });
 after(() => place[Symbol.asyncDispose]());

@@ -9,6 +9,7 @@ import { parseConfiguration } from '@spillway/contract/schemas';
 import { readStatus } from '@spillway/control';
 import { openRepository, type Repository } from '@spillway/engine';
 import { type LabCluster, startCluster } from '@spillway/lab';
+import { lightenPassphrase } from '../../engine/test/light-slot.ts';
 import { mainFile, makeWorkplace, type Workplace } from '../../cli/test/spawned.ts';
 export { systemClock } from '../src/clock.ts';
 import { type Clock, type Service, startService, type Watch } from '../src/index.ts';
@@ -130,6 +131,7 @@ export async function makeStage(): Promise<Stage> {
   await configure();
   const init = await place.run(['init']);
   assert.equal(init.code, 0, init.stderr);
+  await lightenPassphrase(place.folder);
   const running: Running[] = [];
 
   const start = async (clock: Clock, over: Overlay = {}): Promise<Running> => {

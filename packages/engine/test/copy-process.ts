@@ -6,6 +6,7 @@ import { isSpillwayError } from '@spillway/contract';
 import { copy, Repository } from '../src/index.ts';
 import type { RepositoryHandle } from '../src/repository/repository.ts';
 import type { FaultPlan, StorageLocation } from '../src/storage/port.ts';
+import { processFile } from './process-file.ts';
 
 export interface CopyOrder {
   readonly source: RepositoryHandle;
@@ -22,7 +23,7 @@ export interface CopyEnd {
 }
 
 export async function copyElsewhere(order: CopyOrder): Promise<CopyEnd | undefined> {
-  const child: ChildProcess = fork(import.meta.filename, ['copy'], { serialization: 'advanced' });
+  const child: ChildProcess = fork(processFile(import.meta.filename), ['copy'], { serialization: 'advanced' });
   let end: CopyEnd | undefined;
   child.on('message', (message: CopyEnd) => {
     end = message;

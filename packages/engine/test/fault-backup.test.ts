@@ -7,13 +7,13 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { type LabCluster, startCluster } from '@spillway/lab';
 import { backup, initRepository, openRepository, type Repository } from '../src/index.ts';
 import type { End, Order } from './fault-process.ts';
+import { processFile } from './process-file.ts';
 import { WholeBackups } from './whole-backups.ts';
 
-const PROCESS = fileURLToPath(new URL('./fault-process.ts', import.meta.url));
+const PROCESS = processFile(join(import.meta.dirname, 'fault-process.ts'));
 const PASSPHRASE = 'a passphrase for backups that die on the way';
 const CLUSTER = 'main';
 /** No backup of so small a cluster makes more puts; one that did would make the sweep end unfinished. */

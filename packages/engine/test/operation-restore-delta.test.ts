@@ -23,7 +23,7 @@ import {
   truncate,
   writeFile,
 } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { amcheck, differences, fingerprint, type Fingerprint, flipBit, type LabCluster } from '@spillway/lab';
 import type { BackupSummary } from '../src/format/manifest.ts';
@@ -37,6 +37,7 @@ import { manifestName } from '../src/format/names.ts';
 import { readManifest } from '../src/repository/manifest-store.ts';
 import { Repository } from '../src/repository/repository.ts';
 import { makeStage, type Stage } from './operation-stage.ts';
+import { processFile } from './process-file.ts';
 import type { RestoreEnd, RestoreOrder } from './restore-process.ts';
 
 describe('a restore in place', () => {
@@ -406,7 +407,7 @@ describe('a restore in place', () => {
 
 /** Undefined where it was killed. */
 async function perform(order: RestoreOrder): Promise<RestoreEnd | undefined> {
-  const child = fork(join(dirname(import.meta.filename), 'restore-process.ts'), {
+  const child = fork(processFile(join(import.meta.dirname, 'restore-process.ts')), {
     serialization: 'advanced',
   });
   const { promise, resolve, reject } = Promise.withResolvers<RestoreEnd | undefined>();

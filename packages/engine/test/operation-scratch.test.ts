@@ -19,6 +19,7 @@ import {
 } from '../src/index.ts';
 import { connect } from '../src/postgres/connection.ts';
 import { makeStage, type Stage } from './operation-stage.ts';
+import { processFile } from './process-file.ts';
 import type { ScratchOrder } from './scratch-process.ts';
 import { waitFor } from './throwaway.ts';
 
@@ -220,7 +221,7 @@ suite('a scratch cluster', () => {
 
 /** Ends when the process was killed; fails where it says something before. */
 async function orderAndWait(order: ScratchOrder): Promise<void> {
-  const child = fork(join(import.meta.dirname, 'scratch-process.ts'), {
+  const child = fork(processFile(join(import.meta.dirname, 'scratch-process.ts')), {
     serialization: 'advanced',
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });

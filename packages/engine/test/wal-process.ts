@@ -2,11 +2,11 @@
 // each position that it reached, and each notice; SIGTERM stops it as the command line does.
 
 import { type ChildProcess, fork } from 'node:child_process';
-import { join } from 'node:path';
 import type { OperationEvent } from '@spillway/contract';
 import { type ReceivePosition, receiveWal, Repository } from '../src/index.ts';
 import type { ReceiveOptions } from '../src/operation/wal/receive.ts';
 import type { RepositoryHandle } from '../src/repository/repository.ts';
+import { processFile } from './process-file.ts';
 
 export type ReceiverOrder = Omit<ReceiveOptions, 'repository' | 'signal' | 'report' | 'onPosition'> & {
   readonly handle: RepositoryHandle;
@@ -25,7 +25,7 @@ export interface ReceiverProcess extends AsyncDisposable {
 }
 
 export function startReceiver(order: ReceiverOrder): ReceiverProcess {
-  const child = fork(join(import.meta.dirname, 'wal-process.ts'), ['receive'], { serialization: 'advanced' });
+  const child = fork(processFile(import.meta.filename), ['receive'], { serialization: 'advanced' });
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const events: OperationEvent[] = [];
   let position: ReceivePosition | undefined;

@@ -14,14 +14,15 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { isSpillwayError, SpillwayError } from '@spillway/contract';
 import { type FaultProxy, type Random, seededPlan, type WireFault, wireFaults } from '@spillway/lab';
 import { checkWal, copy, expire, listBackups, Repository, verify } from '../src/index.ts';
 import { parseLsn } from '../src/postgres/lsn.ts';
 import { type S3Location, type StorageLocation, storageVerbs } from '../src/storage/port.ts';
 import type { Stage } from './operation-stage.ts';
+import { processFile } from './process-file.ts';
 import type { ElsewhereGiven, ElsewhereTold } from './wire-process.ts';
 
 export const pieces = [
@@ -176,7 +177,7 @@ async function expireElsewhere(state: State, killAfterMs: number | undefined): P
     kept: KEPT,
     skewMs: random.between(-HOUR_MS, HOUR_MS),
   };
-  const script = fileURLToPath(new URL('./wire-process.ts', import.meta.url));
+  const script = processFile(join(import.meta.dirname, 'wire-process.ts'));
   const child = spawn(process.execPath, [script, JSON.stringify(given)], { stdio: ['ignore', 'pipe', 'inherit'] });
   const timer = killAfterMs === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), killAfterMs);
   try {

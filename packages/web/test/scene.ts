@@ -7,6 +7,7 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort, startCluster, type LabCluster } from '@spillway/lab';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+import { lightenPassphrase } from '../../engine/test/light-slot.ts';
 import { makeWorkplace, type Workplace } from '../../cli/test/spawned.ts';
 
 export const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
@@ -105,6 +106,7 @@ export async function makeScene(schedules: object = {}, shape: Shape = {}): Prom
   await configure(0, shape);
   const init = await place.run(['init']);
   assert.equal(init.code, 0, init.stderr);
+  await lightenPassphrase(place.folder);
 
   let running: {
     readonly child: { readonly kill: (signal: NodeJS.Signals) => boolean };

@@ -1,10 +1,11 @@
 // A piece of work in a process of its own, and what can be done to it from outside.
 
 import { type ChildProcess, fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import type { End, Order } from '../../../packages/engine/test/fault-process.ts';
+import { processFile } from '../../../packages/engine/test/process-file.ts';
 
-const PROCESS = fileURLToPath(new URL('../../../packages/engine/test/fault-process.ts', import.meta.url));
+const PROCESS = processFile(join(import.meta.dirname, '../../../packages/engine/test/fault-process.ts'));
 const END_WITHIN_MS = 120_000;
 
 /** `end` is undefined where the process was killed before it could say. */

@@ -32,9 +32,15 @@ export const DATA_KEY_BYTES = 32;
 export const PASSPHRASE_CHARACTERS_MIN = 32;
 
 /** A passphrase has at least 32 characters, so scrypt only has to slow guessing down, and every command pays for it. */
-const SCRYPT = { n: 32768, r: 8, p: 1 } as const;
+const SCRYPT: ScryptCost = { n: 32768, r: 8, p: 1 };
 /** A slot is clear text that anybody may have written: this much work and memory (1 GiB) is the most it can ask for. */
 const SCRYPT_MAX = { n: 1 << 20, r: 8, p: 16 } as const;
+
+export interface ScryptCost {
+  readonly n: number;
+  readonly r: number;
+  readonly p: number;
+}
 
 /** Data keys by their numbers; the highest one seals what is written from now on. Plain data: workers get it too. */
 export interface KeyRing {
@@ -127,6 +133,7 @@ export async function wrapKeyRing(
   secret: Secret,
   createdAt: string,
   label?: string,
+  cost = SCRYPT,
 ): Promise<KeySlot> {
   const characters = secret.kind === 'passphrase' ? Array.from(secret.passphrase).length : PASSPHRASE_CHARACTERS_MIN;
   if (characters < PASSPHRASE_CHARACTERS_MIN) {
@@ -136,7 +143,7 @@ export async function wrapKeyRing(
   }
   const salt = randomBytes(SALT_BYTES).toString('base64');
   const id = randomUUID();
-  const { kdf, key } = await newSlotKey(secret, salt, repository, id);
+  const { kdf, key } = await newSlotKey(secret, salt, repository, id, cost);
   const slot = {
     format: FORMAT_VERSION,
     repository,
@@ -203,6 +210,7 @@ async function newSlotKey(
   salt: string,
   repository: string,
   slot: string,
+  cost: ScryptCost,
 ): Promise<{ readonly kdf: KeySlot['kdf']; readonly key: Buffer }> {
   if (secret.kind === 'aws-kms') {
     const plain = new Uint8Array(randomBytes(DATA_KEY_BYTES));
@@ -212,7 +220,7 @@ async function newSlotKey(
   }
   const kdf =
     secret.kind === 'passphrase'
-      ? ({ name: 'scrypt', ...SCRYPT, salt } as const)
+      ? ({ name: 'scrypt', ...cost, salt } as const)
       : ({ name: 'hkdf-sha256', salt } as const);
   const key = await slotKey({ kdf, repository, slot }, secret);
   if (key === undefined) throw new SpillwayError('SPW_INTERNAL', 'a new key slot has no key');
