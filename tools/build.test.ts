@@ -36,6 +36,18 @@ test('every worker that anything starts lies beside it', async () => {
   assert.ok(workers.length >= 8, workers.join());
 });
 
+test('what a process keeps of its sources is small: a byte a character, and of zod no language but ours', async () => {
+  const [wide, languages]: [string[], string[]] = [[], []];
+  for (const name of await readdir(join(folder, 'dist'))) {
+    if (!name.endsWith('.js')) continue;
+    const code = await readFile(join(folder, 'dist', name), 'latin1');
+    if (/[^\0-\x7f]/.test(code)) wide.push(name);
+    languages.push(...(code.match(/zod\/v4\/locales\/[\w-]+(?=\.js)/g) ?? []));
+  }
+  assert.deepEqual(wide, []);
+  assert.deepEqual(languages, ['zod/v4/locales/en']);
+});
+
 test('it says what it is, makes a repository and tells its errors', async () => {
   const manifest = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as { readonly version: string };
   assert.equal((await run(process.execPath, [program, '--version'])).stdout.trim(), manifest.version);

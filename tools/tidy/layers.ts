@@ -5,7 +5,8 @@
 // 2. A package is entered by its name, so through src/index.ts, never by a path into it. The contract has two more entries,
 //    `@spillway/contract/configuration` and `/schemas`, which load zod: the engine, and with it every worker thread, does without.
 //    The first has what every command wants of them; the second makes two hundred schemas more.
-//    `@spillway/engine/ahead` begins to open a repository before the rest of the engine is loaded.
+//    `@spillway/engine/ahead` begins to open a repository before the rest of the engine is loaded; `@spillway/daemon/thrift` is
+//    for receivers, which have no use for the rest of the service.
 // 3. In the engine: format and codec do no I/O, storage knows no repository, repository no PostgreSQL, postgres no
 //    repository and no storage; operation joins them.
 // 4. The monitor in apps/ is a foreign program: it knows none of our packages, and none of them knows it. Its tests may
@@ -26,6 +27,7 @@ const packageNames: Readonly<Record<string, string>> = {
 /** Entries beside the name itself, and the packages that may not take them. */
 const furtherEntries: Readonly<Record<string, readonly string[]>> = {
   '@spillway/engine/ahead': ['contract', 'client', 'lab', 'web', 'daemon', 'control'],
+  '@spillway/daemon/thrift': ['contract', 'client', 'engine', 'control', 'lab', 'web'],
   '@spillway/contract/configuration': ['engine', 'client', 'lab', 'web'],
   '@spillway/contract/schemas': ['engine', 'client', 'lab', 'web'],
 };

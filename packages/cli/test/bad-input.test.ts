@@ -4,7 +4,7 @@ import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { configCheckDocument, configShowDocument, errorDocument, explainDocument } from '@spillway/contract/schemas';
-import { z } from 'zod';
+import * as z from 'zod';
 import { mainFile, makeWorkplace } from './spawned.ts';
 
 const sound = `repository:

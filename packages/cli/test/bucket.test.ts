@@ -14,7 +14,7 @@ import {
   tierDocument,
 } from '@spillway/contract/schemas';
 import { s3ServerInstalled, startS3Server } from '@spillway/lab';
-import { z } from 'zod';
+import * as z from 'zod';
 import { makeWorkplace } from './spawned.ts';
 
 const passphrase = 'correct horse battery staple, and more of it';

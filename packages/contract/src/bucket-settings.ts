@@ -1,6 +1,6 @@
 // `repository.s3`: how a bucket is reached, how objects lie in it, and how hard it is tried.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseByteSize } from './quantity.ts';
 import { objectKinds, s3Defaults } from './s3.ts';
 import { duration, milliseconds, MINUTE, secret, text, wholeNumber, yesOrNo } from './setting-forms.ts';

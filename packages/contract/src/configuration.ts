@@ -6,7 +6,7 @@
 // 3. Secrets are never values: only where to get them from. No message repeats a value, so a misplaced secret stays dark.
 // 4. `parseConfiguration` gives the whole configuration with its defaults, or every problem with its key path.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { s3, type S3Configuration } from './bucket-settings.ts';
 import { notifications } from './notification-settings.ts';
 import { isS3Url, parseS3Url } from './s3.ts';

@@ -6,7 +6,7 @@
 // 3. What is compared with the source needs the moment of the source: `equals_source` goes with `target: latest` alone, and
 //    all such checks ask one database, since a snapshot is of one.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Milliseconds } from './quantity.ts';
 import { duration, MINUTE, milliseconds, text, wholeNumber } from './setting-forms.ts';
 import { type ConfigurationProblem, plainMessage, settingProblems } from './setting-problems.ts';

@@ -2,7 +2,7 @@
 //
 // What a channel is reached by (a webhook's URL has a secret in it, a routing key is one) is only ever where to get it from.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { duration, milliseconds, MINUTE, secret, text, wholeNumber, yesOrNo } from './setting-forms.ts';
 
 const HOUR = 60 * MINUTE;

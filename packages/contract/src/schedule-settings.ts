@@ -6,7 +6,7 @@
 // 2. Words become patterns here, so that nobody behind this file knows any. The pattern's form is checked field by field.
 // 3. The defaults are the plan's: full at 02:00, incremental every four hours, schema weekly, drills on the first Monday.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { duration, milliseconds, MINUTE, wholeNumber, yesOrNo } from './setting-forms.ts';
 
 const HOUR = 60 * MINUTE;

@@ -3,7 +3,7 @@
 // Tokens and sessions must not go over a network in clear: another address than this machine's wants TLS, or the word that
 // something in front of the service ends TLS.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { byteSize, duration, milliseconds, MINUTE, secret, text, wholeNumber, yesOrNo } from './setting-forms.ts';
 
 const HOUR = 60 * MINUTE;

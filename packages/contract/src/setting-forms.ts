@@ -3,7 +3,7 @@
 // Quantities carry units in the file (`5s`) and are milliseconds afterwards; a number may also come as text, because an
 // environment variable knows nothing else. A secret is only ever where to get it from.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Milliseconds, parseByteSize, parseDuration } from './quantity.ts';
 
 /** Where a secret comes from. */

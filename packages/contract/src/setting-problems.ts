@@ -4,7 +4,7 @@
 // 2. A mistyped key is the reason why the group around it lacks something: told once.
 // 3. No message repeats a value, so a misplaced secret stays dark.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { nearest } from './spelling.ts';
 
 export interface ConfigurationProblem {

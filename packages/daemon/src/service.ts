@@ -273,7 +273,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       }
       const learnt = Promise.withResolvers<void>();
       chores.push(parts.trail.run(signal), metrics.run(signal), notifier.run(signal), learnAll(learnt.resolve, signal));
-      chores.push(giveBackMemory(clock, signal));
+      chores.push(giveBackMemory(signal, clock));
       // A repository that does not answer must not keep the schedules from turning for ever.
       const patience = AbortSignal.any([AbortSignal.timeout(LEARN_MS_MAX), signal]);
       await Promise.race([learnt.promise, new Promise((done) => patience.addEventListener('abort', done))]);

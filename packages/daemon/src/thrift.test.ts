@@ -12,6 +12,7 @@ async function turnsThatCollect(
   let turn = -1;
   let rss = 100;
   await giveBackMemory(
+    end.signal,
     {
       now: () => now,
       until: (at) => {
@@ -22,7 +23,6 @@ async function turnsThatCollect(
         return Promise.resolve();
       },
     },
-    end.signal,
     {
       rss: () => rss,
       busy: () => turns[turn]?.busy ?? 0,
@@ -35,14 +35,27 @@ async function turnsThatCollect(
   return collected;
 }
 
-test('memory is given back once the service is at rest again, and not while it works or has hardly grown', async () => {
-  assert.deepEqual(await turnsThatCollect([{ rss: 120 }, { rss: 220, busy: 0.4 }, { rss: 220, after: 130 }]), [2]);
-  assert.deepEqual(await turnsThatCollect([{ rss: 90 }, { rss: 119 }, { rss: 121, after: 95 }]), [2]);
+test('memory of the start is given back once, at the first turn in which nothing is done', async () => {
+  assert.deepEqual(await turnsThatCollect([{ rss: 100, busy: 0.4 }, { rss: 120, after: 100 }, { rss: 110 }]), [1]);
+});
+
+test('memory is given back once the process is at rest again, and not while it works or has hardly grown', async () => {
+  assert.deepEqual(
+    await turnsThatCollect([{ rss: 100 }, { rss: 120 }, { rss: 220, busy: 0.4 }, { rss: 220, after: 130 }]),
+    [0, 3],
+  );
+  assert.deepEqual(await turnsThatCollect([{ rss: 100 }, { rss: 90 }, { rss: 119 }, { rss: 121, after: 95 }]), [0, 3]);
 });
 
 test('a process that needs more is not troubled again and again', async () => {
   assert.deepEqual(
-    await turnsThatCollect([{ rss: 220, after: 210 }, { rss: 215 }, { rss: 240 }, { rss: 300, after: 215 }]),
-    [0, 3],
+    await turnsThatCollect([
+      { rss: 100 },
+      { rss: 220, after: 210 },
+      { rss: 215 },
+      { rss: 240 },
+      { rss: 300, after: 215 },
+    ]),
+    [0, 1, 4],
   );
 });

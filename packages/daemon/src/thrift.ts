@@ -1,12 +1,12 @@
-// Memory that a burst of requests left behind is given back when the service is at rest again: V8 keeps the pages of a heap
-// that has grown, and a process that mostly waits gives it no reason to look.
+// Memory that the start or a burst left behind is given back when the process is at rest: V8 keeps the pages of a heap that has
+// grown, and the service and its receivers, which mostly wait, give it no reason to look.
 //
-// 1. Every half a minute: where hardly anything was done since, and the process has grown by a third beyond what it had at rest
-//    before, everything unused is collected and returned.
+// 1. Every half a minute: where hardly anything was done since, everything unused is collected and returned: once after the
+//    start, and whenever the process has grown by a third beyond what it had at rest before.
 // 2. What it has after that is what growth is reckoned from, so that one that needs more is not troubled again and again.
-// Only where the process was started with --expose-gc, as the program starts `serve`.
+// Only where the process was started with --expose-gc, as the program starts `serve` and `wal receive`.
 
-import type { Clock } from './clock.ts';
+import { type Clock, systemClock } from './clock.ts';
 
 const TURN_MS = 30_000;
 /** Of the time, in which something was done. */
@@ -21,10 +21,15 @@ export interface Heap {
   readonly collect: (() => void) | undefined;
 }
 
-export async function giveBackMemory(clock: Clock, signal: AbortSignal, heap: Heap = processHeap()): Promise<void> {
+/** Until the signal. */
+export async function giveBackMemory(
+  signal: AbortSignal,
+  clock: Clock = systemClock,
+  heap: Heap = processHeap(),
+): Promise<void> {
   const { collect } = heap;
   if (collect === undefined) return;
-  for (let rest = heap.rss(); !signal.aborted; ) {
+  for (let rest = 0; !signal.aborted; ) {
     const until = clock.now() + TURN_MS;
     while (!signal.aborted && clock.now() < until) await clock.until(until, signal);
     if (signal.aborted) return;

@@ -82,6 +82,51 @@ test('a piece is stored when the interval is over, and no second one while nothi
   recorder.close();
 });
 
+test('memory of stored segments is used again while WAL comes fast, and given back when a segment stays open', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const recorder = await begin();
+  const fill = async (from: number, to: number): Promise<void> => {
+    await send(recorder, from, to);
+    await recorder.flush();
+  };
+  await fill(0, SIZE);
+  assert.equal(recorder.keptBytes, SIZE, 'the buffer of the first is at hand');
+  await fill(SIZE, 2 * SIZE);
+  await fill(2 * SIZE, 2 * SIZE + 100);
+  assert.equal(recorder.keptBytes, 2 * SIZE, 'one at hand, and one in use again');
+  t.mock.timers.tick(5_000);
+  assert.equal(recorder.keptBytes, 0);
+  await fill(2 * SIZE + 100, 3 * SIZE);
+  assert.deepEqual(
+    await stored(),
+    [0, 1, 2].map((number) => `segment ${number * SIZE}-${(number + 1) * SIZE}`),
+  );
+  const [object] = await archive.find(one, at(2 * SIZE));
+  assert.ok(object !== undefined && (await archive.read(object)).equals(stream.subarray(2 * SIZE)));
+  recorder.close();
+});
+
+test('memory that is being stored is not given back before it is', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const recorder = await begin();
+  await send(recorder, 0, SIZE);
+  await recorder.flush();
+  await send(recorder, SIZE, SIZE + 200_000);
+  await recorder.flush();
+  await send(recorder, SIZE + 200_000, SIZE + 400_000);
+  // Another buffer is at hand, and the open one may be read from while its piece is stored.
+  await send(recorder, SIZE + 400_000, 2 * SIZE);
+  const ended = recorder.flush();
+  t.mock.timers.tick(5_000);
+  assert.equal(recorder.keptBytes, SIZE);
+  await ended;
+  t.mock.timers.tick(5_000);
+  assert.equal(recorder.keptBytes, 0);
+  const [object] = await archive.find(one, at(SIZE));
+  assert.ok(object !== undefined && (await archive.read(object)).equals(stream.subarray(SIZE, 2 * SIZE)));
+  recorder.close();
+});
+
 test('a finished segment replaces its pieces', async () => {
   const recorder = await begin();
   await send(recorder, 0, 100);

@@ -28,6 +28,9 @@ export const receive: Command<{ readonly newSystem?: boolean; readonly wait?: bo
   const name = clusterName(context, loaded.configuration);
   const { settings, ...cluster } = await clusterSource(context, loaded, name);
   const repository = await openConfigured(context, loaded);
+  const { giveBackMemory } = await import('@spillway/daemon/thrift');
+  // A failure ends the process with it.
+  void giveBackMemory(context.signal);
   const summary = await engine.receiveWal({
     repository,
     cluster,

@@ -1,6 +1,6 @@
 // Signs that somebody is destroying data or its protection: `anomalies`.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, type Immutable, time } from './form.ts';
 
 /** One setting that protects backups, as text. */

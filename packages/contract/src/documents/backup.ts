@@ -1,6 +1,6 @@
 // Backups: `backup`, `backups` and `show`.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { placesDocument } from './copy.ts';
 import { count, type Immutable, lsn, seconds, time } from './form.ts';
 import { recoveryWindowDocument } from './wal.ts';

@@ -1,6 +1,6 @@
 // What a bucket is set to, held against what a repository needs, and what was changed of it.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Immutable } from './form.ts';
 
 const setting = z.object({

@@ -2,7 +2,7 @@
 //
 // What no record tells is null, or `not-recorded`: never a zero, and never met.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { evidenceFindingForm, evidenceHeadForm, evidenceRecordDocument } from './evidence.ts';
 import { count, type Immutable, seconds, time } from './form.ts';
 

@@ -1,6 +1,6 @@
 // The configuration: `config check` and `config show`.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Immutable } from './form.ts';
 
 /** `config check`. */

@@ -1,6 +1,6 @@
 // What `copy` brought to which place.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, type Immutable, seconds, time } from './form.ts';
 
 const item = z.object({

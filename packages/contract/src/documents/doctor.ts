@@ -1,6 +1,6 @@
 // `doctor`: what is wrong or could become so, in the order in which to mend it.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, type Immutable, time } from './form.ts';
 
 export const findingDocument = z.object({

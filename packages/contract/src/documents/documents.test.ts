@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { z } from 'zod';
+import * as z from 'zod';
 import * as documents from './index.ts';
 
 const schemas = Object.entries(documents).filter(([, value]) => value instanceof z.ZodObject);

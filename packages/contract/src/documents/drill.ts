@@ -1,6 +1,6 @@
 // Drills: the file that was written, what a run found, the list, and the record of one.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, type Immutable, lsn, seconds, time } from './form.ts';
 
 const result = z.enum(['passed', 'failed']);

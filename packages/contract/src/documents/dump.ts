@@ -1,6 +1,6 @@
 // Dumps: `backup --source logical` and `--source schema`, and the group `dump`.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { placesDocument } from './copy.ts';
 import { count, type Immutable, lsn, seconds, time } from './form.ts';
 

@@ -1,6 +1,6 @@
 // Failures: what any command prints when it fails, and `explain`.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, type Immutable } from './form.ts';
 
 /** `explain`. */

@@ -1,7 +1,7 @@
 // Signed records of verifications, restores and checks of keys, and the chain they make: `evidence list`, `export`, `head`
 // and `verify`.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, type Immutable, time } from './form.ts';
 
 export const evidenceRecordDocument = z.object({

@@ -1,6 +1,6 @@
 // What `expire` keeps and lets go.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, type Immutable, lsn, time } from './form.ts';
 
 const reasons = z.array(z.string());

@@ -1,6 +1,6 @@
 // The forms that fields of documents share.
 
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** RFC 3339 in UTC. */
 export const time = z.iso.datetime();

@@ -1,6 +1,6 @@
 // Legal holds: `hold add`, `hold list` and `hold remove`.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Immutable, time } from './form.ts';
 
 export const legalHoldDocument = z.object({

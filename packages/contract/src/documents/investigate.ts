@@ -1,6 +1,6 @@
 // `investigate`: what the WAL did between two moments.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, type Immutable, lsn, seconds, time } from './form.ts';
 
 /** A relation as far as it is known: by name and oid, or else by the number of its file. */

@@ -1,6 +1,6 @@
 // Who can open the repository: `key add`, `key list`, `key remove` and `key rotate`; data keys, shares and checks.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, type Immutable, time } from './form.ts';
 
 const keySlotKind = z.enum(['passphrase', 'recovery-key', 'aws-kms']);

@@ -1,6 +1,6 @@
 // Throw-away clusters: `lab up`, `lab down` and `lab list`.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { time } from './form.ts';
 
 /** `lab up` and `lab down`. */

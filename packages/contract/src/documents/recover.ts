@@ -1,6 +1,6 @@
 // What `storage recover` found hidden or overwritten, and what it put back.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, type Immutable, seconds, time } from './form.ts';
 
 /** `storage recover`. */

@@ -1,6 +1,6 @@
 // What Spillway says of itself: `completion` and `man`.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Immutable } from './form.ts';
 
 export const completionDocument = z.object({ shell: z.enum(['bash', 'zsh', 'fish']), script: z.string() });

@@ -1,6 +1,6 @@
 // Which document each command prints with --json. A test walks the command tree and fails where one stands in neither list.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { anomaliesDocument } from './anomaly.ts';
 import { backupsDocument, madeBackupDocument, shownBackupDocument } from './backup.ts';
 import { bucketAppliedDocument, bucketPlanDocument } from './bucket.ts';

@@ -1,6 +1,6 @@
 // What `repair` found damaged, and what it put in its place.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, type Immutable, seconds } from './form.ts';
 
 /** `repair`. */

@@ -1,6 +1,6 @@
 // The repository and whether all is ready: `init` and `check`.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Immutable } from './form.ts';
 
 /** `init`: the only place where the recovery key is ever shown. */

@@ -1,6 +1,6 @@
 // Restoring: the plan, what was laid down, and the recovery.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { backupDocument } from './backup.ts';
 import { count, type Immutable, lsn, seconds, time } from './form.ts';
 import { lossDocument } from './status.ts';

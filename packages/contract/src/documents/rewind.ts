@@ -1,6 +1,6 @@
 // Rewinding a former primary: what was decided and why, and what came of it.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, type Immutable, lsn, seconds } from './form.ts';
 
 /** `rewind --dry-run`, and `plan` in the document of `rewind`. */

@@ -1,6 +1,6 @@
 // What `storage seal` made immutable.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, type Immutable, seconds } from './form.ts';
 
 /** `storage seal`. */

@@ -1,6 +1,6 @@
 // The service: `serve`, when it was stopped, and `notify test`.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Immutable } from './form.ts';
 
 export const serveDocument = z.object({ url: z.string(), stopped: z.literal(true) });

@@ -1,6 +1,6 @@
 // How a cluster stands against its objectives: `status`; and the canary by which loss is measured: `canary`, `restore`.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, type Immutable, lsn, seconds, time } from './form.ts';
 import { recoveryWindowDocument } from './wal.ts';
 

@@ -1,6 +1,6 @@
 // What a command asked of the store of the repository: `--stats`.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, type Immutable } from './form.ts';
 
 const usd = z.number().nonnegative();

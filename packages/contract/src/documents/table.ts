@@ -1,6 +1,6 @@
 // One table back, or several: what was there, what differs, and where the rows are now.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, type Immutable, lsn, seconds, time } from './form.ts';
 
 const tableName = z.object({ schema: z.string(), name: z.string() });

@@ -1,6 +1,6 @@
 // What was moved to another storage class, and what that costs.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, type Immutable, seconds } from './form.ts';
 
 /** `storage tier`. */

@@ -1,6 +1,6 @@
 // `timetravel`: read-only servers of other moments.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Immutable, lsn, seconds, time } from './form.ts';
 
 /** Never with a password. */

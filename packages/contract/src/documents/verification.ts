@@ -1,6 +1,6 @@
 // What was found of backups: `verify`.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, type Immutable, lsn, seconds, time } from './form.ts';
 
 const result = z.enum(['passed', 'failed']);

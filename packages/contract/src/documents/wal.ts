@@ -1,6 +1,6 @@
 // WAL and the recovery window: `wal receive`, `wal push`, `wal fetch` and `wal check`.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, type Immutable, lsn, time } from './form.ts';
 
 export const walGapDocument = z.object({ timeline: z.int().positive(), from_lsn: lsn, to_lsn: lsn });

@@ -9,7 +9,7 @@
 // 4. `files` name places on the service's machine: only below `service.file_directories`.
 // 5. Secrets have no field: init, keys and the lab are done at the machine.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseByteSize, parseDuration } from '../quantity.ts';
 import type { Lane, Role } from './words.ts';
 

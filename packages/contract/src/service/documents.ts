@@ -1,6 +1,6 @@
 // What the service's API answers with. Times are RFC 3339 in UTC, names snake_case; new fields may be added to any of them.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, type Immutable, time } from '../documents/form.ts';
 import { scenarioDocument, statusDocument } from '../documents/status.ts';
 import { jobStates, lanes, receiverStates, roles } from './words.ts';

@@ -1,6 +1,6 @@
 // The queries and parameters of the service's API.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { jobStates } from './words.ts';
 
 const PAGE_MAX = 500;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { discard } from './discard.ts';
+import { discard, discardOwn } from './discard.ts';
 
 test('a buffer with memory of its own is emptied, with every view of it', () => {
   const buffer = Buffer.allocUnsafeSlow(2 ** 20);
@@ -17,4 +17,12 @@ test('one that shares its memory with others is left alone', () => {
   const shared = new Uint8Array(new SharedArrayBuffer(2 ** 20));
   discard(shared);
   assert.equal(shared.byteLength, 2 ** 20);
+});
+
+test('what is known to be shared with nobody is emptied however small it is', () => {
+  const small = new Uint8Array(64);
+  discard(small);
+  assert.equal(small.byteLength, 64);
+  discardOwn(small);
+  assert.equal(small.byteLength, 0);
 });

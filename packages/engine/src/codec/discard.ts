@@ -5,6 +5,11 @@
 // Small buffers share a pool with others and are left alone.
 
 /** `bytes` and every other view of its memory are empty afterwards. */
-export function discard({ buffer }: Uint8Array): void {
-  if (buffer instanceof ArrayBuffer && buffer.byteLength > Buffer.poolSize) buffer.transfer(0);
+export function discard(bytes: Uint8Array): void {
+  if (bytes.buffer.byteLength > Buffer.poolSize) discardOwn(bytes);
+}
+
+/** The same for memory that is known to be shared with nobody, however little it is. */
+export function discardOwn({ buffer }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }

@@ -15,7 +15,8 @@ import { lsn, type Lsn } from './lsn.ts';
 export interface CopyListener {
   /** CopyBothResponse: streaming begins. */
   started(): void;
-  wal(start: Lsn, end: Lsn, sentAt: Date, bytes: Uint8Array): void;
+  /** `isLast`: nothing that is told later lies in the same memory, which is nobody else's. */
+  wal(start: Lsn, end: Lsn, sentAt: Date, bytes: Uint8Array, isLast: boolean): void;
   keepalive(end: Lsn, sentAt: Date, replyRequested: boolean): void;
   /** CopyDone: the server sends no more WAL. */
   done(): void;
@@ -92,6 +93,8 @@ class Framer implements CopyFrames {
   }
 
   feed(chunk: Buffer): void {
+    // What Node reads from a socket has memory of its own; what it keeps in a pool never fills all of it.
+    const isOwn = chunk.length === chunk.buffer.byteLength;
     let offset = 0;
     while (offset < chunk.length) {
       if (this.#body === undefined) {
@@ -102,8 +105,8 @@ class Framer implements CopyFrames {
         if (this.#headLength === this.#headNeeded) this.#readHead();
       } else {
         const taken = Math.min(this.#remaining, chunk.length - offset);
-        this.#takeBody(chunk.subarray(offset, offset + taken));
         offset += taken;
+        this.#takeBody(chunk.subarray(offset - taken, offset), isOwn && offset === chunk.length);
       }
     }
   }
@@ -150,10 +153,10 @@ class Framer implements CopyFrames {
     if (remaining === 0) this.#finish();
   }
 
-  #takeBody(bytes: Buffer): void {
+  #takeBody(bytes: Buffer, isLast: boolean): void {
     this.#remaining -= bytes.length;
     if (this.#body === 'wal') {
-      this.listener?.wal(lsn(this.#position), this.#end, this.#sentAt, bytes);
+      this.listener?.wal(lsn(this.#position), this.#end, this.#sentAt, bytes, isLast);
       this.#position += BigInt(bytes.length);
     } else if (this.#body === 'archive') {
       this.archives?.data(bytes);

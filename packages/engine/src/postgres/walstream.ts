@@ -40,6 +40,8 @@ export type WalMessage =
       readonly sentAt: Date;
       /** Not shared with anything that is written to again: may be kept. */
       readonly bytes: Uint8Array;
+      /** Whether no later message lies in the same memory: whoever is done with this one and those before may discard it all. */
+      readonly isLast: boolean;
     }
   | { readonly kind: 'keepalive'; readonly end: Lsn; readonly sentAt: Date; readonly replyRequested: boolean };
 
@@ -122,7 +124,7 @@ class ReplicationStream implements WalStream {
     options.signal?.addEventListener('abort', this.#abort, { once: true });
     frames.listener = {
       started: () => this.#onStarted(),
-      wal: (start, end, sentAt, bytes) => this.#queue.push({ kind: 'wal', start, end, sentAt, bytes }),
+      wal: (start, end, sentAt, bytes, isLast) => this.#queue.push({ kind: 'wal', start, end, sentAt, bytes, isLast }),
       keepalive: (end, sentAt, replyRequested) => {
         if (replyRequested) this.#tell();
         this.#onKeepalive({ kind: 'keepalive', end, sentAt, replyRequested });

@@ -18,6 +18,7 @@
 
 import { setTimeout as wait } from 'node:timers/promises';
 import { isSpillwayError, type Report } from '@spillway/contract';
+import { discardOwn } from '../../codec/discard.ts';
 import { formatLsn, type Lsn, segmentStart, type SegmentSize, type TimelineId } from '../../postgres/lsn.ts';
 import type { ReplicationSession } from '../../postgres/replication.ts';
 import type { ConnectionSettings } from '../../postgres/settings.ts';
@@ -284,6 +285,7 @@ class Receiver {
         if (message.kind !== 'wal') continue;
         this.#checkHeader(message.start, message.bytes, timeline, size, archive.systemIdentifier);
         await recorder.append(message.start, message.bytes, message.sentAt);
+        if (message.isLast) discardOwn(message.bytes);
         this.#tell(recorder);
         if (halt.aborted) break;
       }
