@@ -2,34 +2,39 @@
 //
 // 1. A release is made, and serves a throw-away cluster with the receiver and the canary, every schedule as it is by default.
 // 2. Idle: when the first backup is made and it has warmed up, memory and processor time of the service, and of the receiver it runs.
+//    Resident memory (RSS) counts the pages of Node's program in both; their shares (PSS) count each page once, and their sum is what
+//    both take together. They run with a copy of Node of their own: no other process here may bear a part of its pages.
 // 3. Load, twice, with the limits of the configuration and without: as many event streams as the service takes (and one more), and a
-//    thousand requests a second for the overview, sent whether the ones before were answered or not; backups run meanwhile.
-//    Then its memory when all have gone.
-// Every request is counted by how it was answered, and each stream by the events it heard: those of all must be the same.
+//    thousand requests a second for the overview, sent whether the ones before were answered or not, down a few connections that are
+//    read no further than each answer's status and length; backups run meanwhile. Then its memory when all have gone.
+// Every request is counted by how it was answered, and each stream by the events it heard: those of all must be the same. How many
+// were sent a second, and what the sender itself took of a core, tells whether it was the service that was measured.
 // The tables that are printed are those in docs/service.md. It ends with 1 where a limit of the plan is passed or anything was lost.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { Agent, type ClientRequest, get } from 'node:http';
+import { chmod, copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { type ClientRequest, get } from 'node:http';
 import { availableParallelism, cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs, promisify } from 'node:util';
 import { descendantsOf, startCluster } from '@spillway/lab';
+import { sendRequests } from './request-sender.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const STREAMS = 1000;
 const STREAM_TOKENS = 4;
 const REQUESTS_A_SECOND = 1000;
-const SOCKETS = 128;
-const TURN_MS = 10;
 const SAMPLE_MS = 1000;
+const QUARTERS = 4;
 const WAIT_MS = 120_000;
 /** After load, until its memory is read. */
 const SETTLE_MS = 95_000;
 const TICKS_A_SECOND = 100;
+const NOTHING: Memory = { resident: 0, share: 0 };
+/** Of both together, by their shares, and so of each by what is resident. */
 const IDLE_BYTES_MAX = 150e6;
 const IDLE_CORE_MAX = 0.01;
 /** How much more memory it may have when the load has gone: what a heap that has grown keeps of it. */
@@ -72,9 +77,15 @@ const release = await mkdtemp(join(ROOT, 'release-of-memory-'));
 stack.defer(() => rm(release, { recursive: true, force: true }));
 await promisify(execFile)(process.execPath, [join(ROOT, 'tools', 'build.ts'), release], { cwd: ROOT });
 const program = join(release, 'bin', 'spillway.js');
+const node = join(folder, 'node');
+await copyFile(process.execPath, node);
+await chmod(node, 0o755);
 const cluster = await startCluster({ settings: { max_slot_wal_keep_size: '4GB' } });
 stack.defer(() => cluster.destroy());
 await cluster.query('CREATE TABLE filler AS SELECT n, md5(n::text) FROM generate_series(1, 500000) AS n');
+// What the server would do about them later is none of the service's idleness.
+await cluster.query('VACUUM (FREEZE, ANALYZE)');
+await cluster.query('CHECKPOINT');
 await writeFile(join(folder, 'passphrase'), randomBytes(32).toString('hex'), { mode: 0o600 });
 await writeFile(join(folder, 'password'), cluster.password, { mode: 0o600 });
 await configure({});
@@ -118,7 +129,7 @@ async function configure(service: object): Promise<void> {
 
 /** Served, and its first backup made. */
 async function serve(): Promise<Service & AsyncDisposable> {
-  const child = spawn(process.execPath, [program, 'serve'], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(node, [program, 'serve'], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   let said = '';
   const url = await new Promise<string>((resolve, reject) => {
@@ -151,29 +162,39 @@ async function measureIdle({ pid }: Service, ms: number): Promise<void> {
   const receivers = descendantsOf(pid).filter((each) => commandOf(each.pid).includes('receive'));
   const [receiver] = receivers;
   if (receiver === undefined) throw new Error('the service runs no receiver');
-  const watched = { service: pid, receiver: receiver.pid };
-  const before = Object.values(watched).map(processorSeconds);
+  const watched = [
+    { name: 'service', pid },
+    { name: 'receiver', pid: receiver.pid },
+  ];
+  const before = watched.map((each) => processorSeconds(each.pid));
   const began = performance.now();
-  const seen = await sampled(Object.values(watched), pause(ms));
+  const seen = await sampled(() => watched.map((each) => memoryOf(each.pid)), pause(ms));
   const seconds = (performance.now() - began) / 1000;
+  const cores = watched.map((each, at) => (processorSeconds(each.pid) - (before[at] ?? 0)) / seconds);
   process.stdout.write(
-    `\nIdle, one cluster, ${Math.round(seconds)} s after ${Math.round(warmMs ?? 0) / 1000} s of warming up\n\n| | memory, most | memory, at the end | of a core |\n|---|---|---|---|\n`,
+    `\nIdle, one cluster, ${Math.round(seconds)} s after ${Math.round(warmMs ?? 0) / 1000} s of warming up\n\n| | resident, most | its share, most | its share, at the end | of a core |\n|---|---|---|---|---|\n`,
   );
-  for (const [at, [name, id]] of Object.entries(watched).entries()) {
-    const core = (processorSeconds(id) - (before[at] ?? 0)) / seconds;
-    const most = Math.max(...(seen[at] ?? []));
-    process.stdout.write(
-      `| ${name} | ${megabytes(most)} | ${megabytes(memoryOf(id))} | ${(core * 100).toFixed(2)} % |\n`,
-    );
+  for (const [at, { name }] of watched.entries()) {
+    const own = seen.map((each) => each[at] ?? NOTHING);
+    const most = largest(own.map(({ resident }) => resident));
+    const shares = own.map(({ share }) => share);
+    const core = cores[at] ?? 0;
+    const cells = [megabytes(most), megabytes(largest(shares)), megabytes(shares.at(-1) ?? 0), percent(core)];
+    process.stdout.write(`| ${name} | ${cells.join(' | ')} |\n`);
     if (most > IDLE_BYTES_MAX) problems.push(`the ${name} takes ${megabytes(most)} idle`);
-    if (core > IDLE_CORE_MAX) problems.push(`the ${name} takes ${(core * 100).toFixed(2)} % of a core idle`);
   }
+  const sums = seen.map((each) => each.reduce((sum, { share }) => sum + share, 0));
+  const core = cores.reduce((sum, each) => sum + each, 0);
+  const cells = [megabytes(largest(sums)), megabytes(sums.at(-1) ?? 0), percent(core)];
+  process.stdout.write(`| both | | ${cells.join(' | ')} |\n`);
+  if (largest(sums) > IDLE_BYTES_MAX) problems.push(`both together take ${megabytes(largest(sums))} idle`);
+  if (core > IDLE_CORE_MAX) problems.push(`both together take ${percent(core)} of a core idle`);
 }
 
 async function underLoad(title: string, service: Service, ms: number): Promise<void> {
   if (ms === 0) return;
   const { pid, url, headers } = service;
-  const before = memoryOf(pid);
+  const before = memoryOf(pid).resident;
   const processorBefore = processorSeconds(pid);
   // Limits are by token, and so many streams are not one person's.
   const [many, load, operator] = await Promise.all([
@@ -186,39 +207,22 @@ async function underLoad(title: string, service: Service, ms: number): Promise<v
   );
   const oneMore = await listen(url, many[0] ?? headers);
   const taken = streams.filter(({ status }) => status === 200);
-  const answers = new Map<string, number>();
-  const times: number[] = [];
-  const agent = new Agent({ keepAlive: true, maxSockets: SOCKETS });
-  const sending = (async (): Promise<void> => {
-    const sent: Promise<void>[] = [];
-    const began = performance.now();
-    for (let now = began; now - began < ms; await pause(TURN_MS), now = performance.now()) {
-      const due = Math.floor(((now - began) / 1000) * REQUESTS_A_SECOND);
-      while (sent.length < due) {
-        const at = performance.now();
-        sent.push(
-          (async (): Promise<void> => {
-            const answer = await answerOf(`${url}/api/v1/overview`, load, agent);
-            answers.set(answer, (answers.get(answer) ?? 0) + 1);
-            times.push(performance.now() - at);
-          })(),
-        );
-      }
-    }
-    await Promise.all(sent);
-  })();
   const began = performance.now();
+  const ownBefore = process.cpuUsage();
+  const sending = sendRequests({ url: `${url}/api/v1/overview`, headers: load, aSecond: REQUESTS_A_SECOND, ms });
   const backup = await startBackup(url, operator);
-  const [seen = []] = await sampled([pid], sending);
+  const seen = await sampled(() => memoryOf(pid).resident, sending);
+  const own = process.cpuUsage(ownBefore);
+  const { sentMs, answeredMs, answers, times } = await sending;
   const took = (performance.now() - began) / 1000;
-  agent.destroy();
   const core = (processorSeconds(pid) - processorBefore) / took;
+  const ownCore = (own.user + own.system) / 1e6 / took;
   await pause(2000);
   const heard = new Set(taken.map((stream) => stream.events().join()));
   const [events = []] = taken.map((stream) => stream.events());
   for (const stream of [...streams, oneMore]) stream.close();
   await pause(SETTLE_MS);
-  const after = memoryOf(pid);
+  const after = memoryOf(pid).resident;
   const sorted = times.toSorted((a, b) => a - b);
   const share = (of: number): string => `${Math.round(sorted[Math.floor(sorted.length * of)] ?? 0)} ms`;
   const told = [...answers].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([answer, count]) => `${count} × ${answer}`);
@@ -229,13 +233,19 @@ async function underLoad(title: string, service: Service, ms: number): Promise<v
       'events heard by each',
       `${events.length}, ${heard.size === 1 ? 'the same by all' : `NOT the same by all: ${heard.size} ways`}`,
     ],
-    ['requests', `${times.length} in ${took.toFixed(1)} s: ${told.join(', ')}`],
+    [
+      'requests',
+      `${times.length} sent in ${(sentMs / 1000).toFixed(1)} s, ${Math.round((times.length / sentMs) * 1000)} a second; the last answered after ${(answeredMs / 1000).toFixed(1)} s: ${told.join(', ')}`,
+    ],
     ['time to the answer', `median ${share(0.5)}, 99 % ${share(0.99)}, longest ${share(0.9999)}`],
     [
       'memory',
-      `${megabytes(before)} before, ${megabytes(Math.max(...seen))} at most, ${megabytes(after)} ${SETTLE_MS / 1000} s after`,
+      `${megabytes(before)} before, ${quarters(seen).map(megabytes).join(', ')} at the end of each quarter, ${megabytes(largest(seen))} at most, ${megabytes(after)} ${SETTLE_MS / 1000} s after`,
     ],
-    ['processor', `${(core * 100).toFixed(0)} % of a core`],
+    [
+      'processor',
+      `${(core * 100).toFixed(0)} % of a core, ${(ownCore * 100).toFixed(0)} % more by who asks and listens`,
+    ],
     ['a backup asked for meanwhile', await backup()],
   ];
   for (const row of rows) process.stdout.write(`| ${row.join(' | ')} |\n`);
@@ -246,22 +256,6 @@ async function underLoad(title: string, service: Service, ms: number): Promise<v
     problems.push(`${title}: ${taken.length} streams, then ${oneMore.status}`);
   if (after > before * AFTER_LOAD_MAX)
     problems.push(`${title}: ${megabytes(after)} after the load, ${megabytes(before)} before`);
-}
-
-/** What a request came to: a status, or the error's code. */
-function answerOf(url: string, headers: Headers, agent: Agent): Promise<string> {
-  return new Promise((resolve) => {
-    const request = get(url, { headers, agent }, (response) => {
-      response.resume();
-      response.once('end', () => resolve(String(response.statusCode)));
-      response.once('error', (error) => resolve(codeOf(error)));
-    });
-    request.once('error', (error) => resolve(codeOf(error)));
-  });
-}
-
-function codeOf(error: Error): string {
-  return 'code' in error ? String(error.code) : error.message;
 }
 
 interface Listening {
@@ -317,19 +311,26 @@ async function startBackup(url: string, headers: Headers): Promise<() => Promise
   };
 }
 
-/** Memory of each process, again and again until that has ended. */
-async function sampled(pids: readonly number[], until: Promise<unknown>): Promise<readonly (readonly number[])[]> {
-  const seen = pids.map((pid) => [memoryOf(pid)]);
+/** What `look` sees again and again until that has ended. */
+async function sampled<Seen>(look: () => Seen, until: Promise<unknown>): Promise<readonly Seen[]> {
+  const seen = [look()];
   for (let ended = false; !ended; ) {
     ended = await Promise.race([until.then(() => true), pause(SAMPLE_MS, false)]);
-    for (const [at, pid] of pids.entries()) seen[at]?.push(memoryOf(pid));
+    seen.push(look());
   }
   return seen;
 }
 
-/** Resident, in bytes. */
-function memoryOf(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
+/** Bytes that are resident, and the process's share of them: of a page that several have, a part. */
+interface Memory {
+  readonly resident: number;
+  readonly share: number;
+}
+
+function memoryOf(pid: number): Memory {
+  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  const of = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(rollup)?.[1] ?? 0) * 1024;
+  return { resident: of('Rss'), share: of('Pss') };
 }
 
 /** In the user's and the kernel's mode (proc(5), fields 14 and 15). */
@@ -341,6 +342,18 @@ function processorSeconds(pid: number): number {
 
 function commandOf(pid: number): string {
   return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+}
+
+function percent(core: number): string {
+  return `${(core * 100).toFixed(2)} %`;
+}
+
+function largest(seen: readonly number[]): number {
+  return seen.reduce((most, each) => Math.max(most, each), 0);
+}
+
+function quarters(seen: readonly number[]): readonly number[] {
+  return Array.from({ length: QUARTERS }, (_, at) => seen[Math.ceil((seen.length * (at + 1)) / QUARTERS) - 1] ?? 0);
 }
 
 function megabytes(bytes: number): string {
