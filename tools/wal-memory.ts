@@ -76,7 +76,8 @@ async function measure(megabytes: number): Promise<readonly number[]> {
   } finally {
     receiving.abort();
     await cluster.destroy();
-    await rm(folder, { recursive: true, force: true });
+    // What `wal push` left to do behind it may still be writing.
+    await rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 500 });
   }
 }
 
