@@ -26,9 +26,7 @@ import pg from 'pg';
 import { lightenPassphrase } from '../../engine/test/light-slot.ts';
 import { type Ended, makeWorkplace, type Workplace } from './spawned.ts';
 
-/** Not run here: they want client programs, a policy or a second key; `dump` and `evidence` have tests beside this one. */
-/** Not run here: they want client programs, a policy, a second key, or a story of their own in a test beside this one. */
-/** Not run here: they want client programs, a policy or a second key; `dump` and `drill` have a test beside this one. */
+/** Not run here: they want client programs, a policy, a second key or a service, and have a test of their own beside this one. */
 const elsewhere: ReadonlySet<string> = new Set([
   'notify test',
   'drill init',
@@ -56,7 +54,12 @@ const elsewhere: ReadonlySet<string> = new Set([
   'status',
   'canary',
   'anomalies',
-  'gc',
+  'job list',
+  'job show',
+  'job log',
+  'job cancel',
+  'job approve',
+  'job reject',
 ]);
 
 const seen = new Set<string>();
@@ -234,6 +237,7 @@ test('progress comes as JSON too, one object a line, and check speaks as a monit
     lines.some(({ type }) => type === 'progress'),
     stderr,
   );
+  assert.match(stderr, /\n\{"type":"result","at":"[^"]+","text":"Backup [^\n]+\}\n$/);
   const plugin = await place.run(['check', '--nagios']);
   assert.match(plugin.stdout, /^SPILLWAY (?:OK|WARNING) - .* \| failed=0 warnings=\d+\n$/);
   assert.equal(plugin.code, plugin.stdout.includes(' OK ') ? 0 : 1);

@@ -39,6 +39,13 @@ const good = ({ code, stdout, stderr }: Ended): string => {
   return stdout;
 };
 
+/** The document that a command printed, which must be of its schema. */
+function documentOf<Document>(command: string, ended: Ended): Document {
+  const schema = commandDocuments.get(command);
+  assert.ok(schema !== undefined, command);
+  return schema.parse(JSON.parse(good(ended))) as Document;
+}
+
 test('a command is done by the service and told as at its machine, in words and as a document, with its exit code', async () => {
   const backup = await there(['backup', '--type', 'full']);
   assert.match(good(backup), /^Backup \w+ of water is complete \(full\)\.\n/);
@@ -71,12 +78,15 @@ test('a command is done by the service and told as at its machine, in words and 
 });
 
 test('a job is started and left, listed, shown, read, and watched to its end by another command', async () => {
-  const started = JSON.parse(good(await there(['verify', '--detach', '--json']))) as JobDocument;
+  const started = documentOf<JobDocument>('job show', await there(['verify', '--detach', '--json']));
   assert.equal(started.command, 'verify');
   const watched = await there(['job', 'watch', started.id]);
   assert.match(good(watched), /whole|passed|verified/i);
   const page = JSON.parse(good(await there(['job', 'list', '--json', '--state', 'succeeded']))) as JobPageDocument;
   assert.ok(page.jobs.some(({ id }) => id === started.id));
+  documentOf('job list', await there(['job', 'list', '--json']));
+  documentOf('job show', await there(['job', 'show', started.id, '--json']));
+  documentOf('job log', await there(['job', 'log', started.id, '--json']));
   assert.match(good(await there(['job', 'list'])), new RegExp(`${started.id}  water    verify +succeeded`));
   const shown = good(await there(['job', 'show', started.id]));
   assert.ok(shown.includes(watched.stdout.trim()), shown);
@@ -114,15 +124,21 @@ test('what could lose something is confirmed by name, waits for a second person,
   const second = JSON.parse(
     good(await there(['token', 'create', 'second', '--role', 'administrator', '--json'])),
   ) as CreatedTokenDocument;
-  good(await there(['job', 'approve', waiting.id, '--confirm', 'water'], second.token));
+  documentOf('job approve', await there(['job', 'approve', waiting.id, '--confirm', 'water', '--json'], second.token));
   assert.match(good(await again.ended), /is not on hold any more: over/);
   const rejected = start([...remove, '--confirm', 'water']);
   const other = await waitFor(
     'the other job',
     () => running.service.parts.jobs.list({ state: 'awaiting-approval', limit: 1 })[0],
   );
-  good(await there(['job', 'reject', other.id], second.token));
+  documentOf('job reject', await there(['job', 'reject', other.id, '--json'], second.token));
   const ended = await rejected.ended;
+  const third = documentOf<JobDocument>(
+    'job show',
+    await there([...remove, '--confirm', 'water', '--detach', '--json']),
+  );
+  const cancelled = documentOf<JobDocument>('job cancel', await there(['job', 'cancel', third.id, '--json']));
+  assert.equal(cancelled.state, 'cancelled');
   assert.deepEqual([ended.code, /is rejected/.test(ended.stderr)], [15, true], ended.stderr);
 });
 
