@@ -132,7 +132,8 @@ const names: string[] = [];
 const stream = run({
   files: inOrder(files),
   execArgv: [
-    ...['--import', new URL('./test/joined-workers.ts', import.meta.url).href],
+    '--import',
+    new URL('./test/joined-workers.ts', import.meta.url).href,
     ...(withTimes ? ['--import', new URL('./test/processor-time.ts', import.meta.url).href] : []),
   ],
   signal: stopping.signal,
@@ -232,7 +233,7 @@ async function tellTimes(): Promise<void> {
   for (const name of await readdir(times)) {
     taken.push(JSON.parse(await readFile(join(times, name), 'utf8')) as { file: string; seconds: number });
   }
-  const total = taken.reduce((sum, { seconds }) => sum + seconds, 0);
+  const total = taken.reduce((all, { seconds }) => all + seconds, 0);
   console.log(`\nprocessor time, ${total.toFixed(0)} s in all, most of it in`);
   for (const { file, seconds } of taken.toSorted((left, right) => right.seconds - left.seconds).slice(0, TIMES_SHOWN)) {
     console.log(`${seconds.toFixed(1).padStart(7)} s  ${relative(root, file)}`);
