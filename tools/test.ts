@@ -224,6 +224,7 @@ async function endAll(): Promise<void> {
   const family = descendantsOf(process.pid);
   stopping.abort();
   for (const { pid } of family) signalProcess(pid, 'SIGTERM');
+  // Whoever does not end in time is killed below.
   await untilGone(family, END_WITHIN_MS).catch(() => undefined);
   for (const mark of [...family.filter(isAlive), ...descendantsOf(process.pid)]) await killTree(mark);
 }

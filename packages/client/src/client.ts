@@ -1,7 +1,8 @@
 // Calls of the API, typed by what its OpenAPI document says of each path (`api.ts`).
 //
 // 1. `answerOf(api.GET('/api/v1/…', …))` is what the service answered; the service checks its answers by the same schemas.
-// 2. A failure is an `ApiProblem`, with what the service says of it. Whoever cannot be reached at all is `Unreachable`.
+// 2. A failure is an `ApiProblem`, with what the service says of it. Whoever cannot be reached, breaks off in the midst of an answer,
+//    or answers what is no JSON where it says so, is `Unreachable`.
 // 3. A call that takes longer than a minute and a half is given up: the longest answer, a plan, takes a minute at most.
 // 4. The API sends nobody elsewhere, so a redirect is none of its own, and is not followed with a token.
 
@@ -49,7 +50,7 @@ export function createApi({ url, headers = () => ({}) }: ApiOptions): Api {
       const type = response.headers.get('content-type') ?? '';
       const isJson = type.includes('json');
       if (response.ok && (isJson || type.startsWith(EVENT_STREAM))) return;
-      const problem = isJson ? asProblem(await response.json()) : undefined;
+      const problem = isJson ? asProblem(await response.json().catch(() => undefined)) : undefined;
       if (problem !== undefined) throw new ApiProblem(problem);
       throw new Unreachable(`Something in front of the service answered ${response.status}.`);
     },
@@ -65,10 +66,18 @@ export function createApi({ url, headers = () => ({}) }: ApiOptions): Api {
 
 /** The good answer of a call; all others are thrown. */
 export async function answerOf<Document>(call: Promise<{ readonly data?: Document }>): Promise<Document> {
-  const { data } = await call;
+  const { data } = await call.catch((error: unknown) => {
+    throw isBrokenOff(error) ? new Unreachable('The service broke off its answer.', { cause: error }) : error;
+  });
   if (data === undefined) throw new Unreachable('The service answered nothing.');
   return data;
 }
+
+/** As fetch tells of a body that ends too early, comes too slowly, or is no JSON. */
+const isBrokenOff = (error: unknown): boolean =>
+  error instanceof TypeError ||
+  error instanceof SyntaxError ||
+  (error instanceof DOMException && error.name === 'TimeoutError');
 
 const limited = (request: Request): Request =>
   new Request(request, { signal: AbortSignal.any([request.signal, AbortSignal.timeout(CALL_MS_MAX)]) });

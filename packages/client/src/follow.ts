@@ -4,12 +4,13 @@
 //
 // 1. The stream is opened first, and then what was before it is asked for, so nothing falls between; lines have numbers, and
 //    one that was told is not told again. What a stream missed while it was broken is asked for in the same way.
-// 2. A service that is away is waited for, up to `patienceMs` since it was last heard; what it refuses is thrown at once.
+// 2. A service that is away, is being stopped or has too much to do is waited for, up to `patienceMs` since it was last heard; what
+//    it refuses is thrown at once.
 // 3. What has ended is asked for once more, for the result, which may be long, is in no event.
 
 import type { JobDocument, JobLogDocument, ServiceEvent } from '@spillway/contract';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
-import { type Api, answerOf, EVENT_STREAM, Unreachable } from './client.ts';
+import { type Api, ApiProblem, answerOf, EVENT_STREAM, Unreachable } from './client.ts';
 
 export type Followed =
   | { readonly type: 'job'; readonly job: JobDocument }
@@ -70,8 +71,8 @@ export async function* followJob({
         heardAt = Date.now();
         while (job.finished_at === null) {
           const event = await nextOf(events);
-          heardAt = Date.now();
           if (event === undefined) break;
+          heardAt = Date.now();
           if (event.type === 'progress') yield event;
           else if (event.type === 'job') yield { type: 'job', job: (job = event.job) };
           else if (event.type === 'log' && event.line > told) {
@@ -92,12 +93,16 @@ export async function* followJob({
       }
     } catch (error) {
       signal.throwIfAborted();
-      if (!(error instanceof Unreachable) || Date.now() - heardAt > patienceMs) throw error;
+      if (!isAway(error) || Date.now() - heardAt > patienceMs) throw error;
       yield { type: 'lost', error };
     }
     await pause(signal);
   }
 }
+
+/** 429 and 503: the limit of requests, a full queue, a service that is being stopped. */
+const isAway = (error: unknown): error is Error =>
+  error instanceof Unreachable || (error instanceof ApiProblem && [429, 503].includes(error.problem.status));
 
 type Events = ReadableStreamDefaultReader<{ readonly data: string }>;
 

@@ -18,8 +18,8 @@ const job = (state: JobDocument['state']): object => ({
 interface Play {
   state: JobDocument['state'];
   lines: number;
-  /** One for each time that somebody listens; 'away' closes the connection at once. */
-  readonly streams: (readonly (readonly [type: string, event: object])[] | 'away' | 'refuses')[];
+  /** One for each time that somebody listens; 'away' closes the connection at once, 'cuts' in the midst of the next answer. */
+  readonly streams: (readonly (readonly [type: string, event: object])[] | 'away' | 'cuts' | 'stops' | 'refuses')[];
   heard: number;
 }
 
@@ -27,6 +27,7 @@ async function server(play: Play): Promise<{ readonly url: string } & AsyncDispo
   const json = (response: ServerResponse, status: number, body: object): void =>
     void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   let happen = (): void => undefined;
+  let cuts = false;
   const answer = ({ url = '', socket, headers }: IncomingMessage, response: ServerResponse): void => {
     assert.equal(headers.authorization, 'Bearer spw_x');
     const { pathname, searchParams } = new URL(url, 'http://x');
@@ -36,7 +37,11 @@ async function server(play: Play): Promise<{ readonly url: string } & AsyncDispo
       if (stream === 'away') return void socket.destroy();
       if (stream === 'refuses')
         return json(response, 403, { status: 403, code: 'forbidden', title: 'no', detail: 'not you' });
+      if (stream === 'stops')
+        return json(response, 503, { status: 503, code: 'stopping', title: 'no', detail: 'in a moment' });
+      cuts = stream === 'cuts';
       response.writeHead(200, { 'content-type': 'text/event-stream' });
+      if (stream === 'cuts') return response.flushHeaders();
       response.write('retry: 1\n\n: beat\n\n');
       // What happens, happens after what was before it was asked for.
       happen = () => {
@@ -56,6 +61,10 @@ async function server(play: Play): Promise<{ readonly url: string } & AsyncDispo
       happen();
       happen = () => undefined;
       return;
+    }
+    if (cuts) {
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': '100' });
+      return void response.write('{"id":', () => socket.destroy());
     }
     json(response, 200, job(play.state));
   };
@@ -105,6 +114,8 @@ test('each line once and in order, across what a broken stream missed, and the r
         ['log', line(5)],
       ],
       'away',
+      'cuts',
+      'stops',
       [
         ['log', line(6)],
         ['job', { job: job('succeeded') }],
@@ -119,6 +130,8 @@ test('each line once and in order, across what a broken stream missed, and the r
     'line 3',
     'line 4',
     'line 5',
+    'lost',
+    'lost',
     'lost',
     'running',
     'line 6',

@@ -86,24 +86,21 @@ async function open(context: Context, now: number): Promise<Tokens> {
 }
 
 async function openThere(context: Context, service: string): Promise<Tokens> {
-  const { connect, serviceError } = await import('../remote/connection.ts');
+  const { atService } = await import('../remote/connection.ts');
   const { answerOf } = await import('@spillway/client');
-  const { api, url } = await connect(context, service);
   const { signal } = context;
-  const asked = async <Document>(call: Promise<{ readonly data?: Document }>): Promise<Document> => {
-    try {
-      return await answerOf(call);
-    } catch (error) {
-      throw serviceError(error, url);
-    }
-  };
   return {
     create: ({ name, role, expiresAt }) => {
       const expiry = expiresAt === undefined ? {} : { expires_at: new Date(expiresAt).toISOString() };
-      return asked(api.POST('/api/v1/tokens', { body: { name, role, ...expiry }, signal }));
+      const body = { name, role, ...expiry };
+      return atService(context, service, ({ api }) => answerOf(api.POST('/api/v1/tokens', { body, signal })));
     },
-    list: async () => (await asked(api.GET('/api/v1/tokens', { signal }))).tokens,
-    revoke: (token) => asked(api.DELETE('/api/v1/tokens/{token}', { params: { path: { token } }, signal })),
+    list: () =>
+      atService(context, service, async ({ api }) => (await answerOf(api.GET('/api/v1/tokens', { signal }))).tokens),
+    revoke: (token) =>
+      atService(context, service, ({ api }) =>
+        answerOf(api.DELETE('/api/v1/tokens/{token}', { params: { path: { token } }, signal })),
+      ),
     [Symbol.dispose]: () => undefined,
   };
 }

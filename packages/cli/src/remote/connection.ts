@@ -17,8 +17,21 @@ export interface Connection {
   readonly url: string;
 }
 
-/** Throws SPW_USAGE and SPW_SECRET_UNREADABLE; asks nothing yet. */
-export async function connect(context: Context, service: string): Promise<Connection> {
+/** Does `work` at the service; what fails there is told as one of our errors. Throws SPW_USAGE and SPW_SECRET_UNREADABLE before. */
+export async function atService<Result>(
+  context: Context,
+  service: string,
+  work: (connection: Connection) => Promise<Result>,
+): Promise<Result> {
+  const connection = await connect(context, service);
+  try {
+    return await work(connection);
+  } catch (error) {
+    throw serviceError(error, connection.url);
+  }
+}
+
+async function connect(context: Context, service: string): Promise<Connection> {
   const { options } = context;
   if (options.config !== undefined) {
     throw new SpillwayError('SPW_USAGE', '--config does not go together with --service', {

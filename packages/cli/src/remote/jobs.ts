@@ -1,6 +1,6 @@
 // `spillway job …`: the jobs of a service. Each is one call of its API, but for `watch`, which follows the job to its end.
 
-import { answerOf } from '@spillway/client';
+import { type Api, answerOf } from '@spillway/client';
 import {
   type JobDocument,
   type JobLogDocument,
@@ -13,7 +13,7 @@ import type { Colours } from '../ui/colour.ts';
 import { confirmLoss } from '../ui/confirm.ts';
 import { formatDuration, formatTime } from '../ui/format.ts';
 import { renderPairs, renderTable } from '../ui/table.ts';
-import { type Connection, connect, serviceError } from './connection.ts';
+import { atService, type Connection } from './connection.ts';
 import { watchJob } from './run.ts';
 
 export interface ListJobsOptions {
@@ -22,48 +22,37 @@ export interface ListJobsOptions {
 }
 
 const LIMIT = 20;
+/** As many as the service keeps of a job. */
+const LINES = 2000;
 
 export const listJobs: Command<ListJobsOptions> = (context, { state, limit = LIMIT }) =>
-  atService(context, async ({ api }) => {
+  atNamed(context, async ({ api }) => {
+    const { signal } = context;
     const { cluster } = context.options;
     const query = { limit, ...(state !== undefined && { state }), ...(cluster !== undefined && { cluster }) };
-    const page: JobPageDocument = await answerOf(
-      api.GET('/api/v1/jobs', { params: { query }, signal: context.signal }),
-    );
+    const page: JobPageDocument = await answerOf(api.GET('/api/v1/jobs', { params: { query }, signal }));
     context.output.result(page, (colours) => renderJobs(page, colours));
     return 0;
   });
 
-export const showJob: Command<object> = (context, _options, job = '') =>
-  atService(context, async ({ api }) => {
-    tellJob(
-      context,
-      await answerOf(api.GET('/api/v1/jobs/{job}', { params: { path: { job } }, signal: context.signal })),
-    );
-    return 0;
-  });
+export const showJob = ofOne((api, of) => api.GET('/api/v1/jobs/{job}', of));
+export const cancelJob = ofOne((api, of) => api.POST('/api/v1/jobs/{job}/cancel', of));
+export const rejectJob = ofOne((api, of) => api.POST('/api/v1/jobs/{job}/reject', of));
 
 export const watch: Command<object> = (context, _options, job = '') =>
-  atService(context, (connection) => watchJob(context, connection, job));
+  atNamed(context, (connection) => watchJob(context, connection, job));
 
 export const jobLog: Command<object> = (context, _options, job = '') =>
-  atService(context, async ({ api }) => {
-    const log: JobLogDocument = await answerOf(
-      api.GET('/api/v1/jobs/{job}/log', { params: { path: { job }, query: { limit: 2000 } }, signal: context.signal }),
-    );
+  atNamed(context, async ({ api }) => {
+    const params = { path: { job }, query: { limit: LINES } };
+    const { signal } = context;
+    const log: JobLogDocument = await answerOf(api.GET('/api/v1/jobs/{job}/log', { params, signal }));
     context.output.result(log, (colours) => renderLog(log, colours));
     return 0;
   });
 
-export const cancelJob: Command<object> = (context, _options, job = '') =>
-  atService(context, async ({ api }) => {
-    const { signal } = context;
-    tellJob(context, await answerOf(api.POST('/api/v1/jobs/{job}/cancel', { params: { path: { job } }, signal })));
-    return 0;
-  });
-
 export const approveJob: Command<{ readonly confirm?: string }> = (context, { confirm }, id = '') =>
-  atService(context, async ({ api }) => {
+  atNamed(context, async ({ api }) => {
     const { signal, options } = context;
     const params = { path: { job: id } };
     const job = await answerOf(api.GET('/api/v1/jobs/{job}', { params, signal }));
@@ -82,28 +71,25 @@ export const approveJob: Command<{ readonly confirm?: string }> = (context, { co
     return 0;
   });
 
-export const rejectJob: Command<object> = (context, _options, job = '') =>
-  atService(context, async ({ api }) => {
-    const { signal } = context;
-    tellJob(context, await answerOf(api.POST('/api/v1/jobs/{job}/reject', { params: { path: { job } }, signal })));
-    return 0;
-  });
+type OfOne = { readonly params: { readonly path: { readonly job: string } }; readonly signal: AbortSignal };
+
+/** A command that asks one thing of one job, and tells the job. */
+function ofOne(ask: (api: Api, of: OfOne) => Promise<{ readonly data?: JobDocument }>): Command<object> {
+  return (context, _options, job = '') =>
+    atNamed(context, async ({ api }) => {
+      tellJob(context, await answerOf(ask(api, { params: { path: { job } }, signal: context.signal })));
+      return 0;
+    });
+}
 
 /** Throws SPW_USAGE where no service is named. */
-async function atService(context: Context, work: (connection: Connection) => Promise<number>): Promise<number> {
+function atNamed(context: Context, work: (connection: Connection) => Promise<number>): Promise<number> {
   const { service } = context.options;
-  if (service === undefined) {
-    throw new SpillwayError('SPW_USAGE', 'jobs are of a service, and none is named', {
-      why: 'a command that runs here has no job',
-      hint: 'name it with --service https://…, and its token with --token-file',
-    });
-  }
-  const connection = await connect(context, service);
-  try {
-    return await work(connection);
-  } catch (error) {
-    throw serviceError(error, connection.url);
-  }
+  if (service !== undefined) return atService(context, service, work);
+  throw new SpillwayError('SPW_USAGE', 'jobs are of a service, and none is named', {
+    why: 'a command that runs here has no job',
+    hint: 'name it with --service https://…, and its token with --token-file',
+  });
 }
 
 const tones: Partial<Readonly<Record<JobState, keyof Pick<Colours, 'green' | 'yellow' | 'red'>>>> = {

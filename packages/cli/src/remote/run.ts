@@ -12,29 +12,24 @@ import { answerOf, followJob } from '@spillway/client';
 import { exitCodes, type ErrorCode, errorTable, type JobDocument, SpillwayError } from '@spillway/contract';
 import type { Context } from '../context.ts';
 import { confirmLoss } from '../ui/confirm.ts';
-import { type Connection, connect, serviceError } from './connection.ts';
+import { atService, type Connection, serviceError } from './connection.ts';
 import { type Asked, requestFor, type Typed } from './request.ts';
 
 /** How long a service may be away while its job is watched: a restart, or a network that is mended. */
 const PATIENCE_MS = 5 * 60_000;
 
 /** Has the service do what was typed. */
-export async function runThere(context: Context, service: string, typed: Typed): Promise<number> {
-  const connection = await connect(context, service);
-  const { api, url } = connection;
-  try {
+export const runThere = (context: Context, service: string, typed: Typed): Promise<number> =>
+  atService(context, service, async (connection) => {
+    const { api, url } = connection;
     const cluster = await clusterOf(context, connection);
     const asked = requestFor(typed, { cluster, repository: context.options.repository });
     const agreed = asked.destroys ? await agree(context, asked, cluster, url) : {};
     const job = await answerOf(
       api.POST('/api/v1/jobs', { body: { ...asked.request, ...agreed }, signal: context.signal }),
     );
-    if (context.options.detach === true) return tellStarted(context, job);
-    return await watchJob(context, connection, job.id);
-  } catch (error) {
-    throw serviceError(error, url);
-  }
-}
+    return context.options.detach === true ? tellStarted(context, job) : watchJob(context, connection, job.id);
+  });
 
 /** Follows a job to its end, tells its result, and returns its exit code. */
 export async function watchJob(context: Context, { api, url }: Connection, id: string): Promise<number> {
